@@ -1,0 +1,43 @@
+# install, installcheck and uninstall act on the PostgreSQL of PG_CONFIG, by default the first on the path.
+# demo and test bring their own server, by default Debian's PostgreSQL 15, and install what they need (.ci/setup).
+ifdef PG_CONFIG
+OWN_PG_CONFIG := $(PG_CONFIG)
+else
+PG_CONFIG := pg_config
+OWN_PG_CONFIG := /usr/lib/postgresql/15/bin/pg_config
+endif
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: ## show on a private server what the extension does
+	@.ci/setup
+	@.ci/install $(OWN_PG_CONFIG)
+	@PG_CONFIG=$(OWN_PG_CONFIG) tests/cluster examples/demo/run
+
+test: ## run all tests on a private server
+	@.ci/setup
+	@.ci/install $(OWN_PG_CONFIG)
+	@PG_CONFIG=$(OWN_PG_CONFIG) tests/run
+
+install: ## build, and install into the PostgreSQL of PG_CONFIG=…
+	@.ci/install $(PG_CONFIG)
+
+installcheck: ## run the SQL and isolation tests on a running server (PGHOST, PGPORT, PGUSER) that has the extension
+	@PG_CONFIG=$(PG_CONFIG) tests/regress sql
+	@PG_CONFIG=$(PG_CONFIG) tests/regress isolation
+
+uninstall: ## remove the extension's files from the PostgreSQL of PG_CONFIG=…
+	@.ci/uninstall $(PG_CONFIG)
+
+fmt: ## format the Rust code
+	cargo fmt
+
+lint: ## check format, clippy, and the licences and sources of all dependencies
+	@.ci/lint
+
+clean: ## remove everything that was built
+	cargo clean
+	rm -rf target
+
+.PHONY: help demo test install installcheck uninstall fmt lint clean
