@@ -1,0 +1,134 @@
+"""Fixtures for the tests that talk to the extension from outside, as its users do: with psycopg, on a server.
+
+Each test module has a database of its own with the extension in it. All connections are in autocommit mode unless a
+test asks for another.
+
+    def test_a_stranger_sees_nothing(connect, role, raises):
+        alice = connect(role=role("alice"))
+        with raises("42501") as error:
+            alice.execute("SELECT * FROM layra.events('r')")
+        assert "not your run" in error.message
+"""
+
+import itertools
+import os
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+serial = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server():
+    """The connection string of the server's own database, as superuser."""
+    if "PGHOST" not in os.environ:
+        pytest.exit("these tests need a server: use tests/run outside, or tests/cluster COMMAND", returncode=2)
+    return make_conninfo(dbname=os.environ.get("PGDATABASE", "postgres"))
+
+
+@pytest.fixture(scope="module")
+def role(server):
+    """A function that creates a role with a name that is unique in the server, and returns the name:
+    role("alice"), role("alice", "CREATEDB IN ROLE pg_monitor"). The roles go after the module, when its databases are
+    gone and nothing depends on them any more."""
+    names = []
+    with psycopg.connect(server, autocommit=True) as maintenance:
+
+        def create(name, options=""):
+            name = f"{name}_{os.getpid()}_{next(serial)}"
+            maintenance.execute(sql.SQL("CREATE ROLE {} LOGIN ").format(sql.Identifier(name)) + sql.SQL(options))
+            names.append(name)
+            return name
+
+        yield create
+        for name in names:
+            maintenance.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="module")
+def create_database(server, role):  # `role` only so that databases go before roles
+    """A function that creates an empty database, create_database() or create_database("TEMPLATE template0 …"), and
+    returns its connection string, as superuser. The databases go after the module."""
+    names = []
+    with psycopg.connect(server, autocommit=True) as maintenance:
+
+        def create(options=""):
+            name = f"test_{os.getpid()}_{next(serial)}"
+            maintenance.execute(sql.SQL("CREATE DATABASE {} ").format(sql.Identifier(name)) + sql.SQL(options))
+            names.append(name)
+            return make_conninfo(server, dbname=name)
+
+        yield create
+        for name in names:
+            maintenance.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="module")
+def dsn(create_database):
+    """The connection string of the module's database, which has the extension, as superuser."""
+    conninfo = create_database()
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION layra_state")
+    return conninfo
+
+
+@pytest.fixture
+def connect(dsn):
+    """A function that connects to the module's database: connect(), connect(role=…) for a login as that role,
+    connect(autocommit=False), and whatever else psycopg.connect takes. The connections are closed after the test."""
+    connections = []
+
+    def connect(conninfo=dsn, *, role="postgres", autocommit=True, **kwargs):
+        connection = psycopg.connect(conninfo, user=role, autocommit=autocommit, **kwargs)
+        connections.append(connection)
+        return connection
+
+    yield connect
+    for connection in connections:
+        connection.close()
+
+
+@pytest.fixture
+def admin(connect):
+    """A superuser's connection to the module's database."""
+    return connect()
+
+
+class Raised:
+    """What a test may want to know of an error that it expected."""
+
+    def __init__(self):
+        self.error = None
+
+    @property
+    def message(self):
+        return self.error.diag.message_primary
+
+    @property
+    def detail(self):
+        return self.error.diag.message_detail
+
+    @property
+    def hint(self):
+        return self.error.diag.message_hint
+
+
+@pytest.fixture(scope="session")
+def raises():
+    """A context manager for a block that must end in an error with this SQLSTATE; gives its message, detail and hint."""
+
+    @contextmanager
+    def raises(sqlstate):
+        raised = Raised()
+        try:
+            yield raised
+        except psycopg.Error as error:
+            raised.error = error
+        assert raised.error is not None, f"no error where {sqlstate} was expected"
+        assert raised.error.sqlstate == sqlstate, f"expected {sqlstate}, got {raised.error.sqlstate}: {raised.error}"
+
+    return raises
