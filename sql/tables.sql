@@ -1,0 +1,146 @@
+-- Every table is a plain member table: no triggers, no sequences, no foreign keys. Keys that belong to a run start with
+-- run_id, so that a distributed engine can route every statement. Collation "C": names compare as octets, on any machine.
+
+CREATE TABLE layra.run (
+    run_id           text COLLATE "C" PRIMARY KEY,
+    status           text NOT NULL CHECK (status IN ('running', 'paused', 'cancelling', 'completed', 'failed', 'cancelled')),
+    owner            text NOT NULL,
+    workflow_owner   text,
+    workflow         text,
+    workflow_version integer,
+    definition_hash  bytea CHECK (pg_catalog.octet_length(definition_hash) = 32),
+    parent_run_id    text COLLATE "C",
+    parent_version   bigint,
+    metadata         jsonb NOT NULL DEFAULT '{}',
+    result           jsonb,
+    created_at       timestamptz NOT NULL,
+    finished_at      timestamptz,
+    CHECK ((finished_at IS NOT NULL) = (status IN ('completed', 'failed', 'cancelled'))),
+    CHECK (finished_at IS NOT NULL OR result IS NULL),
+    CHECK ((workflow IS NULL) = (workflow_version IS NULL)
+       AND (workflow IS NULL) = (workflow_owner IS NULL)
+       AND (workflow IS NULL) = (definition_hash IS NULL)),
+    CHECK ((parent_run_id IS NULL) = (parent_version IS NULL))
+);
+CREATE INDEX run_parent ON layra.run (parent_run_id) WHERE parent_run_id IS NOT NULL;
+
+CREATE TABLE layra.event (
+    run_id                 text COLLATE "C" NOT NULL,
+    version                bigint NOT NULL CHECK (version >= 1),
+    type                   text COLLATE "C" NOT NULL,
+    payload                jsonb,
+    payload_hash           bytea NOT NULL CHECK (pg_catalog.octet_length(payload_hash) = 32),
+    changed                text[] COLLATE "C" NOT NULL,
+    cells_hash             bytea NOT NULL CHECK (pg_catalog.octet_length(cells_hash) = 32),
+    actor                  text NOT NULL,
+    on_behalf_of           text,
+    at                     timestamptz NOT NULL,
+    idempotency_key        text COLLATE "C",
+    checkpoint_kind        text,
+    checkpoint_label       text,
+    hash                   bytea NOT NULL CHECK (pg_catalog.octet_length(hash) = 32),
+    xact                   xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
+    bytes_since_checkpoint bigint NOT NULL CHECK (bytes_since_checkpoint >= 0),
+    checkpoint_version     bigint,
+    PRIMARY KEY (run_id, version),
+    CHECK (checkpoint_label IS NULL OR checkpoint_kind IS NOT NULL)
+);
+-- Not unique: a key of an undone version counts as unused, so it can stand in the log more than once.
+CREATE INDEX event_idempotency_key ON layra.event (run_id, idempotency_key, version) WHERE idempotency_key IS NOT NULL;
+-- Which versions are undone, and the status at an older version, follow from these few events.
+CREATE INDEX event_status ON layra.event (run_id, version)
+    WHERE type = ANY ('{run.finished,run.reopened,run.cancelling,run.rolled_back}'::text[]);
+-- For a feed in commit order: xact grows with the table, so a block range index costs next to nothing. PostgreSQL has no
+-- BRIN operator class for xid8; its generic minmax functions serve any ordered type.
+CREATE OPERATOR CLASS layra.xid8_minmax_ops FOR TYPE pg_catalog.xid8 USING brin AS
+    OPERATOR 1 pg_catalog.<,
+    OPERATOR 2 pg_catalog.<=,
+    OPERATOR 3 pg_catalog.=,
+    OPERATOR 4 pg_catalog.>=,
+    OPERATOR 5 pg_catalog.>,
+    FUNCTION 1 pg_catalog.brin_minmax_opcinfo(internal),
+    FUNCTION 2 pg_catalog.brin_minmax_add_value(internal, internal, internal, internal),
+    FUNCTION 3 pg_catalog.brin_minmax_consistent(internal, internal, internal),
+    FUNCTION 4 pg_catalog.brin_minmax_union(internal, internal, internal);
+CREATE INDEX event_xact ON layra.event USING brin (xact layra.xid8_minmax_ops);
+
+CREATE TABLE layra.cell (
+    run_id   text COLLATE "C" NOT NULL,
+    scope    text COLLATE "C" NOT NULL CHECK (scope IN ('variable', 'node', 'loop', 'context', 'engine')),
+    key      text COLLATE "C" NOT NULL,
+    ordinal  bigint NOT NULL CHECK (ordinal = 0 OR (scope = 'context' AND ordinal >= -1)),
+    version  bigint NOT NULL CHECK (version >= 1),
+    revision bigint NOT NULL CHECK (revision >= 1),
+    value    jsonb,
+    hash     bytea CHECK (pg_catalog.octet_length(hash) = 32),
+    PRIMARY KEY (run_id, scope, key, ordinal, version),
+    CHECK ((value IS NULL) = (hash IS NULL))
+);
+
+CREATE TABLE layra.checkpoint (
+    run_id     text COLLATE "C" NOT NULL,
+    version    bigint NOT NULL,
+    kind       text NOT NULL,
+    label      text COLLATE "C",
+    protected  boolean NOT NULL DEFAULT false,
+    metadata   jsonb NOT NULL DEFAULT '{}',
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (run_id, version),
+    UNIQUE (run_id, label)
+);
+CREATE INDEX checkpoint_protected ON layra.checkpoint (run_id, version) WHERE protected;
+
+CREATE TABLE layra.inherited_key (
+    run_id          text COLLATE "C" NOT NULL,
+    idempotency_key text COLLATE "C" NOT NULL,
+    type            text NOT NULL,
+    PRIMARY KEY (run_id, idempotency_key)
+);
+
+CREATE TABLE layra.workflow (
+    owner      text COLLATE "C" NOT NULL,
+    name       text COLLATE "C" NOT NULL,
+    version    integer NOT NULL CHECK (version >= 1),
+    shared     boolean NOT NULL DEFAULT false,
+    definition jsonb NOT NULL,
+    hash       bytea NOT NULL CHECK (pg_catalog.octet_length(hash) = 32),
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (owner, name, version)
+);
+CREATE UNIQUE INDEX workflow_shared ON layra.workflow (name, version) WHERE shared;
+CREATE UNIQUE INDEX workflow_hash ON layra.workflow (owner, name, hash);
+
+CREATE TABLE layra.graph (
+    owner text COLLATE "C" NOT NULL,
+    hash  bytea NOT NULL CHECK (pg_catalog.octet_length(hash) = 32),
+    nodes jsonb,
+    edges jsonb,
+    PRIMARY KEY (owner, hash)
+);
+
+CREATE TABLE layra.access (
+    level text COLLATE "C" NOT NULL CHECK (level IN ('writer', 'auditor', 'admin')),
+    role  text NOT NULL,
+    PRIMARY KEY (level, role)
+);
+
+SELECT pg_catalog.pg_extension_config_dump('layra.run', '');
+SELECT pg_catalog.pg_extension_config_dump('layra.event', '');
+SELECT pg_catalog.pg_extension_config_dump('layra.cell', '');
+SELECT pg_catalog.pg_extension_config_dump('layra.checkpoint', '');
+SELECT pg_catalog.pg_extension_config_dump('layra.inherited_key', '');
+SELECT pg_catalog.pg_extension_config_dump('layra.workflow', '');
+SELECT pg_catalog.pg_extension_config_dump('layra.graph', '');
+SELECT pg_catalog.pg_extension_config_dump('layra.access', '');
+
+-- lz4 inserts 5.5 KB values four times as fast as pglz; not every server is built with it.
+DO $$
+BEGIN
+    ALTER TABLE layra.cell ALTER COLUMN value SET COMPRESSION lz4;
+    ALTER TABLE layra.event ALTER COLUMN payload SET COMPRESSION lz4;
+    ALTER TABLE layra.graph ALTER COLUMN nodes SET COMPRESSION lz4, ALTER COLUMN edges SET COMPRESSION lz4;
+    ALTER TABLE layra.workflow ALTER COLUMN definition SET COMPRESSION lz4;
+EXCEPTION WHEN feature_not_supported THEN
+    NULL;
+END
+$$;

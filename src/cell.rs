@@ -1,0 +1,171 @@
+//! Cells: their names, their newest rows, and the rows that a change is about to add.
+
+use crate::args;
+use crate::error::Result;
+use crate::hash::{Hash, value_hash};
+use crate::jsonb::Jsonb;
+use crate::spi::Db;
+use crate::statements::{PROBE_CELL, PROBE_CELLS};
+use pgrx::IntoDatum;
+use std::collections::HashMap;
+
+/// Where a node keeps the counter of its context entries.
+pub const COUNTER: i64 = -1;
+
+/// Sorted as cells are in the hash: scope and key as octets, ordinal as a number.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CellId {
+    pub scope: &'static str,
+    pub key: String,
+    pub ordinal: i64,
+}
+
+impl CellId {
+    pub fn new(scope: &'static str, key: impl Into<String>) -> CellId {
+        CellId { scope, key: key.into(), ordinal: 0 }
+    }
+
+    pub fn variable(name: &str) -> CellId {
+        CellId::new("variable", name)
+    }
+
+    pub fn context(node: &str, ordinal: i64) -> CellId {
+        CellId { scope: "context", key: node.to_owned(), ordinal }
+    }
+
+    /// As `event.changed` has it.
+    pub fn name(&self) -> String {
+        match self.scope {
+            "context" => format!("context/{}/{}", self.key, self.ordinal),
+            scope => format!("{scope}/{}", self.key),
+        }
+    }
+
+    /// The reverse of `name`; None for what is no cell's name.
+    pub fn from_name(name: &str) -> Option<CellId> {
+        let (scope, rest) = name.split_once('/')?;
+        let scope = static_scope(scope)?;
+        if scope != "context" {
+            return Some(CellId::new(scope, rest));
+        }
+        let (key, ordinal) = rest.rsplit_once('/')?;
+        Some(CellId::context(key, ordinal.parse().ok()?))
+    }
+}
+
+pub fn static_scope(scope: &str) -> Option<&'static str> {
+    ["variable", "node", "loop", "context", "engine"].into_iter().find(|s| *s == scope)
+}
+
+/// Arrays for `unnest`: scopes, keys, ordinals.
+pub fn columns(ids: &[CellId]) -> [crate::spi::Arg; 3] {
+    [
+        ids.iter().map(|id| id.scope).collect::<Vec<_>>().into_datum(),
+        ids.iter().map(|id| id.key.as_str()).collect::<Vec<_>>().into_datum(),
+        ids.iter().map(|id| id.ordinal).collect::<Vec<_>>().into_datum(),
+    ]
+}
+
+/// The newest row of a cell. No row: version and revision 0. Unset: no hash.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Newest {
+    pub version: i64,
+    pub revision: i64,
+    pub hash: Option<Hash>,
+}
+
+impl Newest {
+    /// The version that a caller expects of it: 0 where it is not set now.
+    pub fn set_version(&self) -> i64 {
+        if self.hash.is_some() { self.version } else { 0 }
+    }
+}
+
+/// A row to add.
+pub struct Write {
+    pub id: CellId,
+    pub revision: i64,
+    pub hash: Option<Hash>,
+    /// Octets of the value's JSON text, for the policy that counts them.
+    pub octets: usize,
+    pub content: Content,
+}
+
+pub enum Content {
+    Unset,
+    Value(Jsonb),
+    /// Copied inside SQL from this version of the same cell (of another run, in a fork).
+    CopyOf(i64),
+}
+
+/// What is known of the cells that a change looks at.
+#[derive(Default)]
+pub struct Cells {
+    newest: HashMap<CellId, Newest>,
+}
+
+impl Cells {
+    /// Reads the newest rows of these cells in one statement.
+    pub fn load(&mut self, db: &Db, run_id: &str, ids: Vec<CellId>) {
+        if let [id] = ids.as_slice() {
+            let rows = db.query(
+                &PROBE_CELL,
+                &[run_id.into_datum(), id.scope.into_datum(), id.key.as_str().into_datum(), id.ordinal.into_datum()],
+            );
+            let newest = if rows.is_empty() { Newest::default() } else { newest_row(&rows, 0, 1) };
+            self.newest.extend(ids.into_iter().map(|id| (id, newest)));
+        } else if !ids.is_empty() {
+            let [scopes, keys, ordinals] = columns(&ids);
+            let rows = db.query(&PROBE_CELLS, &[run_id.into_datum(), scopes, keys, ordinals]);
+            for row in 0..rows.len() {
+                let position: i64 = rows.get(row, 1).unwrap_or_default();
+                self.newest.insert(ids[position as usize - 1].clone(), newest_row(&rows, row, 2));
+            }
+            for id in ids {
+                self.newest.entry(id).or_default();
+            }
+        }
+    }
+
+    pub fn know(&mut self, id: CellId, newest: Newest) {
+        self.newest.insert(id, newest);
+    }
+
+    pub fn knows(&self, id: &CellId) -> bool {
+        self.newest.contains_key(id)
+    }
+
+    pub fn get(&self, id: &CellId) -> Newest {
+        self.newest.get(id).copied().unwrap_or_default()
+    }
+
+    /// The row that gives a loaded cell this value (None: unset); no row where the cell has it already.
+    pub fn write(&mut self, id: CellId, value: Option<Jsonb>, limit: usize) -> Result<Option<Write>> {
+        let Some(value) = value else {
+            return Ok(self.write_hashed(id, None, 0, Content::Unset));
+        };
+        let text = value.text();
+        args::within_limit(text, limit, &id.name())?;
+        Ok(self.write_hashed(id, Some(value_hash(text)), text.len(), Content::Value(value)))
+    }
+
+    /// As `write`, where the hash is known already.
+    pub fn write_hashed(&mut self, id: CellId, hash: Option<Hash>, octets: usize, content: Content) -> Option<Write> {
+        let newest = self.newest.entry(id.clone()).or_default();
+        if newest.hash == hash {
+            return None;
+        }
+        newest.revision += 1;
+        newest.hash = hash;
+        Some(Write { id, revision: newest.revision, hash, octets, content })
+    }
+}
+
+/// Version, revision and hash, from column `first` on.
+pub fn newest_row(rows: &crate::spi::Rows, row: usize, first: i32) -> Newest {
+    Newest {
+        version: rows.get(row, first).unwrap_or_default(),
+        revision: rows.get(row, first + 1).unwrap_or_default(),
+        hash: rows.hash(row, first + 2),
+    }
+}

@@ -1,0 +1,421 @@
+//! A change to one run: lock, head, checks, and the one event with its cells that it appends.
+//!
+//! Every writing function goes through here, in the order of the contract: the run exists (P0002), access (42501), the
+//! idempotency key, the expected version (40001), the status (55000), and then its own limits and schemas.
+
+use crate::cell::{Cells, Content, Write};
+use crate::error::{Error, Result};
+use crate::hash::{self, Hash, Link, value_hash};
+use crate::jsonb::Jsonb;
+use crate::run::{Run, Status};
+use crate::settings;
+use crate::spi::{Db, Rows};
+use crate::statements::*;
+use crate::{access, args};
+use pgrx::{IntoDatum, pg_sys};
+use std::collections::HashMap;
+
+/// The last event of a run, as far as the next one needs it.
+#[derive(Debug, Clone, Default)]
+pub struct Head {
+    pub version: i64,
+    pub hash: Hash,
+    /// Microseconds since 2000-01-01.
+    pub at: i64,
+    pub bytes_since_checkpoint: i64,
+    pub checkpoint_version: Option<i64>,
+}
+
+/// A run that is locked for its next event.
+pub struct Change<'a> {
+    pub db: Db,
+    pub run_id: &'a str,
+    pub run: Run,
+    pub head: Head,
+    pub cells: Cells,
+    /// The run whose cells are copied: this one, in a fork its parent.
+    pub copies_from: &'a str,
+    /// Microseconds since 2000-01-01.
+    pub now: i64,
+    key: Option<&'a str>,
+    actor: String,
+    on_behalf_of: Option<String>,
+}
+
+pub enum Opened<'a> {
+    /// The idempotency key was used before: the version of the first call.
+    Repeated(i64),
+    Change(Box<Change<'a>>),
+}
+
+/// An event to append. The payload is small or the caller's; its size is checked by who makes it.
+pub struct NewEvent<'a> {
+    pub type_name: &'a str,
+    pub payload: Jsonb,
+    pub writes: Vec<Write>,
+    pub checkpoint: Option<NewCheckpoint<'a>>,
+}
+
+pub struct NewCheckpoint<'a> {
+    pub kind: &'a str,
+    pub label: Option<&'a str>,
+}
+
+/// What the caller of a writing function may say of any of them.
+#[derive(Clone)]
+pub struct Request<'a> {
+    pub run_id: &'a str,
+    pub key: Option<&'a str>,
+    on_behalf_of: Option<String>,
+}
+
+impl<'a> Request<'a> {
+    pub fn new(run_id: Option<&'a str>, key: Option<&'a str>) -> Result<Request<'a>> {
+        Ok(Request {
+            run_id: args::run_id(run_id)?,
+            key: args::optional_name(key, "idempotency_key")?,
+            on_behalf_of: settings::actor()?,
+        })
+    }
+
+    /// Locks the run and reads its head. `type_name` is the event type of the function that asks.
+    pub fn open(self, type_name: &str) -> Result<Opened<'a>> {
+        let run_id = self.run_id;
+        self.try_open(type_name)?.ok_or_else(|| Error::NoSuchRun(run_id.to_owned()))
+    }
+
+    /// As `open`; None where the run does not exist.
+    pub fn try_open(self, type_name: &str) -> Result<Option<Opened<'a>>> {
+        let db = Db::write();
+        let Some(run) = Run::read(&db.query(&LOCK_RUN, &[self.run_id.into_datum()])) else {
+            return Ok(None);
+        };
+        access::may_write(&db, self.run_id, &run.owner)?;
+        let (head, uses) = self.read_head(&db)?;
+        if let Some(key) = self.key
+            && let Some((version, first_type)) = find_use(&db, self.run_id, &run, key, head.version, uses)
+        {
+            return if family(&first_type) == family(type_name) {
+                Ok(Some(Opened::Repeated(version)))
+            } else {
+                Err(Error::argument(format!(
+                    "idempotency key {key:?} of run {:?} was used with another function (event type {first_type:?})",
+                    self.run_id
+                )))
+            };
+        }
+        // Read after the lock is held, so that times never fall along the log.
+        let now = settings::now()?;
+        Ok(Some(Opened::Change(Box::new(self.change(db, run, head, now)))))
+    }
+
+    /// A run that this call has just inserted.
+    pub fn create(self, db: Db, run: Run, now: i64) -> Change<'a> {
+        self.change(db, run, Head::default(), now)
+    }
+
+    fn change(self, db: Db, run: Run, head: Head, now: i64) -> Change<'a> {
+        Change {
+            now,
+            actor: access::role_name(db.caller),
+            db,
+            run_id: self.run_id,
+            copies_from: self.run_id,
+            run,
+            head,
+            cells: Cells::default(),
+            key: self.key,
+            on_behalf_of: self.on_behalf_of,
+        }
+    }
+
+    fn read_head(&self, db: &Db) -> Result<(Head, Vec<(i64, String)>)> {
+        let rows = match self.key {
+            None => db.query(&HEAD, &[self.run_id.into_datum()]),
+            Some(key) => db.query(&HEAD_AND_KEY, &[self.run_id.into_datum(), key.into_datum()]),
+        };
+        if rows.is_empty() {
+            // Above READ COMMITTED: the run was locked, but its first event is newer than the snapshot.
+            if above_read_committed() {
+                return Err(self.invisible_conflict());
+            }
+            return Err(Error::Corrupt(format!("run {:?} has no events", self.run_id)));
+        }
+        let uses = match self.key {
+            None => Vec::new(),
+            Some(_) => {
+                let versions: Vec<i64> = rows.get(0, 6).unwrap_or_default();
+                let types: Vec<String> = rows.get(0, 7).unwrap_or_default();
+                versions.into_iter().zip(types).collect()
+            }
+        };
+        Ok((read_head(&rows), uses))
+    }
+
+    fn invisible_conflict(&self) -> Error {
+        Error::Conflict { run: self.run_id.to_owned(), expected: None, actual: None, conflicts: Vec::new() }
+    }
+}
+
+fn read_head(rows: &Rows) -> Head {
+    Head {
+        version: rows.get(0, 1).unwrap_or_default(),
+        hash: rows.hash(0, 2).unwrap_or_default(),
+        at: rows.get(0, 3).unwrap_or_default(),
+        bytes_since_checkpoint: rows.get(0, 4).unwrap_or_default(),
+        checkpoint_version: rows.get(0, 5),
+    }
+}
+
+pub fn above_read_committed() -> bool {
+    // SAFETY: reads a backend-local variable.
+    unsafe { pg_sys::XactIsoLevel > pg_sys::XACT_READ_COMMITTED as i32 }
+}
+
+/// Which function an event type comes from: every type of the callers' own is `append_event`.
+fn family(type_name: &str) -> &str {
+    match type_name {
+        "checkpoint.unprotected" => "checkpoint.protected",
+        own if args::event_type(Some(own)).is_ok() => "",
+        reserved => reserved,
+    }
+}
+
+/// The version of the live use of a key, and its type. Keys of undone versions count as unused.
+fn find_use(db: &Db, run_id: &str, run: &Run, key: &str, head: i64, uses: Vec<(i64, String)>) -> Option<(i64, String)> {
+    let live = |run_id: &str, head: i64, uses: Vec<(i64, String)>| {
+        if uses.is_empty() {
+            return None;
+        }
+        let ranges = live_ranges(db, run_id, head);
+        uses.into_iter().find(|(version, _)| ranges.iter().any(|(from, to)| (from..=to).contains(&version)))
+    };
+    if let Some(found) = live(run_id, head, uses) {
+        return Some(found);
+    }
+    // What a fork has from its parents came with its own first version.
+    let mut child = (run_id.to_owned(), run.parent.clone());
+    loop {
+        let (id, Some((parent, at))) = child else { return inherited(db, &child.0, key) };
+        if let Some(found) = inherited(db, &id, key) {
+            return Some(found);
+        }
+        let rows = db.query(&KEY_USES, &[parent.as_str().into_datum(), key.into_datum(), at.into_datum()]);
+        let uses = (0..rows.len())
+            .map(|row| (rows.get(row, 1).unwrap_or_default(), rows.get(row, 2).unwrap_or_default()))
+            .collect();
+        if let Some((_, type_name)) = live(&parent, at, uses) {
+            return Some((1, type_name));
+        }
+        let next = Run::read(&db.query(&READ_RUN, &[parent.as_str().into_datum()])).and_then(|run| run.parent);
+        child = (parent, next);
+    }
+}
+
+fn inherited(db: &Db, run_id: &str, key: &str) -> Option<(i64, String)> {
+    let rows = db.query(&INHERITED_KEY, &[run_id.into_datum(), key.into_datum()]);
+    (!rows.is_empty()).then(|| (1, rows.get(0, 1).unwrap_or_default()))
+}
+
+/// The versions up to `head` that no rollback undid, as ranges: one probe for each rollback on the way.
+pub fn live_ranges(db: &Db, run_id: &str, head: i64) -> Vec<(i64, i64)> {
+    let mut ranges = Vec::new();
+    let mut top = head;
+    loop {
+        let rows = db.query(&ROLLBACK_BEFORE, &[run_id.into_datum(), top.into_datum()]);
+        if rows.is_empty() {
+            ranges.push((1, top));
+            return ranges;
+        }
+        let rollback: i64 = rows.get(0, 1).unwrap_or_default();
+        ranges.push((rollback, top));
+        top = rows.get(0, 2).unwrap_or_default();
+    }
+}
+
+impl<'a> Change<'a> {
+    /// 40001 unless the head is the expected version; no expectation always holds.
+    pub fn expect_version(&self, expected: Option<i64>) -> Result<()> {
+        match expected {
+            Some(expected) if expected != self.head.version => Err(self.conflict(Some(expected), Vec::new())),
+            _ => Ok(()),
+        }
+    }
+
+    pub fn conflict(&self, expected: Option<i64>, conflicts: Vec<String>) -> Error {
+        let actual = Some(self.head.version);
+        Error::Conflict { run: self.run_id.to_owned(), expected, actual, conflicts }
+    }
+
+    /// 55000 where the run is finished.
+    pub fn require_unfinished(&self) -> Result<()> {
+        if !self.run.status.is_finished() {
+            return Ok(());
+        }
+        let hint = match self.run.status {
+            Status::Completed => "A completed run stays closed; layra.fork_run continues from it under another name.",
+            _ => "layra.reopen_run lets it run again.",
+        };
+        Err(Error::State {
+            message: format!("run {:?} is {}", self.run_id, self.run.status.name()),
+            hint: Some(hint.to_owned()),
+        })
+    }
+
+    /// Appends one event and returns its version.
+    pub fn append(&mut self, event: NewEvent<'_>) -> Result<i64> {
+        self.append_all(vec![event])
+    }
+
+    /// Appends the events in order, in one go, and returns the last version. The idempotency key goes with the last.
+    pub fn append_all(&mut self, events: Vec<NewEvent<'_>>) -> Result<i64> {
+        // Never earlier than the event before, whatever the clock does.
+        let at = self.now.max(self.head.at);
+        let last = events.len() - 1;
+        let mut rows = Vec::new();
+        for (index, mut event) in events.into_iter().enumerate() {
+            event.writes.sort_by(|a, b| a.id.cmp(&b.id));
+            let key = if index == last { self.key } else { None };
+            self.append_event(&event, at, key)?;
+            rows.extend(event.writes.into_iter().map(|write| (self.head.version, write)));
+        }
+        insert_cells(&self.db, self.copies_from, self.run_id, rows);
+        Ok(self.head.version)
+    }
+
+    fn append_event(&mut self, event: &NewEvent<'_>, at: i64, key: Option<&str>) -> Result<()> {
+        let version = self.head.version + 1;
+        let payload_text = event.payload.text();
+        let payload_hash = value_hash(payload_text);
+        let cells_hash =
+            hash::cells_hash(event.writes.iter().map(|w| (w.id.scope, w.id.key.as_str(), w.id.ordinal, w.hash)));
+        let (kind, label) = match &event.checkpoint {
+            Some(checkpoint) => (Some(checkpoint.kind), checkpoint.label),
+            None => (None, None),
+        };
+        let hash = Link {
+            previous: self.head.hash,
+            run_id: self.run_id,
+            version,
+            type_name: event.type_name,
+            actor: &self.actor,
+            on_behalf_of: self.on_behalf_of.as_deref(),
+            at: at + settings::EPOCH_OFFSET,
+            idempotency_key: key,
+            checkpoint_kind: kind,
+            checkpoint_label: label,
+            payload_hash,
+            cells_hash,
+        }
+        .hash();
+        let octets = payload_text.len() + event.writes.iter().map(|write| write.octets).sum::<usize>();
+        let (bytes, checkpoint_version) = match kind {
+            Some(_) => (0, Some(version)),
+            None => (self.head.bytes_since_checkpoint.saturating_add(octets as i64), self.head.checkpoint_version),
+        };
+        let changed: Vec<String> = event.writes.iter().map(|write| write.id.name()).collect();
+        let statement = if above_read_committed() { &INSERT_EVENT_UNLESS_TAKEN } else { &INSERT_EVENT };
+        let rows = self.db.query(
+            statement,
+            &[
+                self.run_id.into_datum(),
+                version.into_datum(),
+                event.type_name.into_datum(),
+                event.payload.into_datum(),
+                payload_hash.as_slice().into_datum(),
+                changed.into_datum(),
+                cells_hash.as_slice().into_datum(),
+                self.actor.as_str().into_datum(),
+                self.on_behalf_of.as_deref().into_datum(),
+                at.into_datum(),
+                key.into_datum(),
+                kind.into_datum(),
+                label.into_datum(),
+                hash.as_slice().into_datum(),
+                bytes.into_datum(),
+                checkpoint_version.into_datum(),
+            ],
+        );
+        if rows.len() == 0 {
+            return Err(self.conflict(None, Vec::new()));
+        }
+        self.head = Head { version, hash, at, bytes_since_checkpoint: bytes, checkpoint_version };
+        Ok(())
+    }
+}
+
+fn insert_cells(db: &Db, source: &str, run_id: &str, rows: Vec<(i64, Write)>) {
+    let (copied, valued): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|(_, write)| matches!(write.content, Content::CopyOf(_)));
+    if !copied.is_empty() {
+        copy_cells(db, source, run_id, copied);
+    }
+    let value = |write: &Write| match &write.content {
+        Content::Value(value) => Some(*value),
+        _ => None,
+    };
+    match valued.as_slice() {
+        [] => {}
+        [(version, write)] => {
+            db.query(
+                &INSERT_CELL,
+                &[
+                    run_id.into_datum(),
+                    version.into_datum(),
+                    write.id.scope.into_datum(),
+                    write.id.key.as_str().into_datum(),
+                    write.id.ordinal.into_datum(),
+                    write.revision.into_datum(),
+                    value(write).into_datum(),
+                    write.hash.as_ref().map(|hash| hash.as_slice()).into_datum(),
+                ],
+            );
+        }
+        several => {
+            db.query(
+                &INSERT_CELLS,
+                &[
+                    run_id.into_datum(),
+                    several.iter().map(|(version, _)| *version).collect::<Vec<_>>().into_datum(),
+                    several.iter().map(|(_, w)| w.id.scope).collect::<Vec<_>>().into_datum(),
+                    several.iter().map(|(_, w)| w.id.key.as_str()).collect::<Vec<_>>().into_datum(),
+                    several.iter().map(|(_, w)| w.id.ordinal).collect::<Vec<_>>().into_datum(),
+                    several.iter().map(|(_, w)| w.revision).collect::<Vec<_>>().into_datum(),
+                    several.iter().map(|(_, w)| value(w)).collect::<Vec<_>>().into_datum(),
+                    several
+                        .iter()
+                        .map(|(_, w)| w.hash.as_ref().map(|hash| hash.to_vec()))
+                        .collect::<Vec<_>>()
+                        .into_datum(),
+                ],
+            );
+        }
+    }
+}
+
+/// Adds rows whose values are copied, inside SQL, from rows of the run `source`.
+fn copy_cells(db: &Db, source: &str, run_id: &str, rows: Vec<(i64, Write)>) {
+    let mut by_version: HashMap<i64, Vec<Write>> = HashMap::new();
+    for (version, write) in rows {
+        by_version.entry(version).or_default().push(write);
+    }
+    for (version, writes) in by_version {
+        let sources = writes.iter().map(|write| match write.content {
+            Content::CopyOf(version) => version,
+            _ => unreachable!("only copies are copied"),
+        });
+        db.query(
+            &COPY_CELLS,
+            &[
+                run_id.into_datum(),
+                version.into_datum(),
+                writes.iter().map(|w| w.id.scope).collect::<Vec<_>>().into_datum(),
+                writes.iter().map(|w| w.id.key.as_str()).collect::<Vec<_>>().into_datum(),
+                writes.iter().map(|w| w.id.ordinal).collect::<Vec<_>>().into_datum(),
+                writes.iter().map(|w| w.revision).collect::<Vec<_>>().into_datum(),
+                source.into_datum(),
+                sources.collect::<Vec<_>>().into_datum(),
+            ],
+        );
+    }
+}

@@ -1,0 +1,72 @@
+//! Which cells differ between two versions of a run, at the cost of the shorter of two ways.
+
+use crate::cell::{CellId, columns, static_scope};
+use crate::hash::Hash;
+use crate::jsonb::Jsonb;
+use crate::spi::{Db, Rows};
+use crate::statements::{CHANGED_NAMES, COMPARE_CELLS, COMPARE_VALUES, DISTINCT_CELLS};
+use pgrx::IntoDatum;
+
+/// Events are read to find what changed while there are no more of them than this; a run with more is first tried by its
+/// cells. Both ways cost about one index descent a row.
+const FEW_EVENTS: i64 = 64;
+
+/// The cells that may differ between two versions (`from` < `to`): those the events in between changed, or all distinct
+/// cells, whichever are fewer. (1,000,000 events and 19 cells: 217 ms by events, 1.2 ms by cells; 2 events and 100,000
+/// dead cells: 0.18 ms by events, 1,558 ms by cells.)
+fn candidates(db: &Db, run_id: &str, from: i64, to: i64) -> Vec<CellId> {
+    let events = to - from;
+    if events > FEW_EVENTS {
+        let rows = db.query(&DISTINCT_CELLS, &[run_id.into_datum(), events.into_datum()]);
+        if (rows.len() as i64) < events {
+            return (0..rows.len()).filter_map(|row| cell_id(&rows, row)).collect();
+        }
+    }
+    let rows = db.query(&CHANGED_NAMES, &[run_id.into_datum(), from.into_datum(), to.into_datum()]);
+    (0..rows.len()).filter_map(|row| CellId::from_name(&rows.get::<String>(row, 1)?)).collect()
+}
+
+/// From columns 1 to 3: scope, key, ordinal.
+pub fn cell_id(rows: &Rows, row: usize) -> Option<CellId> {
+    let scope = static_scope(&rows.get::<String>(row, 1)?)?;
+    Some(CellId { scope, key: rows.get(row, 2)?, ordinal: rows.get(row, 3)? })
+}
+
+/// A cell that differs: its row at the older version, and at the newer one.
+pub struct Difference {
+    pub id: CellId,
+    pub old_version: i64,
+    pub old_hash: Option<Hash>,
+    /// With `values`, of every cell; otherwise of nodes only.
+    pub old_value: Option<Jsonb>,
+    pub new_version: i64,
+    pub new_revision: i64,
+    pub new_hash: Option<Hash>,
+    pub new_value: Option<Jsonb>,
+}
+
+/// The cells that differ between two versions (`from` <= `to`), sorted by scope, key and ordinal.
+pub fn differences(db: &Db, run_id: &str, from: i64, to: i64, values: bool) -> Vec<Difference> {
+    let ids = candidates(db, run_id, from, to);
+    if ids.is_empty() {
+        return Vec::new();
+    }
+    let [scopes, keys, ordinals] = columns(&ids);
+    let statement = if values { &COMPARE_VALUES } else { &COMPARE_CELLS };
+    let rows = db.query(statement, &[run_id.into_datum(), scopes, keys, ordinals, from.into_datum(), to.into_datum()]);
+    let mut differences: Vec<Difference> = (0..rows.len())
+        .filter(|row| rows.hash(*row, 3) != rows.hash(*row, 7))
+        .map(|row| Difference {
+            id: ids[rows.get::<i64>(row, 1).unwrap_or(1) as usize - 1].clone(),
+            old_version: rows.get(row, 2).unwrap_or_default(),
+            old_hash: rows.hash(row, 3),
+            old_value: rows.jsonb(row, 4),
+            new_version: rows.get(row, 5).unwrap_or_default(),
+            new_revision: rows.get(row, 6).unwrap_or_default(),
+            new_hash: rows.hash(row, 7),
+            new_value: if values { rows.jsonb(row, 8) } else { None },
+        })
+        .collect();
+    differences.sort_by(|a, b| a.id.cmp(&b.id));
+    differences
+}

@@ -1,0 +1,341 @@
+//! Workflow definitions: what is checked when one is defined, and what a run needs of it. Pure.
+
+use crate::merge::pointer_token;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// What is wrong, as (JSON Pointer, message).
+pub type Problems = Vec<(String, String)>;
+
+type Object<'a> = BTreeMap<String, &'a RawValue>;
+
+const MAX_NAME: usize = 255;
+
+#[derive(Debug, Default)]
+pub struct Definition {
+    pub nodes: BTreeMap<String, Node>,
+    pub edges: Vec<Edge>,
+    pub variables: BTreeMap<String, Variable>,
+    pub policy: Policy,
+    /// The texts of `nodes` and `edges` as they were given.
+    pub graph: Graph,
+}
+
+#[derive(Debug, Default, Clone)]
+pub struct Graph {
+    pub nodes: Option<String>,
+    pub edges: Option<String>,
+}
+
+#[derive(Debug)]
+pub struct Node {
+    pub type_name: String,
+    /// Of a loop: `data.maxCount`.
+    pub max_count: Option<i64>,
+}
+
+#[derive(Debug)]
+pub struct Edge {
+    pub source: String,
+    pub target: String,
+    pub handle: String,
+}
+
+#[derive(Debug, Default)]
+pub struct Variable {
+    pub schema: Option<String>,
+    pub group: Option<String>,
+    pub default: Option<String>,
+}
+
+#[derive(Debug, Default)]
+pub struct Policy {
+    /// Interval text, checked by PostgreSQL when the workflow is defined.
+    pub every: Option<String>,
+    pub milestones: Vec<String>,
+    pub before: Vec<String>,
+    pub bytes: Option<i64>,
+    pub value_bytes: Option<i64>,
+    pub payload_bytes: Option<i64>,
+    pub default_max: Option<i64>,
+    pub tolerance: Option<i64>,
+}
+
+/// Parses a definition; the second part lists everything that is wrong with it.
+pub fn parse(text: &str) -> (Definition, Problems) {
+    let mut problems = Problems::new();
+    let mut definition = Definition::default();
+    let Some(top) = object(text) else {
+        return (definition, vec![(String::new(), "a definition is an object".into())]);
+    };
+    if let Some(nodes) = top.get("nodes") {
+        definition.graph.nodes = Some(nodes.get().to_owned());
+        parse_nodes(nodes, &mut definition, &mut problems);
+    }
+    if let Some(edges) = top.get("edges") {
+        definition.graph.edges = Some(edges.get().to_owned());
+        parse_edges(edges, &mut definition, &mut problems);
+    }
+    check_graph(&definition, &mut problems);
+    if let Some(variables) = top.get("variables") {
+        parse_variables(variables, &mut definition, &mut problems);
+    }
+    if let Some(policy) = top.get("policy") {
+        definition.policy = parse_policy(policy, &mut problems);
+    }
+    (definition, problems)
+}
+
+fn object(text: &str) -> Option<Object<'_>> {
+    // serde would also fill a map from other things than an object's text.
+    text.starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()
+}
+
+fn scalar<'a, T: Deserialize<'a>>(object: &Object<'a>, key: &str) -> Option<Option<T>> {
+    object.get(key).map(|raw| serde_json::from_str(raw.get()).ok())
+}
+
+fn array<'a>(raw: &'a RawValue) -> Option<Vec<&'a RawValue>> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().count() <= MAX_NAME && !name.chars().any(char::is_control)
+}
+
+fn parse_nodes(raw: &RawValue, definition: &mut Definition, problems: &mut Problems) {
+    let Some(nodes) = array(raw) else {
+        return problems.push(("/nodes".into(), "nodes is an array".into()));
+    };
+    for (index, node) in nodes.iter().enumerate() {
+        let path = format!("/nodes/{index}");
+        let Some(node) = object(node.get()) else {
+            problems.push((path, "a node is an object with id and type".into()));
+            continue;
+        };
+        let Some(Some(id)) = scalar::<String>(&node, "id").map(|id| id.filter(|id| is_name(id))) else {
+            problems.push((format!("{path}/id"), "id is a name of 1 to 255 characters".into()));
+            continue;
+        };
+        let type_name = match scalar::<String>(&node, "type") {
+            Some(Some(name)) if is_name(&name) => name,
+            _ => {
+                problems.push((format!("{path}/type"), "type is a name of 1 to 255 characters".into()));
+                String::new()
+            }
+        };
+        let mut max_count = None;
+        if type_name == "loop" {
+            let data = node.get("data").and_then(|data| object(data.get()));
+            if let Some(raw) = data.as_ref().and_then(|data| data.get("maxCount")) {
+                match serde_json::from_str::<i64>(raw.get()) {
+                    Ok(count) if count >= 0 => max_count = Some(count),
+                    _ => problems.push((format!("{path}/data/maxCount"), "maxCount is an integer, at least 0".into())),
+                }
+            }
+        }
+        if definition.nodes.insert(id, Node { type_name, max_count }).is_some() {
+            problems.push((format!("{path}/id"), "id is used by another node".into()));
+        }
+    }
+}
+
+fn parse_edges(raw: &RawValue, definition: &mut Definition, problems: &mut Problems) {
+    let Some(edges) = array(raw) else {
+        return problems.push(("/edges".into(), "edges is an array".into()));
+    };
+    for (index, edge) in edges.iter().enumerate() {
+        let path = format!("/edges/{index}");
+        let Some(edge) = object(edge.get()) else {
+            problems.push((path, "an edge is an object with source and target".into()));
+            continue;
+        };
+        let mut end = |key: &str| match scalar::<String>(&edge, key) {
+            Some(Some(id)) if definition.nodes.contains_key(&id) => Some(id),
+            Some(Some(_)) => {
+                problems.push((format!("{path}/{key}"), format!("{key} names no node")));
+                None
+            }
+            _ => {
+                problems.push((format!("{path}/{key}"), format!("{key} is the id of a node")));
+                None
+            }
+        };
+        let (source, target) = (end("source"), end("target"));
+        let handle = match scalar::<Option<String>>(&edge, "sourceHandle") {
+            None => String::new(),
+            Some(Some(handle)) => handle.unwrap_or_default(),
+            Some(None) => {
+                problems.push((format!("{path}/sourceHandle"), "sourceHandle is a string".into()));
+                String::new()
+            }
+        };
+        if let (Some(source), Some(target)) = (source, target) {
+            definition.edges.push(Edge { source, target, handle });
+        }
+    }
+}
+
+fn check_graph(definition: &Definition, problems: &mut Problems) {
+    let type_of = |id: &str| definition.nodes.get(id).map(|node| node.type_name.as_str()).unwrap_or("");
+    for edge in &definition.edges {
+        let name = format!("edge from {:?} to {:?}", edge.source, edge.target);
+        if edge.handle == "loop_body" && type_of(&edge.source) != "loop" {
+            problems.push(("/edges".into(), format!("{name}: loop_body leaves a node of type loop")));
+        }
+        if edge.handle == "loop_next" {
+            if type_of(&edge.target) != "loop" {
+                problems.push(("/edges".into(), format!("{name}: loop_next leads back to a node of type loop")));
+            } else if !definition.loop_body(&edge.target).contains(edge.source.as_str()) {
+                problems.push(("/edges".into(), format!("{name}: loop_next starts inside the loop's body")));
+            }
+        }
+        let condition = edge.handle.strip_prefix("condition-");
+        if condition.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+            && type_of(&edge.source) != "condition"
+        {
+            problems.push(("/edges".into(), format!("{name}: condition-N leaves a node of type condition")));
+        }
+    }
+    if let Some(id) = definition.node_in_cycle() {
+        problems.push(("/edges".into(), format!("node {id:?} is on a cycle that no loop_next edge closes")));
+    }
+}
+
+fn parse_variables(raw: &RawValue, definition: &mut Definition, problems: &mut Problems) {
+    let Some(variables) = object(raw.get()) else {
+        return problems.push(("/variables".into(), "variables is an object".into()));
+    };
+    for (name, raw) in &variables {
+        let path = format!("/variables{}", pointer_token(name));
+        if !is_name(name) {
+            problems.push((path.clone(), "a variable's name has 1 to 255 characters, none a control character".into()));
+        }
+        let Some(members) = object(raw.get()) else {
+            problems.push((path, "a variable is an object of schema, group and default".into()));
+            continue;
+        };
+        let text = |key: &str| members.get(key).map(|raw| raw.get().to_owned());
+        let schema = text("schema");
+        if schema.as_ref().is_some_and(|s| !s.starts_with('{') && s != "true" && s != "false") {
+            problems.push((format!("{path}/schema"), "a schema is an object or a boolean".into()));
+        }
+        let group = match scalar::<Option<String>>(&members, "group") {
+            None => None,
+            Some(Some(group)) if group.as_deref().is_none_or(is_name) => group,
+            Some(_) => {
+                problems.push((format!("{path}/group"), "group is a name of 1 to 255 characters".into()));
+                None
+            }
+        };
+        definition.variables.insert(name.clone(), Variable { schema, group, default: text("default") });
+    }
+}
+
+fn parse_policy(raw: &RawValue, problems: &mut Problems) -> Policy {
+    let mut policy = Policy::default();
+    let Some(sections) = object(raw.get()) else {
+        problems.push(("/policy".into(), "policy is an object".into()));
+        return policy;
+    };
+    for (section, raw) in &sections {
+        let path = format!("/policy{}", pointer_token(section));
+        let Some(members) = object(raw.get()) else {
+            problems.push((path, "is an object".into()));
+            continue;
+        };
+        for (key, raw) in &members {
+            let path = format!("{path}{}", pointer_token(key));
+            let mut integer = |least: i64| match serde_json::from_str::<i64>(raw.get()) {
+                Ok(number) if number >= least => Some(number),
+                _ => {
+                    problems.push((path.clone(), format!("is an integer, at least {least}")));
+                    None
+                }
+            };
+            match (section.as_str(), key.as_str()) {
+                ("checkpoint", "bytes") => policy.bytes = integer(1),
+                ("limits", "value_bytes") => policy.value_bytes = integer(1),
+                ("limits", "payload_bytes") => policy.payload_bytes = integer(1),
+                ("loops", "default_max") => policy.default_max = integer(0),
+                ("loops", "tolerance") => policy.tolerance = integer(0),
+                ("checkpoint", "every") => match serde_json::from_str(raw.get()) {
+                    Ok(text) => policy.every = Some(text),
+                    Err(_) => problems.push((path, "is an interval, as text".into())),
+                },
+                ("checkpoint", "milestones" | "before") => match serde_json::from_str::<Vec<String>>(raw.get()) {
+                    Ok(types) if key == "before" => policy.before = types,
+                    Ok(types) => policy.milestones = types,
+                    Err(_) => problems.push((path, "is an array of node types".into())),
+                },
+                // A misspelt rule would silently never apply.
+                _ => problems.push((path, "is no rule of a policy".into())),
+            }
+        }
+        if !["checkpoint", "limits", "loops"].contains(&section.as_str()) {
+            problems.push((path, "is no section of a policy".into()));
+        }
+    }
+    policy
+}
+
+impl Definition {
+    /// The nodes inside a loop: reachable over its `loop_body` edges without following a `loop_next` edge.
+    pub fn loop_body(&self, loop_id: &str) -> HashSet<&str> {
+        let mut body = HashSet::new();
+        let mut open: Vec<&str> = self
+            .edges
+            .iter()
+            .filter(|edge| edge.source == loop_id && edge.handle == "loop_body")
+            .map(|edge| edge.target.as_str())
+            .collect();
+        let next = self.forward_edges();
+        while let Some(id) = open.pop() {
+            if body.insert(id) {
+                open.extend(next.get(id).into_iter().flatten());
+            }
+        }
+        body
+    }
+
+    /// Edges that lead on: all but `loop_next`.
+    fn forward_edges(&self) -> HashMap<&str, Vec<&str>> {
+        let mut next: HashMap<&str, Vec<&str>> = HashMap::new();
+        for edge in self.edges.iter().filter(|edge| edge.handle != "loop_next") {
+            next.entry(&edge.source).or_default().push(&edge.target);
+        }
+        next
+    }
+
+    /// A node on a cycle of forward edges, where there is one: what is left when nodes without predecessors are taken
+    /// away again and again.
+    fn node_in_cycle(&self) -> Option<&str> {
+        let next = self.forward_edges();
+        let mut incoming: BTreeMap<&str, usize> = self.nodes.keys().map(|id| (id.as_str(), 0)).collect();
+        for target in next.values().flatten() {
+            *incoming.entry(target).or_default() += 1;
+        }
+        let mut free: Vec<&str> = incoming.iter().filter(|(_, n)| **n == 0).map(|(id, _)| *id).collect();
+        while let Some(id) = free.pop() {
+            incoming.remove(id);
+            for target in next.get(id).into_iter().flatten() {
+                if let Some(count) = incoming.get_mut(target) {
+                    *count -= 1;
+                    if *count == 0 {
+                        free.push(target);
+                    }
+                }
+            }
+        }
+        incoming.into_keys().next()
+    }
+}
+
+/// The text as a `serde_json::Value`, for schemas only: stored values stay text.
+pub fn value(text: &str) -> Option<Value> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    deserializer.disable_recursion_limit();
+    Value::deserialize(&mut deserializer).ok()
+}

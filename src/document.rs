@@ -1,0 +1,400 @@
+//! The whole state as an engine's own document: `save_state` stores what differs, `get_state` gives back what was saved.
+
+use crate::args::{self, MAX_VALUE};
+use crate::cell::{COUNTER, CellId, Write};
+use crate::change::{Change, NewEvent, Opened, Request};
+use crate::definition::Graph;
+use crate::error::{Error, Result};
+use crate::hash::{Hash, hex, value_hash};
+use crate::history::live_cells;
+use crate::jsonb::Jsonb;
+use crate::list;
+use crate::merge::object_text;
+use crate::run::{Reader, Run, Status, first_payload};
+use crate::spi::Db;
+use crate::statements::STATE_HASHES;
+use crate::{access, graph, node, settings, variables};
+use pgrx::IntoDatum;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// The engine cell that remembers which of the document's fields were there when it was last saved.
+const FIELDS_CELL: &str = "layra.document";
+
+/// The fields that are made of cells, or of the graph; every other field is an engine cell.
+const VARIABLES: &str = "global_variables";
+const STATUS: &str = "execution_status";
+const LOOPS: &str = "loop_index";
+const CONTEXT: &str = "context";
+const NODES: &str = "nodes";
+const EDGES: &str = "edges";
+pub const OWN_FIELDS: [&str; 6] = [VARIABLES, STATUS, LOOPS, CONTEXT, NODES, EDGES];
+
+/// What a run that was never saved shows all the same.
+const EMPTY_FIELDS: [(&str, &str); 6] = [
+    (CONTEXT, "{}"),
+    ("execution_stack", "[]"),
+    (STATUS, "{}"),
+    (VARIABLES, "{}"),
+    (LOOPS, "{}"),
+    ("skip_nodes", "[]"),
+];
+
+/// A document taken apart, every part checked for its type.
+struct Document {
+    fields: BTreeSet<String>,
+    variables: Vec<(String, Jsonb)>,
+    /// Node and what the document shows of it: true, false or null.
+    statuses: Vec<(String, String)>,
+    loops: Vec<(String, Jsonb)>,
+    context: Vec<(String, Vec<Jsonb>)>,
+    graph: Graph,
+    engine: Vec<(String, Jsonb)>,
+}
+
+impl Document {
+    fn new(state: Jsonb) -> Result<Document> {
+        let mut document = Document {
+            fields: BTreeSet::new(),
+            variables: Vec::new(),
+            statuses: Vec::new(),
+            loops: Vec::new(),
+            context: Vec::new(),
+            graph: Graph::default(),
+            engine: Vec::new(),
+        };
+        for (field, value) in state.entries() {
+            match field.as_str() {
+                VARIABLES => document.variables = args::members(Some(value), VARIABLES)?,
+                STATUS => {
+                    for (id, shown) in args::members(Some(value), STATUS)? {
+                        let shown = shown.text().to_owned();
+                        if !["true", "false", "null"].contains(&shown.as_str()) {
+                            return Err(Error::argument("the values of execution_status must be true, false or null"));
+                        }
+                        document.statuses.push((id, shown));
+                    }
+                }
+                LOOPS => {
+                    document.loops = args::members(Some(value), LOOPS)?;
+                    if document.loops.iter().any(|(_, index)| !is_number(index.text())) {
+                        return Err(Error::argument("the values of loop_index must be numbers"));
+                    }
+                }
+                CONTEXT => {
+                    for (id, list) in args::members(Some(value), CONTEXT)? {
+                        if !list.is_array() {
+                            return Err(Error::argument("the values of context must be arrays"));
+                        }
+                        document.context.push((id, list.elements()));
+                    }
+                }
+                NODES | EDGES => {
+                    if !value.is_array() {
+                        return Err(Error::argument(format!("{field} must be a JSON array")));
+                    }
+                    let part = if field == NODES { &mut document.graph.nodes } else { &mut document.graph.edges };
+                    *part = Some(value.text().to_owned());
+                }
+                _ => {
+                    engine_field(&field)?;
+                    document.engine.push((field.clone(), value));
+                }
+            }
+            document.fields.insert(field);
+        }
+        Ok(document)
+    }
+}
+
+/// The name of a field that is an engine cell.
+fn engine_field(field: &str) -> Result<()> {
+    args::name(Some(field), "a field of state")?;
+    if field.starts_with("layra.") {
+        return Err(Error::argument("fields that start with \"layra.\" are the extension's own"));
+    }
+    Ok(())
+}
+
+fn is_number(text: &str) -> bool {
+    text.starts_with(|first: char| first == '-' || first.is_ascii_digit())
+}
+
+fn loop_cell(index: &Jsonb) -> Jsonb {
+    Jsonb::parse(&format!("{{\"index\":{}}}", index.text()))
+}
+
+/// What the document shows of a loop cell.
+fn loop_index(value: &str) -> Option<String> {
+    let fields: HashMap<String, &serde_json::value::RawValue> = serde_json::from_str(value).ok()?;
+    Some(fields.get("index")?.get().to_owned())
+}
+
+fn counter_cell(live: usize, next: i64) -> Jsonb {
+    Jsonb::parse(&format!("{{\"live\":{live},\"next\":{next}}}"))
+}
+
+/// The newest cells of a run, as far as a document is compared with them.
+#[derive(Default)]
+struct Stored {
+    live: BTreeSet<CellId>,
+    /// The values of nodes, loops and the graph reference.
+    values: HashMap<CellId, String>,
+    /// Live entries and next ordinal of each node's context, also of nodes whose counter is unset.
+    counters: HashMap<String, (usize, i64)>,
+    hashes: HashMap<CellId, Hash>,
+}
+
+impl Stored {
+    fn read(change: &mut Change<'_>) -> Stored {
+        let mut stored = Stored::default();
+        let rows = change
+            .db
+            .query(&STATE_HASHES, &[change.run_id.into_datum(), "engine".into_datum(), "variable".into_datum()]);
+        for row in 0..rows.len() {
+            let Some(id) = crate::compare::cell_id(&rows, row) else { continue };
+            let newest = crate::cell::newest_row(&rows, row, 4);
+            if let Some(hash) = newest.hash {
+                stored.live.insert(id.clone());
+                stored.hashes.insert(id.clone(), hash);
+                if let Some(value) = rows.jsonb(row, 7) {
+                    stored.values.insert(id.clone(), value.text().to_owned());
+                }
+                if id.ordinal == COUNTER {
+                    let live = rows.get::<i64>(row, 8).unwrap_or_default() as usize;
+                    stored.counters.insert(id.key.clone(), (live, rows.get(row, 9).unwrap_or_default()));
+                }
+            }
+            change.cells.know(id, newest);
+        }
+        stored
+    }
+}
+
+#[pg_extern]
+fn save_state(
+    run_id: Option<&str>,
+    state: Option<Jsonb>,
+    expected_version: default!(Option<i64>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<i64, ErrorReport> {
+    let request = Request::new(run_id, idempotency_key)?;
+    let document = Document::new(args::object(state, "state")?)?;
+    Ok(save(request, document, args::expected(expected_version)?)?)
+}
+
+fn save(request: Request<'_>, document: Document, expected: Option<i64>) -> Result<i64> {
+    let (mut change, created) = loop {
+        match request.clone().try_open("state.saved")? {
+            Some(Opened::Repeated(version)) => return Ok(version),
+            Some(Opened::Change(change)) => break (*change, false),
+            None => {}
+        }
+        if let Some(expected) = expected
+            && expected != 0
+        {
+            return Err(Error::NoSuchRun(request.run_id.to_owned()));
+        }
+        let db = Db::write();
+        let run = Run { status: Status::Running, owner: access::role_name(db.caller), workflow: None, parent: None };
+        let now = settings::now()?;
+        if run.insert(&db, request.run_id, Jsonb::parse("{}"), now) {
+            break (request.create(db, run, now), true);
+        }
+        // Somebody created it since we looked: open that one.
+        crate::spi::check_for_interrupts();
+    };
+    change.expect_version(expected)?;
+    change.require_unfinished()?;
+    let payload = if created { first_payload(&change.run, Jsonb::parse("{}"), None) } else { Jsonb::parse("{}") };
+    let writes = plan(&mut change, document, created)?;
+    change.append(NewEvent { type_name: "state.saved", payload, writes, checkpoint: None })
+}
+
+/// The rows that turn the stored state into the document.
+fn plan(change: &mut Change<'_>, document: Document, created: bool) -> Result<Vec<Write>> {
+    let stored = if created { Stored::default() } else { Stored::read(change) };
+    let mut gone = stored.live.clone();
+    let mut values: Vec<(String, Option<Jsonb>)> = Vec::new();
+    for (name, value) in document.variables {
+        gone.remove(&CellId::variable(&name));
+        values.push((name, Some(value)));
+    }
+    values.extend(gone.iter().filter(|id| id.scope == "variable").map(|id| (id.key.clone(), None)));
+    let mut writes = variables::plan_loaded(change, values)?;
+    gone.retain(|id| id.scope != "variable");
+
+    // A node or loop is touched only where what the document shows of it differs: details and attempts survive.
+    for (key, shown) in document.statuses {
+        let id = CellId::new("node", key);
+        gone.remove(&id);
+        if stored.values.get(&id).is_none_or(|value| node::shown(value) != shown) {
+            writes.extend(change.cells.write(id, Some(node::from_shown(&shown)), MAX_VALUE)?);
+        }
+    }
+    for (key, index) in document.loops {
+        let id = CellId::new("loop", key);
+        gone.remove(&id);
+        if stored.values.get(&id).and_then(|value| loop_index(value)).as_deref() != Some(index.text()) {
+            writes.extend(change.cells.write(id, Some(loop_cell(&index)), MAX_VALUE)?);
+        }
+    }
+    for (key, list) in document.context {
+        plan_context(change, &stored, &key, list, &mut gone, &mut writes)?;
+    }
+    for (key, value) in document.engine {
+        let id = CellId::new("engine", key);
+        gone.remove(&id);
+        writes.extend(change.cells.write(id, Some(value), MAX_VALUE)?);
+    }
+    plan_graph(change, &stored, &document.graph, &mut gone, &mut writes)?;
+
+    let fields_cell = CellId::new("engine", FIELDS_CELL);
+    gone.remove(&fields_cell);
+    let shown: Vec<&str> = OWN_FIELDS.into_iter().filter(|field| document.fields.contains(*field)).collect();
+    writes.extend(change.cells.write(fields_cell, Some(Jsonb::of(&shown)), MAX_VALUE)?);
+    for id in gone {
+        writes.extend(change.cells.write(id, None, MAX_VALUE)?);
+    }
+    Ok(writes)
+}
+
+/// One node's list: entries are cells of their own, so a list that grows or slides is not rewritten.
+fn plan_context(
+    change: &mut Change<'_>,
+    stored: &Stored,
+    key: &str,
+    list: Vec<Jsonb>,
+    gone: &mut BTreeSet<CellId>,
+    writes: &mut Vec<Write>,
+) -> Result<()> {
+    let (live, next) = stored.counters.get(key).copied().unwrap_or_default();
+    let first = next - live as i64;
+    let old: Vec<Option<Hash>> =
+        (first..next).map(|ordinal| stored.hashes.get(&CellId::context(key, ordinal)).copied()).collect();
+    let new: Vec<Option<Hash>> = list.iter().map(|entry| Some(value_hash(entry.text()))).collect();
+    let edit = list::edit(&old, &new);
+    let start = first + edit.dropped as i64;
+    for ordinal in start..start + list.len() as i64 {
+        gone.remove(&CellId::context(key, ordinal));
+    }
+    let unread: Vec<CellId> = edit
+        .written
+        .iter()
+        .map(|position| CellId::context(key, start + *position as i64))
+        .chain([CellId::context(key, COUNTER)])
+        .filter(|id| change.head.version > 0 && !change.cells.knows(id))
+        .collect();
+    // Ordinals above the live ones may have been used before the list was shortened.
+    change.cells.load(&change.db, change.run_id, unread);
+    for position in edit.written {
+        let id = CellId::context(key, start + position as i64);
+        writes.extend(change.cells.write(id, Some(list[position]), MAX_VALUE)?);
+    }
+    let counter = CellId::context(key, COUNTER);
+    gone.remove(&counter);
+    let value = counter_cell(list.len(), start + list.len() as i64);
+    writes.extend(change.cells.write(counter, Some(value), MAX_VALUE)?);
+    Ok(())
+}
+
+/// A document without nodes and edges leaves the graph as it is.
+fn plan_graph(
+    change: &mut Change<'_>,
+    stored: &Stored,
+    graph: &Graph,
+    gone: &mut BTreeSet<CellId>,
+    writes: &mut Vec<Write>,
+) -> Result<()> {
+    let id = CellId::new("engine", graph::CELL);
+    gone.remove(&id);
+    if graph.nodes.is_none() && graph.edges.is_none() {
+        return Ok(());
+    }
+    let hash = hex(&graph::hash(graph));
+    let current = stored.values.get(&id).and_then(|value| serde_json::from_str::<graph::Reference>(value).ok());
+    if current.is_some_and(|current| current.hash == hash) {
+        return Ok(());
+    }
+    if let Some(reference) = graph::store(&change.db, &change.run.owner, graph) {
+        writes.extend(change.cells.write(id, Some(Jsonb::of(&reference)), MAX_VALUE)?);
+    }
+    Ok(())
+}
+
+#[pg_extern(stable)]
+fn get_state(
+    run_id: Option<&str>,
+    at_version: default!(Option<i64>, "NULL"),
+) -> std::result::Result<Jsonb, ErrorReport> {
+    Ok(read(run_id, at_version)?)
+}
+
+fn read(run_id: Option<&str>, at_version: Option<i64>) -> Result<Jsonb> {
+    let run_id = args::run_id(run_id)?;
+    let at_version = at_version.map(|version| args::version(Some(version), "at_version")).transpose()?;
+    let reader = Reader::open(run_id)?;
+    reader.version(at_version, "at_version")?;
+    Ok(Jsonb::parse(&document_text(&reader, at_version)))
+}
+
+/// The document's JSON text at a version (the newest: None).
+pub fn document_text(reader: &Reader<'_>, at_version: Option<i64>) -> String {
+    let mut objects: BTreeMap<&str, BTreeMap<String, String>> = BTreeMap::new();
+    let mut lists: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let mut fields: BTreeMap<String, String> = BTreeMap::new();
+    let mut saved: Option<Vec<String>> = None;
+    let mut graph_reference = None;
+    let cells = live_cells(reader, None, at_version);
+    for cell in &cells {
+        let text = cell.value.as_ref().map_or("null", |value| value.text());
+        let mut show = |field: &'static str, text: String| {
+            objects.entry(field).or_default().insert(cell.key.clone(), text);
+        };
+        match cell.scope.as_str() {
+            "variable" => show(VARIABLES, text.to_owned()),
+            "node" => show(STATUS, node::shown(text).to_owned()),
+            "loop" => show(LOOPS, loop_index(text).unwrap_or_else(|| "null".into())),
+            "context" => {
+                let list = lists.entry(cell.key.clone()).or_default();
+                if cell.ordinal.is_some() {
+                    list.push(text);
+                }
+            }
+            _ => match cell.key.as_str() {
+                FIELDS_CELL => saved = serde_json::from_str(text).ok(),
+                graph::CELL => graph_reference = Some(text.to_owned()),
+                _ => {
+                    fields.insert(cell.key.clone(), text.to_owned());
+                }
+            },
+        }
+    }
+    for (key, list) in lists {
+        objects.entry(CONTEXT).or_default().insert(key, format!("[{}]", list.join(",")));
+    }
+    // Fields that are empty are there where they were saved so, or where nothing was ever saved.
+    let empty: Vec<(&str, &str)> = match &saved {
+        None => EMPTY_FIELDS.to_vec(),
+        Some(saved) => EMPTY_FIELDS.into_iter().filter(|(field, _)| saved.iter().any(|s| s == field)).collect(),
+    };
+    for (field, text) in empty {
+        fields.entry(field.to_owned()).or_insert_with(|| text.to_owned());
+    }
+    for (field, members) in &objects {
+        let text = object_text(members.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+        fields.insert((*field).to_owned(), text);
+    }
+    if let Some(reference) = graph_reference {
+        let (nodes, edges) = graph::load(&reader.db, &reference);
+        for (field, value) in [(NODES, nodes), (EDGES, edges)] {
+            if let Some(value) = value
+                && saved.as_ref().is_none_or(|saved| saved.iter().any(|s| s == field))
+            {
+                fields.insert(field.to_owned(), value.text().to_owned());
+            }
+        }
+    }
+    object_text(fields.iter().map(|(field, text)| (field.as_str(), text.as_str())))
+}

@@ -1,0 +1,149 @@
+//! Every error that a caller can see, and the SQLSTATE, DETAIL and HINT it carries.
+
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::PgSqlErrorCode;
+use serde_json::{Value, json};
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// DETAIL goes to the server's log, so it is kept short: the first entries and their count.
+const MAX_DETAIL_ENTRIES: usize = 100;
+
+/// Something that breaks a schema or a rule: where, and which keyword. Never the value.
+#[derive(Debug, Clone)]
+pub struct Violation {
+    pub path: String,
+    pub keyword: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{message}")]
+    Argument { message: String, hint: Option<String> },
+    #[error("workflow definition {name:?} is not valid: {} problem(s)", problems.len())]
+    Definition { name: String, problems: Vec<(String, String)> },
+    #[error("run {0:?} does not exist")]
+    NoSuchRun(String),
+    #[error("run {run:?} has no checkpoint {label:?}")]
+    NoSuchCheckpoint { run: String, label: String },
+    #[error("workflow {name:?}{} does not exist for role {role:?}", version.map(|v| format!(" version {v}")).unwrap_or_default())]
+    NoSuchWorkflow { name: String, version: Option<i32>, role: String },
+    #[error("run {0:?} exists already")]
+    RunExists(String),
+    #[error("run {run:?} has a checkpoint {label:?} already")]
+    LabelExists { run: String, label: String },
+    #[error("shared workflow {name:?} belongs to role {owner:?}")]
+    SharedNameTaken { name: String, owner: String },
+    #[error("permission denied for run {0:?}")]
+    NotYours(String),
+    #[error("{0}")]
+    Privilege(String),
+    #[error("version conflict on run {run:?}{}", conflict_suffix(*.expected, *.actual))]
+    Conflict { run: String, expected: Option<i64>, actual: Option<i64>, conflicts: Vec<String> },
+    #[error("{what} of run {run:?} breaks {} rule(s)", violations.len())]
+    Invalid { run: String, what: &'static str, violations: Vec<Violation> },
+    #[error("{message}")]
+    State { message: String, hint: Option<String> },
+    #[error("{0}")]
+    Limit(String),
+    #[error("{0}")]
+    Corrupt(String),
+}
+
+fn conflict_suffix(expected: Option<i64>, actual: Option<i64>) -> String {
+    match (expected, actual) {
+        (Some(expected), Some(actual)) => format!(": expected {expected}, is {actual}"),
+        _ => String::new(),
+    }
+}
+
+impl Error {
+    pub fn argument(message: impl Into<String>) -> Error {
+        Error::Argument { message: message.into(), hint: None }
+    }
+
+    pub fn state(message: impl Into<String>) -> Error {
+        Error::State { message: message.into(), hint: None }
+    }
+
+    fn sqlstate(&self) -> PgSqlErrorCode {
+        use PgSqlErrorCode::*;
+        match self {
+            Error::Argument { .. } | Error::Definition { .. } => ERRCODE_INVALID_PARAMETER_VALUE,
+            Error::NoSuchRun(_) | Error::NoSuchCheckpoint { .. } | Error::NoSuchWorkflow { .. } => {
+                ERRCODE_NO_DATA_FOUND
+            }
+            Error::RunExists(_) | Error::LabelExists { .. } | Error::SharedNameTaken { .. } => ERRCODE_UNIQUE_VIOLATION,
+            Error::NotYours(_) | Error::Privilege(_) => ERRCODE_INSUFFICIENT_PRIVILEGE,
+            Error::Conflict { .. } => ERRCODE_T_R_SERIALIZATION_FAILURE,
+            Error::Invalid { .. } => ERRCODE_CHECK_VIOLATION,
+            Error::State { .. } => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            Error::Limit(_) => ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            Error::Corrupt(_) => ERRCODE_DATA_CORRUPTED,
+        }
+    }
+
+    fn detail(&self) -> Option<Value> {
+        match self {
+            Error::Definition { problems, .. } => {
+                let shown: Vec<Value> = problems
+                    .iter()
+                    .take(MAX_DETAIL_ENTRIES)
+                    .map(|(path, message)| json!({"path": path, "message": message}))
+                    .collect();
+                Some(json!({"problems": shown, "problem_count": problems.len()}))
+            }
+            Error::Conflict { run, expected, actual, conflicts } => Some(json!({
+                "run_id": run,
+                "expected": expected,
+                "actual": actual,
+                "conflicts": conflicts.iter().take(MAX_DETAIL_ENTRIES).collect::<Vec<_>>(),
+                "conflict_count": conflicts.len(),
+            })),
+            Error::Invalid { run, violations, .. } => {
+                let shown: Vec<Value> = violations
+                    .iter()
+                    .take(MAX_DETAIL_ENTRIES)
+                    .map(|v| json!({"path": v.path, "keyword": v.keyword}))
+                    .collect();
+                Some(json!({"run_id": run, "violations": shown, "violation_count": violations.len()}))
+            }
+            _ => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Error::Argument { hint, .. } | Error::State { hint, .. } => return hint.clone(),
+            Error::Definition { .. } => "DETAIL lists every problem with its JSON Pointer.",
+            Error::NoSuchRun(_) => "Start it with layra.start_run, or with layra.save_state.",
+            Error::NoSuchCheckpoint { .. } => "SELECT label FROM layra.checkpoint WHERE run_id = … lists the labels.",
+            Error::NoSuchWorkflow { .. } => {
+                "Define it with layra.define_workflow; a run uses its owner's workflows, else shared ones."
+            }
+            Error::RunExists(_) => "Choose another run id, or pass the idempotency_key of the first call to repeat it.",
+            Error::LabelExists { .. } => "Use another label, or replace => true to move this one.",
+            Error::SharedNameTaken { .. } => "Shared names are unique: choose another name, or leave out shared.",
+            Error::NotYours(_) => "Only roles with the privileges of the run's owner change it; auditors may read it.",
+            Error::Privilege(_) => "See layra.grant_access.",
+            Error::Conflict { .. } => "Read the run again and retry, or use on_conflict => 'merge'.",
+            Error::Invalid { .. } => "DETAIL lists every violation with its path and keyword.",
+            Error::Limit(_) => "Store large values elsewhere and keep a reference to them in the run.",
+            Error::Corrupt(_) => "Run layra.verify to see what was changed behind the extension's back.",
+        };
+        Some(hint.to_string())
+    }
+}
+
+impl From<Error> for ErrorReport {
+    fn from(error: Error) -> ErrorReport {
+        let mut report = ErrorReport::new(error.sqlstate(), error.to_string(), "layra_state");
+        if let Some(detail) = error.detail() {
+            report = report.set_detail(detail.to_string());
+        }
+        if let Some(hint) = error.hint() {
+            report = report.set_hint(hint);
+        }
+        report
+    }
+}

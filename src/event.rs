@@ -1,0 +1,183 @@
+//! The log: appending the callers' own events, and reading all of them.
+
+use crate::args::{self, MAX_VALUE};
+use crate::cell::CellId;
+use crate::change::{Change, NewEvent, Request};
+use crate::error::{Error, Result};
+use crate::jsonb::Jsonb;
+use crate::run::{Reader, with_change};
+use crate::statements::EVENTS;
+use crate::{variables, workflow};
+use pgrx::IntoDatum;
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+const MAX_BATCH: i32 = 100_000;
+
+/// An event as its caller gives it, checked.
+struct Given {
+    type_name: String,
+    payload: Jsonb,
+    updates: Vec<(String, Jsonb)>,
+}
+
+impl Given {
+    fn new(type_name: Option<&str>, payload: Option<Jsonb>, updates: Option<Jsonb>) -> Result<Given> {
+        Ok(Given {
+            type_name: args::event_type(type_name)?.to_owned(),
+            payload: payload.unwrap_or_else(|| Jsonb::parse("{}")),
+            updates: updates.map(|u| args::members(Some(u), "updates")).transpose()?.unwrap_or_default(),
+        })
+    }
+
+    /// From an element of `append_events`: an object of type, payload and updates.
+    fn from_element(element: Jsonb) -> Result<Given> {
+        let (mut type_name, mut payload, mut updates) = (None, None, None);
+        for (key, value) in args::object(Some(element), "an element of events")?.entries() {
+            match key.as_str() {
+                "type" => {
+                    type_name = Some(
+                        serde_json::from_str::<String>(value.text())
+                            .map_err(|_| Error::argument("the type of an event must be a string"))?,
+                    )
+                }
+                "payload" => payload = Some(value),
+                "updates" => updates = (value.text() != "null").then_some(value),
+                other => {
+                    return Err(Error::argument(format!("an event has type, payload and updates, not {other:?}")));
+                }
+            }
+        }
+        Given::new(type_name.as_deref(), payload, updates)
+    }
+}
+
+// The argument is called `type`, which pgrx would quote into the SQL name: hence the SQL is written out.
+#[pg_extern(sql = r#"
+CREATE FUNCTION layra.append_event(run_id text, type text, payload jsonb DEFAULT '{}', updates jsonb DEFAULT NULL,
+    expected_version bigint DEFAULT NULL, idempotency_key text DEFAULT NULL) RETURNS bigint
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
+fn append_event(
+    run_id: Option<&str>,
+    type_name: Option<&str>,
+    payload: Option<Jsonb>,
+    updates: Option<Jsonb>,
+    expected_version: Option<i64>,
+    idempotency_key: Option<&str>,
+) -> std::result::Result<i64, ErrorReport> {
+    let request = Request::new(run_id, idempotency_key)?;
+    let event = Given::new(type_name, payload, updates)?;
+    Ok(append(request, vec![event], args::expected(expected_version)?)?)
+}
+
+#[pg_extern]
+fn append_events(
+    run_id: Option<&str>,
+    events: Option<Jsonb>,
+    expected_version: default!(Option<i64>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<i64, ErrorReport> {
+    let request = Request::new(run_id, idempotency_key)?;
+    let events = args::required(events, "events")?;
+    if !events.is_array() || events.elements().is_empty() {
+        return Err(Error::argument("events must be a JSON array of at least one event").into());
+    }
+    let events = events.elements().into_iter().map(Given::from_element).collect::<Result<Vec<_>>>()?;
+    Ok(append(request, events, args::expected(expected_version)?)?)
+}
+
+fn append(request: Request<'_>, events: Vec<Given>, expected: Option<i64>) -> Result<i64> {
+    with_change(request, &events[0].type_name, |change| {
+        change.expect_version(expected)?;
+        change.require_unfinished()?;
+        check_payloads(change, &events)?;
+        let mut ids: Vec<CellId> =
+            events.iter().flat_map(|event| event.updates.iter().map(|(name, _)| CellId::variable(name))).collect();
+        ids.sort();
+        ids.dedup();
+        change.cells.load(&change.db, change.run_id, ids);
+        let mut planned = Vec::with_capacity(events.len());
+        for event in &events {
+            let values = event.updates.iter().map(|(name, value)| (name.clone(), Some(*value))).collect();
+            planned.push(NewEvent {
+                type_name: &event.type_name,
+                payload: event.payload,
+                writes: variables::plan_loaded(change, values)?,
+                checkpoint: None,
+            });
+        }
+        change.append_all(planned)
+    })
+}
+
+fn check_payloads(change: &Change<'_>, events: &[Given]) -> Result<()> {
+    let compiled = change.run.workflow.as_ref().map(|reference| workflow::load(&change.db, reference)).transpose()?;
+    let limit = compiled
+        .and_then(|compiled| compiled.definition.policy.payload_bytes)
+        .map_or(MAX_VALUE, |bytes| (bytes as usize).min(MAX_VALUE));
+    events.iter().try_for_each(|event| args::within_limit(event.payload.text(), limit, "payload"))
+}
+
+type EventRow = (i64, String, Option<Jsonb>, Vec<String>, String, Option<String>, Option<TimestampWithTimeZone>);
+
+#[pg_extern(stable)]
+#[allow(clippy::type_complexity)]
+fn events(
+    run_id: Option<&str>,
+    after_version: default!(Option<i64>, "0"),
+    batch_size: default!(Option<i32>, "1000"),
+    types: default!(Option<Vec<Option<String>>>, "NULL"),
+) -> std::result::Result<
+    TableIterator<
+        'static,
+        (
+            name!(version, i64),
+            name!(type, String),
+            name!(payload, Option<Jsonb>),
+            name!(changed, Vec<String>),
+            name!(actor, String),
+            name!(on_behalf_of, Option<String>),
+            name!(at, Option<TimestampWithTimeZone>),
+        ),
+    >,
+    ErrorReport,
+> {
+    Ok(TableIterator::new(read(run_id, after_version.unwrap_or(0), batch_size.unwrap_or(1000), types)?))
+}
+
+fn read(
+    run_id: Option<&str>,
+    after_version: i64,
+    batch_size: i32,
+    types: Option<Vec<Option<String>>>,
+) -> Result<std::vec::IntoIter<EventRow>> {
+    let run_id = args::run_id(run_id)?;
+    if after_version < 0 {
+        return Err(Error::argument("after_version must not be negative"));
+    }
+    if !(1..=MAX_BATCH).contains(&batch_size) {
+        return Err(Error::argument(format!("batch_size must be between 1 and {MAX_BATCH}")));
+    }
+    let types = types.map(|types| args::names(Some(types), "types")).transpose()?;
+    let reader = Reader::open(run_id)?;
+    let rows = reader.db.query(
+        &EVENTS,
+        &[run_id.into_datum(), after_version.into_datum(), i64::from(batch_size).into_datum(), types.into_datum()],
+    );
+    let events: Vec<EventRow> = (0..rows.len())
+        .map(|row| {
+            (
+                rows.get(row, 1).unwrap_or_default(),
+                rows.get(row, 2).unwrap_or_default(),
+                rows.jsonb(row, 3),
+                rows.get(row, 4).unwrap_or_default(),
+                rows.get(row, 5).unwrap_or_default(),
+                rows.get(row, 6),
+                rows.get(row, 7),
+            )
+        })
+        .collect();
+    Ok(events.into_iter())
+}

@@ -1,0 +1,89 @@
+//! Forks: a new run that begins with the state of another one at some version.
+
+use crate::args;
+use crate::cell::{Content, Write};
+use crate::change::{NewEvent, Opened, Request};
+use crate::compare::cell_id;
+use crate::error::{Error, Result};
+use crate::hash::hex;
+use crate::jsonb::Jsonb;
+use crate::rollback::restored;
+use crate::run::{Parent, Run, Status, existing, first_payload, within};
+use crate::spi::Db;
+use crate::statements::{EVENT_HASH, HEAD, LIVE_AT, SHARE_RUN};
+use crate::{access, settings};
+use pgrx::IntoDatum;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+#[pg_extern]
+fn fork_run(
+    run_id: Option<&str>,
+    new_run_id: Option<&str>,
+    at_version: default!(Option<i64>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<i64, ErrorReport> {
+    Ok(fork(run_id, new_run_id, at_version, idempotency_key)?)
+}
+
+fn fork(run_id: Option<&str>, new_run_id: Option<&str>, at_version: Option<i64>, key: Option<&str>) -> Result<i64> {
+    let parent_id = args::run_id(run_id)?;
+    args::name(new_run_id, "new_run_id")?;
+    let request = Request::new(new_run_id, key)?;
+    let at_version = at_version.map(|version| args::version(Some(version), "at_version")).transpose()?;
+    if let Some(first) = repeated(request.clone())? {
+        return Ok(first);
+    }
+    let db = Db::write();
+    let Some(parent) = Run::read(&db.query(&SHARE_RUN, &[parent_id.into_datum()])) else {
+        return Err(Error::NoSuchRun(parent_id.to_owned()));
+    };
+    access::may_write(&db, parent_id, &parent.owner)?;
+    let head: i64 = db.query(&HEAD, &[parent_id.into_datum()]).get(0, 1).unwrap_or_default();
+    let version = at_version.unwrap_or(head);
+    within(parent_id, head, version, "at_version")?;
+
+    let owner = access::role_name(db.caller);
+    let run = Run {
+        status: Status::Running,
+        owner,
+        workflow: parent.workflow,
+        parent: Some((parent_id.to_owned(), version)),
+    };
+    let metadata = Jsonb::parse("{}");
+    let now = settings::now()?;
+    if !run.insert(&db, request.run_id, metadata, now) {
+        // Somebody made it since we looked.
+        let run_id = request.run_id.to_owned();
+        drop(db);
+        return repeated(request)?.ok_or(Error::RunExists(run_id));
+    }
+    let hash = db.query(&EVENT_HASH, &[parent_id.into_datum(), version.into_datum()]).hash(0, 1).unwrap_or_default();
+    let live = db.query(
+        &LIVE_AT,
+        &[parent_id.into_datum(), "engine".into_datum(), "variable".into_datum(), version.into_datum()],
+    );
+    let mut change = request.create(db, run, now);
+    change.copies_from = parent_id;
+    let mut writes: Vec<Write> = Vec::with_capacity(live.len());
+    for row in 0..live.len() {
+        if let Some(id) = cell_id(&live, row) {
+            let version = live.get(row, 4).unwrap_or_default();
+            writes.extend(restored(&mut change.cells, id, live.hash(row, 5), version, live.jsonb(row, 6)));
+        }
+    }
+    drop(live);
+    debug_assert!(writes.iter().all(|write| !matches!(write.content, Content::Unset)));
+    let payload = first_payload(&change.run, metadata, Some(Parent { run_id: parent_id, version, hash: hex(&hash) }));
+    change.append(NewEvent { type_name: "run.forked", payload, writes, checkpoint: None })
+}
+
+/// The first call's version, where the new run exists and this is a repetition; else 23505.
+fn repeated(request: Request<'_>) -> Result<Option<i64>> {
+    let run_id = request.run_id.to_owned();
+    match existing(request, "run.forked")? {
+        Some(Opened::Repeated(version)) => Ok(Some(version)),
+        Some(Opened::Change(_)) => Err(Error::RunExists(run_id)),
+        None => Ok(None),
+    }
+}

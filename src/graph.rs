@@ -1,0 +1,49 @@
+//! A run's graph (`nodes` and `edges`), stored once per distinct content and owner; a run refers to it by a cell.
+
+use crate::definition::Graph;
+use crate::hash::{Hash, hex, value_hash};
+use crate::jsonb::Jsonb;
+use crate::spi::Db;
+use crate::statements::{GET_GRAPH, INSERT_GRAPH};
+use pgrx::IntoDatum;
+use serde::{Deserialize, Serialize};
+
+/// The engine cell that says which stored graph the run uses.
+pub const CELL: &str = "layra.graph";
+
+/// The value of that cell.
+#[derive(Serialize, Deserialize)]
+pub struct Reference {
+    pub owner: String,
+    pub hash: String,
+}
+
+pub fn hash(graph: &Graph) -> Hash {
+    // An absent part is no JSON text, so the two parts cannot be mistaken for each other.
+    value_hash(&format!("{}\n{}", graph.nodes.as_deref().unwrap_or(""), graph.edges.as_deref().unwrap_or("")))
+}
+
+/// Stores the graph where it is new; None where there is neither nodes nor edges.
+pub fn store(db: &Db, owner: &str, graph: &Graph) -> Option<Reference> {
+    if graph.nodes.is_none() && graph.edges.is_none() {
+        return None;
+    }
+    let hash = hash(graph);
+    let part = |text: &Option<String>| text.as_deref().map(Jsonb::parse).into_datum();
+    db.query(
+        &INSERT_GRAPH,
+        &[owner.into_datum(), hash.as_slice().into_datum(), part(&graph.nodes), part(&graph.edges)],
+    );
+    Some(Reference { owner: owner.to_owned(), hash: hex(&hash) })
+}
+
+/// Nodes and edges of a reference cell's value.
+pub fn load(db: &Db, reference: &str) -> (Option<Jsonb>, Option<Jsonb>) {
+    let Ok(reference) = serde_json::from_str::<Reference>(reference) else { return (None, None) };
+    let rows = db.query(&GET_GRAPH, &[reference.owner.into_datum(), unhex(&reference.hash).into_datum()]);
+    if rows.is_empty() { (None, None) } else { (rows.jsonb(0, 1), rows.jsonb(0, 2)) }
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len() / 2).filter_map(|i| u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()).collect()
+}

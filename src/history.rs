@@ -1,0 +1,166 @@
+//! Reading the past: the history of a cell, the cells at a version, the version at a time, the digest.
+
+use crate::args;
+use crate::hash::hex;
+use crate::jsonb::Jsonb;
+use crate::run::Reader;
+use crate::settings;
+use crate::spi::Rows;
+use crate::statements::{CELLS_AT, CONTEXT_AT, EVENT_HASH, HISTORY, NEWEST_CELLS};
+use pgrx::IntoDatum;
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+type HistoryRow = (i64, i64, Option<Jsonb>, Option<TimestampWithTimeZone>, String, Option<String>, String);
+
+#[pg_extern(stable)]
+#[allow(clippy::type_complexity)]
+fn history(
+    run_id: Option<&str>,
+    key: Option<&str>,
+    scope: default!(Option<&str>, "'variable'"),
+) -> std::result::Result<
+    TableIterator<
+        'static,
+        (
+            name!(revision, i64),
+            name!(version, i64),
+            name!(value, Option<Jsonb>),
+            name!(at, Option<TimestampWithTimeZone>),
+            name!(actor, String),
+            name!(on_behalf_of, Option<String>),
+            name!(type, String),
+        ),
+    >,
+    ErrorReport,
+> {
+    let run_id = args::run_id(run_id)?;
+    let key = args::name(key, "key")?;
+    let scope = args::scope(scope.unwrap_or("variable"))?;
+    let reader = Reader::open(run_id)?;
+    let rows = reader.db.query(&HISTORY, &[run_id.into_datum(), scope.into_datum(), key.into_datum()]);
+    let history: Vec<HistoryRow> = (0..rows.len())
+        .map(|row| {
+            (
+                rows.get(row, 1).unwrap_or_default(),
+                rows.get(row, 2).unwrap_or_default(),
+                rows.jsonb(row, 3),
+                rows.get(row, 4),
+                rows.get(row, 5).unwrap_or_default(),
+                rows.get(row, 6),
+                rows.get(row, 7).unwrap_or_default(),
+            )
+        })
+        .collect();
+    Ok(TableIterator::new(history))
+}
+
+/// A live cell, as CELLS_AT and its like return it.
+pub struct LiveCell {
+    pub scope: String,
+    pub key: String,
+    /// None: a node whose context is an empty list.
+    pub ordinal: Option<i64>,
+    pub version: i64,
+    pub revision: i64,
+    pub value: Option<Jsonb>,
+}
+
+/// The live cells of some scopes (all: None) at a version (the newest: None), context in the order of its entries.
+/// Variables, nodes and loops are read without a look at context.
+pub fn live_cells(reader: &Reader<'_>, scope: Option<&str>, at_version: Option<i64>) -> Vec<LiveCell> {
+    let run_id = reader.run_id.into_datum();
+    let mut cells = Vec::new();
+    if scope != Some("context") {
+        // Scopes sort as context, engine, loop, node, variable.
+        let (low, high) = scope.map_or(("engine", "variable"), |scope| (scope, scope));
+        let (low, high) = (low.into_datum(), high.into_datum());
+        collect(
+            &mut cells,
+            match at_version {
+                None => reader.db.query(&NEWEST_CELLS, &[run_id, low, high]),
+                Some(version) => reader.db.query(&CELLS_AT, &[run_id, low, high, version.into_datum()]),
+            },
+        );
+    }
+    if scope.is_none() || scope == Some("context") {
+        let version = at_version.unwrap_or(i64::MAX);
+        collect(&mut cells, reader.db.query(&CONTEXT_AT, &[run_id, version.into_datum()]));
+    }
+    cells
+}
+
+fn collect(cells: &mut Vec<LiveCell>, rows: Rows) {
+    cells.extend((0..rows.len()).map(|row| LiveCell {
+        scope: rows.get(row, 1).unwrap_or_default(),
+        key: rows.get(row, 2).unwrap_or_default(),
+        ordinal: rows.get(row, 3),
+        version: rows.get(row, 4).unwrap_or_default(),
+        revision: rows.get(row, 5).unwrap_or_default(),
+        value: rows.jsonb(row, 6),
+    }));
+}
+
+#[pg_extern(stable)]
+#[allow(clippy::type_complexity)]
+fn cells(
+    run_id: Option<&str>,
+    scope: default!(Option<&str>, "NULL"),
+    at_version: default!(Option<i64>, "NULL"),
+) -> std::result::Result<
+    TableIterator<
+        'static,
+        (
+            name!(scope, String),
+            name!(key, String),
+            name!(ordinal, i64),
+            name!(version, i64),
+            name!(revision, i64),
+            name!(value, Option<Jsonb>),
+        ),
+    >,
+    ErrorReport,
+> {
+    let run_id = args::run_id(run_id)?;
+    let scope = scope.map(args::scope).transpose()?;
+    let at_version = at_version.map(|version| args::version(Some(version), "at_version")).transpose()?;
+    let reader = Reader::open(run_id)?;
+    reader.version(at_version, "at_version")?;
+    let rows: Vec<_> = live_cells(&reader, scope, at_version)
+        .into_iter()
+        .filter_map(|cell| Some((cell.scope, cell.key, cell.ordinal?, cell.version, cell.revision, cell.value)))
+        .collect();
+    Ok(TableIterator::new(rows))
+}
+
+#[pg_extern(stable)]
+fn version_at(
+    run_id: Option<&str>,
+    at: Option<TimestampWithTimeZone>,
+) -> std::result::Result<Option<i64>, ErrorReport> {
+    let run_id = args::run_id(run_id)?;
+    let at = i64::from(args::required(at, "at")?);
+    let reader = Reader::open(run_id)?;
+    // Times never fall along the log, so the newest event up to a time is found by bisection: 20 probes in 1,000,000.
+    let (mut low, mut high) = (0, reader.head);
+    while low < high {
+        let middle = low + (high - low + 1) / 2;
+        let rows = reader.db.query(&EVENT_HASH, &[run_id.into_datum(), middle.into_datum()]);
+        let earlier = !rows.is_empty() && rows.get::<i64>(0, 2).is_some_and(|event| event <= at);
+        if earlier { low = middle } else { high = middle - 1 }
+    }
+    Ok((low > 0).then_some(low))
+}
+
+#[pg_extern(stable)]
+fn digest(run_id: Option<&str>) -> std::result::Result<String, ErrorReport> {
+    let reader = Reader::open(args::run_id(run_id)?)?;
+    let rows = reader.db.query(&EVENT_HASH, &[reader.run_id.into_datum(), reader.head.into_datum()]);
+    Ok(hex(&rows.hash(0, 1).unwrap_or_default()))
+}
+
+/// Microseconds since 1970 of a stored time.
+pub fn unix_micros(at: i64) -> i64 {
+    at + settings::EPOCH_OFFSET
+}

@@ -1,0 +1,56 @@
+//! The state of workflow runs inside PostgreSQL.
+//!
+//! A file for each word of the domain: `run`, `variables`, `document` (save_state, get_state), `event`, `checkpoint`,
+//! `rollback`, `fork`, `history`, `diff`, `verify`, `workflow`. Every write goes through `change`. SQL is in `statements`,
+//! errors in `error`, hashing in `hash`, the switch of user in `guard`, raw datums in `jsonb` and `name`, the executor in
+//! `spi`: those last four, and look-ups of roles in `access`, hold all of the unsafe code but the reading of settings.
+
+use pgrx::prelude::*;
+
+mod access;
+mod args;
+mod cell;
+mod change;
+mod checkpoint;
+mod compare;
+mod definition;
+mod diff;
+mod document;
+mod error;
+mod event;
+mod fork;
+mod graph;
+mod guard;
+mod hash;
+mod history;
+mod jsonb;
+mod list;
+mod merge;
+mod name;
+mod node;
+mod rollback;
+mod run;
+mod schema;
+mod settings;
+mod spi;
+mod statements;
+mod variables;
+mod verify;
+mod workflow;
+
+pg_module_magic!(name, version);
+
+extension_sql_file!("../sql/bootstrap.sql", name = "bootstrap", bootstrap);
+extension_sql_file!("../sql/tables.sql", name = "tables", requires = ["bootstrap"]);
+extension_sql_file!("../sql/views.sql", name = "views", requires = ["tables", history::cells]);
+extension_sql_file!(
+    "../sql/security.sql",
+    name = "security",
+    requires = ["views", access::owns, access::reads_every_run],
+    finalize
+);
+
+#[pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    settings::register();
+}

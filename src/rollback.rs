@@ -1,0 +1,131 @@
+//! Rollback: a new version that restores an older one. Nothing is lost, so it can be rolled back itself.
+
+use crate::args::{self, MAX_VALUE};
+use crate::cell::CellId;
+use crate::cell::{Cells, Content, Newest, Write};
+use crate::change::{Change, NewEvent, Request};
+use crate::checkpoint;
+use crate::compare::differences;
+use crate::error::{Error, Result};
+use crate::hash::{Hash, value_hash};
+use crate::jsonb::Jsonb;
+use crate::node;
+use crate::run::{Status, checked_reason, restore_status, with_change, within};
+use crate::statements::{PROTECTED_ABOVE, STATUS_EVENT_BEFORE};
+use pgrx::IntoDatum;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct RolledBack<'a> {
+    to_version: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    /// The run's status from here on.
+    status: &'a str,
+}
+
+#[pg_extern]
+fn rollback(
+    run_id: Option<&str>,
+    to_version: Option<i64>,
+    reason: default!(Option<&str>, "NULL"),
+    expected_version: default!(Option<i64>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<i64, ErrorReport> {
+    let request = Request::new(run_id, idempotency_key)?;
+    let to_version = args::version(to_version, "to_version")?;
+    let expected = args::expected(expected_version)?;
+    Ok(with_change(request, "run.rolled_back", |change| {
+        change.expect_version(expected)?;
+        within(change.run_id, change.head.version, to_version, "to_version")?;
+        restore(change, to_version, None, reason)
+    })?)
+}
+
+#[pg_extern]
+fn rollback_to(
+    run_id: Option<&str>,
+    label: Option<&str>,
+    reason: default!(Option<&str>, "NULL"),
+    expected_version: default!(Option<i64>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<i64, ErrorReport> {
+    let request = Request::new(run_id, idempotency_key)?;
+    let label = args::name(label, "label")?;
+    let expected = args::expected(expected_version)?;
+    Ok(with_change(request, "run.rolled_back", |change| {
+        change.expect_version(expected)?;
+        let (version, _) = checkpoint::must_have(change, label)?;
+        restore(change, version, Some(label), reason)
+    })?)
+}
+
+fn restore(change: &mut Change<'_>, to_version: i64, label: Option<&str>, reason: Option<&str>) -> Result<i64> {
+    change.require_unfinished()?;
+    let protected = change.db.query(&PROTECTED_ABOVE, &[change.run_id.into_datum(), to_version.into_datum()]);
+    if !protected.is_empty() {
+        let version: i64 = protected.get(0, 1).unwrap_or_default();
+        return Err(Error::State {
+            message: format!("run {:?} has a protected checkpoint at version {version}", change.run_id),
+            hint: Some(
+                "No rollback goes behind a protected checkpoint; layra.protect_checkpoint(…, false) frees it.".into(),
+            ),
+        });
+    }
+    drop(protected);
+    let status = status_at(change, to_version);
+    let mut writes = Vec::new();
+    for difference in differences(&change.db, change.run_id, to_version, change.head.version, false) {
+        let newest =
+            Newest { version: difference.new_version, revision: difference.new_revision, hash: difference.new_hash };
+        change.cells.know(difference.id.clone(), newest);
+        writes.extend(restored(
+            &mut change.cells,
+            difference.id,
+            difference.old_hash,
+            difference.old_version,
+            difference.old_value,
+        ));
+    }
+    let payload = Jsonb::of(&RolledBack { to_version, label, reason: checked_reason(reason)?, status: status.name() });
+    args::within_limit(payload.text(), MAX_VALUE, "reason")?;
+    let version = change.append(NewEvent { type_name: "run.rolled_back", payload, writes, checkpoint: None })?;
+    restore_status(change, status);
+    Ok(version)
+}
+
+/// The row that brings a cell back as it was in an older row. A value is copied inside SQL, but for a node that was
+/// running: it comes back pending.
+pub fn restored(cells: &mut Cells, id: CellId, hash: Option<Hash>, version: i64, node: Option<Jsonb>) -> Option<Write> {
+    if hash.is_none() {
+        return cells.write_hashed(id, None, 0, Content::Unset);
+    }
+    if let Some(pending) = node.and_then(|value| node::restored(value.text())) {
+        let text = pending.text();
+        return cells.write_hashed(id, Some(value_hash(text)), text.len(), Content::Value(pending));
+    }
+    cells.write_hashed(id, hash, 0, Content::CopyOf(version))
+}
+
+/// The status of the run at a version: what the newest event up to it that sets a status says. Only statuses of
+/// unfinished runs can come out of it where the run is unfinished now, but for versions after which it was reopened.
+fn status_at(change: &Change<'_>, version: i64) -> Status {
+    let rows = change.db.query(&STATUS_EVENT_BEFORE, &[change.run_id.into_datum(), version.into_datum()]);
+    let status = if rows.is_empty() {
+        Status::Running
+    } else {
+        match rows.get::<String>(0, 1).as_deref() {
+            Some("run.cancelling") => Status::Cancelling,
+            Some("run.rolled_back" | "run.finished") => {
+                rows.get::<String>(0, 2).and_then(|name| Status::from_name(&name)).unwrap_or(Status::Running)
+            }
+            _ => Status::Running,
+        }
+    };
+    // To a version at which the run was finished: it was reopened since, and stays open.
+    if status.is_finished() { Status::Running } else { status }
+}

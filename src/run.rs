@@ -1,0 +1,516 @@
+//! Runs: starting, finishing, reopening, cancelling, owners, dropping; and a run's row as every function reads it.
+
+use crate::args::{self, MAX_VALUE};
+use crate::cell::CellId;
+use crate::change::{Change, NewEvent, Opened, Request, above_read_committed, live_ranges};
+use crate::error::{Error, Result};
+use crate::hash::{Hash, hex};
+use crate::jsonb::Jsonb;
+use crate::name::Name;
+use crate::spi::{Db, Rows};
+use crate::statements::*;
+use crate::{access, graph, settings, variables, workflow};
+use pgrx::IntoDatum;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    Running,
+    Paused,
+    Cancelling,
+    Completed,
+    Failed,
+    Cancelled,
+}
+
+impl Status {
+    const ALL: [Status; 6] =
+        [Status::Running, Status::Paused, Status::Cancelling, Status::Completed, Status::Failed, Status::Cancelled];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Running => "running",
+            Status::Paused => "paused",
+            Status::Cancelling => "cancelling",
+            Status::Completed => "completed",
+            Status::Failed => "failed",
+            Status::Cancelled => "cancelled",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Status> {
+        Status::ALL.into_iter().find(|status| status.name() == name)
+    }
+
+    pub fn is_finished(self) -> bool {
+        matches!(self, Status::Completed | Status::Failed | Status::Cancelled)
+    }
+}
+
+/// Which workflow definition a run uses.
+#[derive(Debug, Clone)]
+pub struct WorkflowRef {
+    pub owner: String,
+    pub name: String,
+    pub version: i32,
+    pub hash: Hash,
+}
+
+/// A row of `layra.run`, as far as functions need it.
+#[derive(Debug, Clone)]
+pub struct Run {
+    pub status: Status,
+    pub owner: String,
+    pub workflow: Option<WorkflowRef>,
+    /// Of a fork: its parent, and the version it was taken at.
+    pub parent: Option<(String, i64)>,
+}
+
+impl Run {
+    /// From the first eight columns that LOCK_RUN and its like return; None where there is no row.
+    pub fn read(rows: &Rows) -> Option<Run> {
+        if rows.is_empty() {
+            return None;
+        }
+        let workflow = rows.get::<String>(0, 4).map(|name| WorkflowRef {
+            owner: rows.get(0, 3).unwrap_or_default(),
+            name,
+            version: rows.get(0, 5).unwrap_or_default(),
+            hash: rows.hash(0, 6).unwrap_or_default(),
+        });
+        Some(Run {
+            status: Status::from_name(&rows.get::<String>(0, 1).unwrap_or_default()).unwrap_or(Status::Running),
+            owner: rows.get(0, 2).unwrap_or_default(),
+            workflow,
+            parent: rows.get(0, 7).zip(rows.get(0, 8)),
+        })
+    }
+
+    /// Inserts the row of a new run; false where the run exists already.
+    pub fn insert(&self, db: &Db, run_id: &str, metadata: Jsonb, now: i64) -> bool {
+        let workflow = self.workflow.as_ref();
+        let rows = db.query(
+            &INSERT_RUN,
+            &[
+                run_id.into_datum(),
+                self.owner.as_str().into_datum(),
+                workflow.map(|w| w.owner.as_str()).into_datum(),
+                workflow.map(|w| w.name.as_str()).into_datum(),
+                workflow.map(|w| w.version).into_datum(),
+                workflow.map(|w| w.hash.as_slice()).into_datum(),
+                self.parent.as_ref().map(|(run, _)| run.as_str()).into_datum(),
+                self.parent.as_ref().map(|(_, version)| *version).into_datum(),
+                metadata.into_datum(),
+                now.into_datum(),
+            ],
+        );
+        rows.len() == 1
+    }
+}
+
+/// A run that somebody reads: its row, the newest version, and the connection that the rest is read with.
+pub struct Reader<'a> {
+    pub db: Db,
+    pub run_id: &'a str,
+    pub run: Run,
+    pub head: i64,
+}
+
+impl<'a> Reader<'a> {
+    pub fn open(run_id: &'a str) -> Result<Reader<'a>> {
+        let db = Db::read();
+        let rows = db.query(&READ_RUN, &[run_id.into_datum()]);
+        let Some(run) = Run::read(&rows) else { return Err(Error::NoSuchRun(run_id.to_owned())) };
+        let head = rows.get(0, 9).unwrap_or_default();
+        access::must_read(&db, run_id, &run.owner)?;
+        Ok(Reader { db, run_id, run, head })
+    }
+
+    /// A version of this run, the head where none is given.
+    pub fn version(&self, version: Option<i64>, what: &str) -> Result<i64> {
+        match version {
+            None => Ok(self.head),
+            Some(version) => {
+                self.require_version(version, what)?;
+                Ok(version)
+            }
+        }
+    }
+
+    pub fn require_version(&self, version: i64, what: &str) -> Result<()> {
+        within(self.run_id, self.head, version, what)
+    }
+}
+
+/// 22023 for a version that a run does not have.
+pub fn within(run_id: &str, head: i64, version: i64, what: &str) -> Result<()> {
+    if (1..=head).contains(&version) {
+        return Ok(());
+    }
+    Err(Error::argument(format!("{what} {version} is not a version of run {run_id:?}, which has 1 to {head}")))
+}
+
+// ------------------------------------------------------------------------------------------------------------ start
+
+#[derive(Serialize)]
+struct WorkflowPayload<'a> {
+    owner: &'a str,
+    name: &'a str,
+    version: i32,
+    hash: String,
+}
+
+/// What the first event of a run says; `verify` compares the run's row with it.
+#[derive(Serialize)]
+struct Started<'a> {
+    owner: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workflow: Option<WorkflowPayload<'a>>,
+    metadata: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<Parent<'a>>,
+}
+
+/// Where a fork comes from.
+#[derive(Serialize)]
+pub struct Parent<'a> {
+    pub run_id: &'a str,
+    pub version: i64,
+    pub hash: String,
+}
+
+/// JSON text as a part of a payload, untouched.
+pub fn raw(text: &str) -> &RawValue {
+    serde_json::from_str(text).expect("jsonb text is JSON")
+}
+
+/// The payload of a run's first event.
+pub fn first_payload(run: &Run, metadata: Jsonb, parent: Option<Parent<'_>>) -> Jsonb {
+    Jsonb::of(&Started {
+        owner: &run.owner,
+        workflow: run.workflow.as_ref().map(|w| WorkflowPayload {
+            owner: &w.owner,
+            name: &w.name,
+            version: w.version,
+            hash: hex(&w.hash),
+        }),
+        metadata: raw(metadata.text()),
+        parent,
+    })
+}
+
+#[pg_extern]
+fn start_run(
+    run_id: Option<&str>,
+    workflow: default!(Option<&str>, "NULL"),
+    variables: default!(Option<Jsonb>, "'{}'"),
+    metadata: default!(Option<Jsonb>, "'{}'"),
+    workflow_version: default!(Option<i32>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<i64, ErrorReport> {
+    Ok(start(run_id, workflow, variables, metadata, workflow_version, idempotency_key)?)
+}
+
+fn start(
+    run_id: Option<&str>,
+    workflow: Option<&str>,
+    variables: Option<Jsonb>,
+    metadata: Option<Jsonb>,
+    workflow_version: Option<i32>,
+    key: Option<&str>,
+) -> Result<i64> {
+    let request = Request::new(run_id, key)?;
+    let workflow = args::optional_name(workflow, "workflow")?;
+    let given = variables.map(|v| args::members(Some(v), "variables")).transpose()?.unwrap_or_default();
+    let metadata = match metadata {
+        Some(metadata) => args::object(Some(metadata), "metadata")?,
+        None => Jsonb::parse("{}"),
+    };
+    match workflow_version {
+        Some(_) if workflow.is_none() => return Err(Error::argument("workflow_version needs a workflow")),
+        Some(version) if version < 1 => return Err(Error::argument("workflow_version must be at least 1")),
+        _ => {}
+    }
+    let db = Db::write();
+    let owner = access::role_name(db.caller);
+    let found = workflow.map(|name| workflow::find(&db, &owner, name, workflow_version)).transpose();
+    let (reference, compiled) = match found {
+        Ok(found) => found.unzip(),
+        // The run may exist already, and the call be a repetition: that is said first.
+        Err(error) => return repeated_start(db, request, Some(error)),
+    };
+    let run = Run { status: Status::Running, owner, workflow: reference, parent: None };
+    let now = settings::now()?;
+    if !run.insert(&db, request.run_id, metadata, now) {
+        return repeated_start(db, request, None);
+    }
+    let mut change = request.create(db, run, now);
+    args::within_limit(metadata.text(), MAX_VALUE, "metadata")?;
+    let mut values = given;
+    if let Some(compiled) = &compiled {
+        for (name, variable) in &compiled.definition.variables {
+            if let Some(default) = &variable.default
+                && !values.iter().any(|(given, _)| given == name)
+            {
+                values.push((name.clone(), Jsonb::parse(default)));
+            }
+        }
+    }
+    let mut writes =
+        variables::plan(&mut change, values.into_iter().map(|(name, value)| (name, Some(value))).collect())?;
+    if let Some(compiled) = &compiled
+        && let Some(reference) = graph::store(&change.db, &change.run.owner, &compiled.definition.graph)
+    {
+        writes.extend(change.cells.write(
+            CellId::new("engine", graph::CELL),
+            Some(Jsonb::of(&reference)),
+            MAX_VALUE,
+        )?);
+    }
+    let payload = first_payload(&change.run, metadata, None);
+    change.append(NewEvent { type_name: "run.started", payload, writes, checkpoint: None })
+}
+
+/// A run that exists: the first call's version where this is a repetition, else 23505.
+fn repeated_start(db: Db, request: Request<'_>, instead: Option<Error>) -> Result<i64> {
+    drop(db);
+    let run_id = request.run_id.to_owned();
+    match existing(request, "run.started")? {
+        Some(Opened::Repeated(version)) => Ok(version),
+        Some(Opened::Change(_)) => Err(Error::RunExists(run_id)),
+        None => Err(instead.unwrap_or(Error::RunExists(run_id))),
+    }
+}
+
+/// Opens a run that should not exist, for its idempotency key. Another owner's run just exists.
+pub fn existing<'a>(request: Request<'a>, type_name: &str) -> Result<Option<Opened<'a>>> {
+    let run_id = request.run_id.to_owned();
+    match request.try_open(type_name) {
+        Err(Error::NotYours(_)) => Err(Error::RunExists(run_id)),
+        // Above READ COMMITTED a run that the snapshot cannot see conflicts.
+        Ok(None) if above_read_committed() => Ok(None),
+        other => other,
+    }
+}
+
+// ----------------------------------------------------------------------------------------------------------- status
+
+/// Runs `work` on an open run, or gives the first call's version.
+pub fn with_change<'a>(
+    request: Request<'a>,
+    type_name: &str,
+    work: impl FnOnce(&mut Change<'a>) -> Result<i64>,
+) -> Result<i64> {
+    match request.open(type_name)? {
+        Opened::Repeated(version) => Ok(version),
+        Opened::Change(mut change) => work(&mut change),
+    }
+}
+
+fn update_status(change: &Change<'_>, status: Status, result: Option<Jsonb>, at: Option<i64>) {
+    change.db.query(
+        &UPDATE_STATUS,
+        &[change.run_id.into_datum(), status.name().into_datum(), result.into_datum(), at.into_datum()],
+    );
+}
+
+#[derive(Serialize)]
+struct Finished<'a> {
+    status: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a RawValue>,
+}
+
+#[derive(Serialize)]
+pub struct Reason<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'a str>,
+}
+
+/// A reason is text of any length up to that of a value; it is kept in the event's payload.
+pub fn checked_reason(reason: Option<&str>) -> Result<Option<&str>> {
+    if let Some(reason) = reason {
+        args::within_limit(reason, MAX_VALUE, "reason")?;
+    }
+    Ok(reason)
+}
+
+#[pg_extern]
+fn finish_run(
+    run_id: Option<&str>,
+    status: default!(Option<&str>, "'completed'"),
+    result: default!(Option<Jsonb>, "NULL"),
+    expected_version: default!(Option<i64>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<i64, ErrorReport> {
+    Ok(finish(run_id, status.unwrap_or("completed"), result, expected_version, idempotency_key)?)
+}
+
+fn finish(
+    run_id: Option<&str>,
+    status: &str,
+    result: Option<Jsonb>,
+    expected: Option<i64>,
+    key: Option<&str>,
+) -> Result<i64> {
+    let request = Request::new(run_id, key)?;
+    let expected = args::expected(expected)?;
+    let status = Status::from_name(status)
+        .filter(|status| status.is_finished())
+        .ok_or_else(|| Error::argument("status must be one of completed, failed, cancelled"))?;
+    with_change(request, "run.finished", |change| {
+        change.expect_version(expected)?;
+        change.require_unfinished()?;
+        let text = result.as_ref().map(Jsonb::text);
+        if let Some(text) = text {
+            args::within_limit(text, MAX_VALUE, "result")?;
+        }
+        let payload = Jsonb::of(&Finished { status: status.name(), result: text.map(raw) });
+        let version =
+            change.append(NewEvent { type_name: "run.finished", payload, writes: vec![], checkpoint: None })?;
+        update_status(change, status, result, Some(change.head.at));
+        Ok(version)
+    })
+}
+
+#[pg_extern]
+fn reopen_run(
+    run_id: Option<&str>,
+    reason: default!(Option<&str>, "NULL"),
+    expected_version: default!(Option<i64>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<i64, ErrorReport> {
+    Ok(reopen(run_id, reason, expected_version, idempotency_key)?)
+}
+
+fn reopen(run_id: Option<&str>, reason: Option<&str>, expected: Option<i64>, key: Option<&str>) -> Result<i64> {
+    let request = Request::new(run_id, key)?;
+    let expected = args::expected(expected)?;
+    with_change(request, "run.reopened", |change| {
+        change.expect_version(expected)?;
+        if !matches!(change.run.status, Status::Failed | Status::Cancelled) {
+            return Err(Error::State {
+                message: format!("run {:?} is {}", change.run_id, change.run.status.name()),
+                hint: Some("Only failed and cancelled runs are reopened.".into()),
+            });
+        }
+        let payload = Jsonb::of(&Reason { reason: checked_reason(reason)? });
+        let version =
+            change.append(NewEvent { type_name: "run.reopened", payload, writes: vec![], checkpoint: None })?;
+        update_status(change, Status::Running, None, None);
+        Ok(version)
+    })
+}
+
+#[pg_extern]
+fn cancel_run(
+    run_id: Option<&str>,
+    reason: default!(Option<&str>, "NULL"),
+    expected_version: default!(Option<i64>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<i64, ErrorReport> {
+    Ok(cancel(run_id, reason, expected_version, idempotency_key)?)
+}
+
+fn cancel(run_id: Option<&str>, reason: Option<&str>, expected: Option<i64>, key: Option<&str>) -> Result<i64> {
+    let request = Request::new(run_id, key)?;
+    let expected = args::expected(expected)?;
+    with_change(request, "run.cancelling", |change| {
+        change.expect_version(expected)?;
+        change.require_unfinished()?;
+        if change.run.status == Status::Cancelling {
+            return Ok(change.head.version);
+        }
+        let payload = Jsonb::of(&Reason { reason: checked_reason(reason)? });
+        let version =
+            change.append(NewEvent { type_name: "run.cancelling", payload, writes: vec![], checkpoint: None })?;
+        update_status(change, Status::Cancelling, None, None);
+        Ok(version)
+    })
+}
+
+/// The status that a rollback leads to.
+pub fn restore_status(change: &Change<'_>, status: Status) {
+    if status != change.run.status {
+        update_status(change, status, None, None);
+    }
+}
+
+#[derive(Serialize)]
+struct OwnerChanged<'a> {
+    owner: &'a str,
+    previous: &'a str,
+}
+
+#[pg_extern]
+fn set_owner(
+    run_id: Option<&str>,
+    owner: Option<Name>,
+    expected_version: default!(Option<i64>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<i64, ErrorReport> {
+    Ok(change_owner(run_id, owner, expected_version, idempotency_key)?)
+}
+
+fn change_owner(run_id: Option<&str>, owner: Option<Name>, expected: Option<i64>, key: Option<&str>) -> Result<i64> {
+    let request = Request::new(run_id, key)?;
+    let expected = args::expected(expected)?;
+    let owner = args::required(owner, "owner")?.0;
+    let owner = args::name(Some(&owner), "owner")?;
+    let role = access::existing_role(owner);
+    with_change(request, "run.owner_changed", |change| {
+        if !access::can_become(change.db.caller, role) {
+            return Err(Error::Privilege(format!("must be able to SET ROLE {owner:?} to make it the owner of a run")));
+        }
+        change.expect_version(expected)?;
+        change.require_unfinished()?;
+        let payload = Jsonb::of(&OwnerChanged { owner, previous: &change.run.owner });
+        let version =
+            change.append(NewEvent { type_name: "run.owner_changed", payload, writes: vec![], checkpoint: None })?;
+        change.db.query(&UPDATE_OWNER, &[change.run_id.into_datum(), owner.into_datum()]);
+        Ok(version)
+    })
+}
+
+// ------------------------------------------------------------------------------------------------------------- drop
+
+#[pg_extern]
+fn drop_run(run_id: Option<&str>) -> std::result::Result<(), ErrorReport> {
+    Ok(remove(run_id)?)
+}
+
+fn remove(run_id: Option<&str>) -> Result<()> {
+    let run_id = args::run_id(run_id)?;
+    let db = Db::write();
+    let Some(run) = Run::read(&db.query(&LOCK_RUN_TO_DROP, &[run_id.into_datum()])) else {
+        return Err(Error::NoSuchRun(run_id.to_owned()));
+    };
+    access::may_write(&db, run_id, &run.owner)?;
+    bequeath_keys(&db, run_id, &run);
+    for statement in [&DELETE_CELLS, &DELETE_EVENTS, &DELETE_CHECKPOINTS, &DELETE_INHERITED_KEYS, &DELETE_RUN] {
+        db.query(statement, &[run_id.into_datum()]);
+    }
+    Ok(())
+}
+
+/// Forks remember the idempotency keys that they inherited, also when their parent is gone: a fork becomes a fork of its
+/// grandparent, and keeps what it had from the run in between. Locks the run before its forks, as `fork_run` does.
+fn bequeath_keys(db: &Db, run_id: &str, run: &Run) {
+    let forks = db.query(&FORKS, &[run_id.into_datum()]);
+    for row in 0..forks.len() {
+        let fork: String = forks.get(row, 1).unwrap_or_default();
+        let at: i64 = forks.get(row, 2).unwrap_or_default();
+        for (from, to) in live_ranges(db, run_id, at) {
+            db.query(
+                &INHERIT_KEYS,
+                &[run_id.into_datum(), fork.as_str().into_datum(), from.into_datum(), to.into_datum()],
+            );
+        }
+        db.query(&INHERIT_INHERITED_KEYS, &[run_id.into_datum(), fork.as_str().into_datum()]);
+        let (parent, version) = run.parent.clone().unzip();
+        db.query(&UPDATE_PARENT, &[fork.into_datum(), parent.into_datum(), version.into_datum()]);
+    }
+}

@@ -1,0 +1,199 @@
+//! Kept plans and their execution: the only file that talks to the executor.
+
+use crate::guard::Guard;
+use crate::jsonb::Jsonb;
+use pgrx::{FromDatum, pg_sys};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::CString;
+
+/// One SQL statement of the extension. All of them are in `statements.rs`.
+pub struct Statement {
+    pub sql: &'static str,
+    pub args: &'static [pg_sys::BuiltinOid],
+}
+
+thread_local! {
+    /// Plans live as long as the session: freeing them at process exit is unsafe, and re-planning costs 10 µs a call
+    /// against 3 µs. The borrow is never held across SPI: a plan's execution may call back into the extension.
+    static PLANS: RefCell<HashMap<*const Statement, pg_sys::SPIPlanPtr>> = RefCell::new(HashMap::new());
+}
+
+pub type Arg = Option<pg_sys::Datum>;
+
+/// A connection to SPI as the owner of the tables, closed when dropped.
+pub struct Db {
+    /// Fields drop in the order of their declaration: SPI ends before the caller's role comes back.
+    _spi: Spi,
+    _guard: Guard,
+    read_only: bool,
+    memory: pg_sys::MemoryContext,
+    pub caller: pg_sys::Oid,
+}
+
+struct Spi;
+
+impl Drop for Spi {
+    fn drop(&mut self) {
+        // SAFETY: ends the connection that `Db::open` made. While a PostgreSQL error unwinds, transaction abort cleans
+        // up SPI, so there nothing is called that could raise a second error.
+        if !std::thread::panicking() {
+            unsafe { pg_sys::SPI_finish() };
+        }
+    }
+}
+
+impl Db {
+    /// For functions that change something: each statement takes a fresh snapshot.
+    pub fn write() -> Db {
+        Db::open(false)
+    }
+
+    /// For STABLE functions: the caller's snapshot, no transaction id, works on a standby.
+    pub fn read() -> Db {
+        Db::open(true)
+    }
+
+    fn open(read_only: bool) -> Db {
+        let caller = crate::guard::caller();
+        let guard = Guard::enter();
+        // SAFETY: SPI_connect is matched by SPI_finish in `Drop`; the current memory context outlives this call.
+        unsafe {
+            let memory = pg_sys::CurrentMemoryContext;
+            if pg_sys::SPI_connect() != pg_sys::SPI_OK_CONNECT as i32 {
+                pgrx::error!("SPI_connect failed");
+            }
+            // What we allocate belongs to the caller: results outlive the SPI connection.
+            pg_sys::MemoryContextSwitchTo(memory);
+            Db { _spi: Spi, _guard: guard, read_only, memory, caller }
+        }
+    }
+
+    pub fn query(&self, statement: &'static Statement, args: &[Arg]) -> Rows {
+        debug_assert_eq!(statement.args.len(), args.len());
+        let plan = plan(statement);
+        let mut values: Vec<pg_sys::Datum> = args.iter().map(|arg| arg.unwrap_or(pg_sys::Datum::from(0))).collect();
+        let nulls: Vec<std::ffi::c_char> =
+            args.iter().map(|arg| if arg.is_some() { b' ' } else { b'n' } as std::ffi::c_char).collect();
+        // SAFETY: the plan was prepared for these argument types, `values` and `nulls` have its number of entries, and
+        // SPI_tuptable belongs to us until `Rows` frees it.
+        unsafe {
+            let code = pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr(), self.read_only, 0);
+            if code < 0 {
+                pgrx::error!("SPI_execute_plan failed with code {code}: {}", statement.sql);
+            }
+            pg_sys::MemoryContextSwitchTo(self.memory);
+            Rows { table: pg_sys::SPI_tuptable, len: pg_sys::SPI_processed as usize }
+        }
+    }
+}
+
+fn plan(statement: &'static Statement) -> pg_sys::SPIPlanPtr {
+    let key = statement as *const Statement;
+    if let Some(plan) = PLANS.with_borrow(|plans| plans.get(&key).copied()) {
+        return plan;
+    }
+    let sql = CString::new(statement.sql).expect("SQL text has no NUL");
+    let mut types: Vec<pg_sys::Oid> = statement.args.iter().map(|oid| oid.value()).collect();
+    // SAFETY: a valid C string and as many argument types as stated; the plan is kept, so it outlives the connection.
+    // It is entered into the cache only when it is complete.
+    let plan = unsafe {
+        let plan = pg_sys::SPI_prepare_cursor(
+            sql.as_ptr(),
+            types.len() as i32,
+            types.as_mut_ptr(),
+            pg_sys::CURSOR_OPT_GENERIC_PLAN as i32,
+        );
+        if plan.is_null() {
+            pgrx::error!("SPI_prepare failed: {}", statement.sql);
+        }
+        pg_sys::SPI_keepplan(plan);
+        plan
+    };
+    PLANS.with_borrow_mut(|plans| plans.insert(key, plan));
+    plan
+}
+
+/// The rows of one statement, freed when dropped.
+pub struct Rows {
+    table: *mut pg_sys::SPITupleTable,
+    len: usize,
+}
+
+impl Rows {
+    /// Rows returned, or inserted where the statement returns none.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Column `column` (from 1) of row `row` (from 0), copied out.
+    pub fn get<T: FromDatum>(&self, row: usize, column: i32) -> Option<T> {
+        let (datum, null) = self.datum(row, column);
+        // SAFETY: `statements.rs` says which type each column has; by-reference types copy in `from_datum`.
+        unsafe { T::from_datum(datum, null) }
+    }
+
+    /// A jsonb column, copied (and decompressed) into the caller's memory.
+    pub fn jsonb(&self, row: usize, column: i32) -> Option<Jsonb> {
+        let (datum, null) = self.datum(row, column);
+        if null { None } else { Some(Jsonb::copy_of(datum)) }
+    }
+
+    /// A 32-octet hash.
+    pub fn hash(&self, row: usize, column: i32) -> Option<[u8; 32]> {
+        let bytes: Vec<u8> = self.get(row, column)?;
+        bytes.try_into().ok()
+    }
+
+    fn datum(&self, row: usize, column: i32) -> (pg_sys::Datum, bool) {
+        assert!(row < self.len && !self.table.is_null());
+        let mut null = false;
+        // SAFETY: the row exists, the table is ours until `Drop`.
+        unsafe {
+            let tuple = *(*self.table).vals.add(row);
+            let datum = pg_sys::SPI_getbinval(tuple, (*self.table).tupdesc, column, &mut null);
+            (datum, null)
+        }
+    }
+}
+
+impl Drop for Rows {
+    fn drop(&mut self) {
+        if !self.table.is_null() && !std::thread::panicking() {
+            // SAFETY: the table was not freed before; after an error transaction abort frees it.
+            unsafe { pg_sys::SPI_freetuptable(self.table) };
+        }
+    }
+}
+
+/// Runs `work` in a memory context of its own, which is freed afterwards: for loops over many rows.
+pub fn scratch<T>(db: &mut Db, work: impl FnOnce(&Db) -> T) -> T {
+    let outer = db.memory;
+    // SAFETY: the scratch context is a child of the current one, so it is freed with it should `work` unwind; nothing
+    // allocated in it is returned by the callers (they return Rust values).
+    unsafe {
+        let scratch = pg_sys::AllocSetContextCreateInternal(
+            outer,
+            c"layra scratch".as_ptr(),
+            pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
+            pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
+            pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
+        );
+        db.memory = scratch;
+        pg_sys::MemoryContextSwitchTo(scratch);
+        let result = work(db);
+        db.memory = outer;
+        pg_sys::MemoryContextSwitchTo(outer);
+        pg_sys::MemoryContextDelete(scratch);
+        result
+    }
+}
+
+/// Lets the user cancel a long loop.
+pub fn check_for_interrupts() {
+    pgrx::check_for_interrupts!();
+}

@@ -1,0 +1,438 @@
+//! Variables: setting them with optimistic locking and three-way merge, unsetting and reading them.
+
+use crate::args::{self, MAX_VALUE};
+use crate::cell::{CellId, Newest, Write, columns};
+use crate::change::{Change, NewEvent, Opened, Request};
+use crate::error::{Error, Result, Violation};
+use crate::jsonb::Jsonb;
+use crate::merge::{self, object_text, pointer_token};
+use crate::run::{Reader, raw, with_change};
+use crate::spi::Db;
+use crate::statements::{CELLS_AT, COMPARE_VALUES, GET_CELLS, GET_VARIABLE, NEWEST_CELLS};
+use crate::{access, workflow};
+use pgrx::IntoDatum;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+
+// ---------------------------------------------------------------------------------------------------- shared by all
+
+/// The rows that give variables these values (None: unset), after limits (54000) and schemas (23514). Variables that a
+/// caller has loaded already are not read again.
+pub fn plan(change: &mut Change<'_>, values: Vec<(String, Option<Jsonb>)>) -> Result<Vec<Write>> {
+    let missing: Vec<CellId> = values
+        .iter()
+        .map(|(name, _)| CellId::variable(name))
+        .filter(|id| change.head.version > 0 && !change.cells.knows(id))
+        .collect();
+    change.cells.load(&change.db, change.run_id, missing);
+    plan_loaded(change, values)
+}
+
+/// As `plan`, where every variable has been loaded.
+pub fn plan_loaded(change: &mut Change<'_>, values: Vec<(String, Option<Jsonb>)>) -> Result<Vec<Write>> {
+    let compiled = change.run.workflow.as_ref().map(|reference| workflow::load(&change.db, reference)).transpose()?;
+    let limit = compiled
+        .as_ref()
+        .and_then(|compiled| compiled.definition.policy.value_bytes)
+        .map_or(MAX_VALUE, |bytes| (bytes as usize).min(MAX_VALUE));
+    let mut writes = Vec::with_capacity(values.len());
+    let mut violations: Vec<Violation> = Vec::new();
+    for (name, value) in values {
+        let Some(write) = change.cells.write(CellId::variable(&name), value, limit)? else { continue };
+        if let (Some(compiled), Some(value)) = (&compiled, value)
+            && compiled.has_schema(&name)
+        {
+            violations.extend(compiled.check_variable(&name, value.text()));
+        }
+        writes.push(write);
+    }
+    if !violations.is_empty() {
+        return Err(Error::Invalid { run: change.run_id.to_owned(), what: "a variable", violations });
+    }
+    Ok(writes)
+}
+
+// -------------------------------------------------------------------------------------------------------------- set
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OnConflict {
+    Fail,
+    Overwrite,
+    Merge,
+}
+
+/// A difference that stands in the way of a write, as `try_set_variables` returns it.
+#[derive(Serialize)]
+struct Difference<'a> {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actual: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ours: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    theirs: Option<&'a RawValue>,
+}
+
+enum Outcome {
+    Committed(i64),
+    Conflict { run_id: String, expected: Option<i64>, head: i64, paths: Vec<String>, differences: String },
+}
+
+/// The arguments of `set_variables`, checked.
+struct SetRequest<'a> {
+    request: Request<'a>,
+    updates: Vec<(String, Jsonb)>,
+    expected_variables: Vec<(String, i64)>,
+    on_conflict: OnConflict,
+    expected: Option<i64>,
+}
+
+impl<'a> SetRequest<'a> {
+    fn new(
+        run_id: Option<&'a str>,
+        updates: Option<Jsonb>,
+        expected_variables: Option<Jsonb>,
+        on_conflict: Option<&str>,
+        expected: Option<i64>,
+        key: Option<&'a str>,
+    ) -> Result<SetRequest<'a>> {
+        let request = Request::new(run_id, key)?;
+        let updates = args::members(updates, "updates")?;
+        let expected_variables = match expected_variables {
+            None => Vec::new(),
+            Some(object) => args::members(Some(object), "expected_variables")?
+                .into_iter()
+                .map(|(name, version)| match version.text().parse::<i64>() {
+                    Ok(version) if version >= 0 => Ok((name, version)),
+                    _ => {
+                        Err(Error::argument("expected_variables must have versions, integers of at least 0, as values"))
+                    }
+                })
+                .collect::<Result<_>>()?,
+        };
+        let on_conflict = match on_conflict.unwrap_or("fail") {
+            "fail" => OnConflict::Fail,
+            "overwrite" => OnConflict::Overwrite,
+            "merge" => OnConflict::Merge,
+            _ => return Err(Error::argument("on_conflict must be one of fail, overwrite, merge")),
+        };
+        let expected = args::expected(expected)?;
+        if on_conflict != OnConflict::Fail && expected.is_none() {
+            return Err(Error::argument("on_conflict => 'merge' and 'overwrite' need expected_version"));
+        }
+        Ok(SetRequest { request, updates, expected_variables, on_conflict, expected })
+    }
+
+    fn run(self) -> Result<Outcome> {
+        let mut change = match self.request.open("variables.set")? {
+            Opened::Repeated(version) => return Ok(Outcome::Committed(version)),
+            Opened::Change(change) => change,
+        };
+        let head = change.head.version;
+        let moved = self.expected.is_some_and(|expected| expected != head);
+        let ahead = self.expected.is_some_and(|expected| expected > head);
+        let merging = self.on_conflict == OnConflict::Merge && moved && !ahead;
+
+        let mut ids: Vec<CellId> = self.updates.iter().map(|(name, _)| CellId::variable(name)).collect();
+        ids.extend(
+            self.expected_variables
+                .iter()
+                .map(|(name, _)| CellId::variable(name))
+                .filter(|id| self.updates.iter().all(|(name, _)| *name != id.key)),
+        );
+        let mut values: Vec<(String, Option<Jsonb>)> =
+            self.updates.iter().map(|(name, value)| (name.clone(), Some(*value))).collect();
+        let mut differences = Differences::default();
+        if merging {
+            values = merge_with_head(&mut change, &ids, &self.updates, self.expected.unwrap_or(0), &mut differences);
+        } else {
+            change.cells.load(&change.db, change.run_id, ids);
+        }
+        for (name, expected) in &self.expected_variables {
+            let actual = change.cells.get(&CellId::variable(name)).set_version();
+            if actual != *expected {
+                differences.add(Difference {
+                    expected: Some(*expected),
+                    actual: Some(actual),
+                    ..named(pointer_token(name))
+                });
+            }
+        }
+        if ahead || (moved && self.on_conflict == OnConflict::Fail) {
+            for (name, _) in &self.updates {
+                let actual = change.cells.get(&CellId::variable(name)).version;
+                if self.expected.is_some_and(|expected| actual > expected) {
+                    differences.add(Difference { actual: Some(actual), ..named(pointer_token(name)) });
+                }
+            }
+            differences.any = true;
+        }
+        if differences.any {
+            return Ok(Outcome::Conflict {
+                run_id: change.run_id.to_owned(),
+                expected: self.expected,
+                head,
+                paths: differences.paths,
+                differences: format!("[{}]", differences.texts.join(",")),
+            });
+        }
+        change.require_unfinished()?;
+        let writes = plan_loaded(&mut change, values)?;
+        let payload = match self.on_conflict {
+            OnConflict::Fail => Jsonb::parse("{}"),
+            OnConflict::Overwrite => {
+                Jsonb::parse(&format!("{{\"on_conflict\":\"overwrite\",\"base\":{}}}", self.expected.unwrap_or(0)))
+            }
+            OnConflict::Merge => {
+                Jsonb::parse(&format!("{{\"on_conflict\":\"merge\",\"base\":{}}}", self.expected.unwrap_or(0)))
+            }
+        };
+        Ok(Outcome::Committed(change.append(NewEvent {
+            type_name: "variables.set",
+            payload,
+            writes,
+            checkpoint: None,
+        })?))
+    }
+}
+
+fn named<'a>(path: String) -> Difference<'a> {
+    Difference { path, expected: None, actual: None, base: None, ours: None, theirs: None }
+}
+
+#[derive(Default)]
+struct Differences {
+    any: bool,
+    paths: Vec<String>,
+    texts: Vec<String>,
+}
+
+impl Differences {
+    fn add(&mut self, difference: Difference<'_>) {
+        self.any = true;
+        if !self.paths.contains(&difference.path) {
+            self.texts.push(serde_json::to_string(&difference).expect("a difference is serialisable"));
+            self.paths.push(difference.path);
+        }
+    }
+}
+
+/// Merges the updates, made against the state at `base`, with the newest state; conflicts go to `differences`.
+fn merge_with_head(
+    change: &mut Change<'_>,
+    ids: &[CellId],
+    updates: &[(String, Jsonb)],
+    base: i64,
+    differences: &mut Differences,
+) -> Vec<(String, Option<Jsonb>)> {
+    let [scopes, keys, ordinals] = columns(ids);
+    let rows = change.db.query(
+        &COMPARE_VALUES,
+        &[change.run_id.into_datum(), scopes, keys, ordinals, base.into_datum(), change.head.version.into_datum()],
+    );
+    let mut sides: HashMap<String, (Option<Jsonb>, Option<Jsonb>)> = HashMap::new();
+    for row in 0..rows.len() {
+        let position: i64 = rows.get(row, 1).unwrap_or_default();
+        let id = ids[position as usize - 1].clone();
+        let newest = Newest {
+            version: rows.get(row, 5).unwrap_or_default(),
+            revision: rows.get(row, 6).unwrap_or_default(),
+            hash: rows.hash(row, 7),
+        };
+        sides.insert(id.key.clone(), (rows.jsonb(row, 4), rows.jsonb(row, 8)));
+        change.cells.know(id, newest);
+    }
+    let mut merged = Vec::with_capacity(updates.len());
+    for (name, ours) in updates {
+        let (base, theirs) = sides.get(name).copied().unwrap_or_default();
+        let (base, ours, theirs) = (base.as_ref().map(Jsonb::text), ours.text(), theirs.as_ref().map(Jsonb::text));
+        match merge::merge(&pointer_token(name), base, Some(ours), theirs) {
+            Ok(text) => merged.push((name.clone(), text.map(|text| Jsonb::parse(&text)))),
+            Err(paths) => {
+                for path in paths {
+                    let below = path[pointer_token(name).len()..].to_owned();
+                    let at = |text: Option<&'_ str>| {
+                        text.and_then(|text| merge::at_pointer(text, &below)).map(str::to_owned)
+                    };
+                    let (base, ours, theirs) = (at(base), at(Some(ours)), at(theirs));
+                    differences.add(Difference {
+                        base: base.as_deref().map(raw),
+                        ours: ours.as_deref().map(raw),
+                        theirs: theirs.as_deref().map(raw),
+                        ..named(path)
+                    });
+                }
+            }
+        }
+    }
+    merged
+}
+
+#[pg_extern]
+fn set_variables(
+    run_id: Option<&str>,
+    updates: Option<Jsonb>,
+    expected_variables: default!(Option<Jsonb>, "NULL"),
+    on_conflict: default!(Option<&str>, "'fail'"),
+    expected_version: default!(Option<i64>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<i64, ErrorReport> {
+    let request = SetRequest::new(run_id, updates, expected_variables, on_conflict, expected_version, idempotency_key)?;
+    match request.run()? {
+        Outcome::Committed(version) => Ok(version),
+        Outcome::Conflict { run_id, expected, head, paths, .. } => {
+            Err(Error::Conflict { run: run_id, expected, actual: Some(head), conflicts: paths }.into())
+        }
+    }
+}
+
+#[pg_extern]
+#[allow(clippy::type_complexity)]
+fn try_set_variables(
+    run_id: Option<&str>,
+    updates: Option<Jsonb>,
+    expected_variables: default!(Option<Jsonb>, "NULL"),
+    on_conflict: default!(Option<&str>, "'fail'"),
+    expected_version: default!(Option<i64>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<
+    TableIterator<'static, (name!(committed, bool), name!(version, i64), name!(conflicts, Option<Jsonb>))>,
+    ErrorReport,
+> {
+    let request = SetRequest::new(run_id, updates, expected_variables, on_conflict, expected_version, idempotency_key)?;
+    Ok(TableIterator::once(match request.run()? {
+        Outcome::Committed(version) => (true, version, None),
+        Outcome::Conflict { head, differences, .. } => (false, head, Some(Jsonb::parse(&differences))),
+    }))
+}
+
+#[pg_extern]
+fn set_variable(
+    run_id: Option<&str>,
+    name: Option<&str>,
+    value: Option<Jsonb>,
+    expected_version: default!(Option<i64>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<i64, ErrorReport> {
+    Ok(set_one(run_id, name, value, expected_version, idempotency_key)?)
+}
+
+fn set_one(
+    run_id: Option<&str>,
+    name: Option<&str>,
+    value: Option<Jsonb>,
+    expected: Option<i64>,
+    key: Option<&str>,
+) -> Result<i64> {
+    let request = Request::new(run_id, key)?;
+    let name = args::name(name, "name")?;
+    let value = args::required(value, "value")?;
+    let expected = args::expected(expected)?;
+    with_change(request, "variables.set", |change| {
+        change.cells.load(&change.db, change.run_id, vec![CellId::variable(name)]);
+        let actual = change.cells.get(&CellId::variable(name)).set_version();
+        if expected.is_some_and(|expected| expected != actual) {
+            let conflicts = vec![pointer_token(name)];
+            return Err(Error::Conflict { run: change.run_id.to_owned(), expected, actual: Some(actual), conflicts });
+        }
+        change.require_unfinished()?;
+        let writes = plan_loaded(change, vec![(name.to_owned(), Some(value))])?;
+        change.append(NewEvent { type_name: "variables.set", payload: Jsonb::parse("{}"), writes, checkpoint: None })
+    })
+}
+
+#[pg_extern]
+fn unset_variables(
+    run_id: Option<&str>,
+    names: Option<Vec<Option<String>>>,
+    expected_version: default!(Option<i64>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<i64, ErrorReport> {
+    Ok(unset(run_id, names, expected_version, idempotency_key)?)
+}
+
+fn unset(
+    run_id: Option<&str>,
+    names: Option<Vec<Option<String>>>,
+    expected: Option<i64>,
+    key: Option<&str>,
+) -> Result<i64> {
+    let request = Request::new(run_id, key)?;
+    let names = args::names(names, "names")?;
+    let expected = args::expected(expected)?;
+    with_change(request, "variables.unset", |change| {
+        change.expect_version(expected)?;
+        change.require_unfinished()?;
+        let writes = plan(change, names.into_iter().map(|name| (name, None)).collect())?;
+        change.append(NewEvent { type_name: "variables.unset", payload: Jsonb::parse("{}"), writes, checkpoint: None })
+    })
+}
+
+// ------------------------------------------------------------------------------------------------------------- read
+
+#[pg_extern(stable)]
+fn get_variable(
+    run_id: Option<&str>,
+    name: Option<&str>,
+    at_version: default!(Option<i64>, "NULL"),
+) -> std::result::Result<Option<Jsonb>, ErrorReport> {
+    Ok(read_one(run_id, name, at_version)?)
+}
+
+fn read_one(run_id: Option<&str>, name: Option<&str>, at_version: Option<i64>) -> Result<Option<Jsonb>> {
+    let run_id = args::run_id(run_id)?;
+    let name = args::name(name, "name")?;
+    if at_version.is_some() {
+        let names = vec![Some(name.to_owned())];
+        return Ok(read_variables(run_id, Some(names), at_version)?.pop().map(|(_, value)| value));
+    }
+    let db = Db::read();
+    let rows = db.query(&GET_VARIABLE, &[run_id.into_datum(), name.into_datum()]);
+    if rows.is_empty() {
+        return Err(Error::NoSuchRun(run_id.to_owned()));
+    }
+    access::must_read(&db, run_id, &rows.get::<String>(0, 1).unwrap_or_default())?;
+    Ok(rows.jsonb(0, 2))
+}
+
+#[pg_extern(stable)]
+fn get_variables(
+    run_id: Option<&str>,
+    names: default!(Option<Vec<Option<String>>>, "NULL"),
+    at_version: default!(Option<i64>, "NULL"),
+) -> std::result::Result<Jsonb, ErrorReport> {
+    let variables = read_variables(args::run_id(run_id)?, names, at_version)?;
+    Ok(Jsonb::parse(&object_text(variables.iter().map(|(name, value)| (name.as_str(), value.text())))))
+}
+
+fn read_variables(
+    run_id: &str,
+    names: Option<Vec<Option<String>>>,
+    at_version: Option<i64>,
+) -> Result<Vec<(String, Jsonb)>> {
+    let names = names.map(|names| args::names(Some(names), "names")).transpose()?;
+    let at_version = at_version.map(|version| args::version(Some(version), "at_version")).transpose()?;
+    let reader = Reader::open(run_id)?;
+    let version = reader.version(at_version, "at_version")?;
+    let rows = match (names, at_version) {
+        (Some(names), _) => reader.db.query(
+            &GET_CELLS,
+            &[run_id.into_datum(), "variable".into_datum(), names.into_datum(), version.into_datum()],
+        ),
+        (None, None) => {
+            reader.db.query(&NEWEST_CELLS, &[run_id.into_datum(), "variable".into_datum(), "variable".into_datum()])
+        }
+        (None, Some(version)) => reader.db.query(
+            &CELLS_AT,
+            &[run_id.into_datum(), "variable".into_datum(), "variable".into_datum(), version.into_datum()],
+        ),
+    };
+    Ok((0..rows.len()).filter_map(|row| rows.get(row, 2).zip(rows.jsonb(row, 6))).collect())
+}

@@ -1,0 +1,400 @@
+//! `verify`: recomputes the hash chain, and compares every stored row with the events it follows from.
+
+use crate::args;
+use crate::cell::{CellId, columns};
+use crate::definition::Graph;
+use crate::error::Result;
+use crate::hash::{self, Hash, Link, hex, value_hash};
+use crate::history::unix_micros;
+use crate::jsonb::Jsonb;
+use crate::run::Reader;
+use crate::spi::{Db, check_for_interrupts, scratch};
+use crate::statements::*;
+use crate::{access, graph};
+use pgrx::IntoDatum;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use serde_json::value::RawValue;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Events read at a time: memory stays flat however long the log is.
+const BATCH: i64 = 1000;
+
+type Problem = (String, Option<i64>, String);
+type Payload<'a> = BTreeMap<String, &'a RawValue>;
+
+#[pg_extern(stable)]
+#[allow(clippy::type_complexity)]
+fn verify(
+    run_id: default!(Option<&str>, "NULL"),
+) -> std::result::Result<
+    TableIterator<'static, (name!(run_id, String), name!(version, Option<i64>), name!(problem, String))>,
+    ErrorReport,
+> {
+    Ok(TableIterator::new(problems(run_id)?))
+}
+
+fn problems(run_id: Option<&str>) -> Result<Vec<Problem>> {
+    if let Some(run_id) = run_id {
+        let mut reader = Reader::open(args::run_id(Some(run_id))?)?;
+        return Ok(Check::run(&mut reader.db, run_id));
+    }
+    let mut db = Db::read();
+    let everything = access::may_read(&db, "");
+    let mut problems = Vec::new();
+    let mut after = String::new();
+    loop {
+        let rows = db.query(&ALL_RUNS, &[after.as_str().into_datum()]);
+        if rows.is_empty() {
+            return Ok(problems);
+        }
+        let runs: Vec<(String, String)> =
+            (0..rows.len()).filter_map(|row| rows.get(row, 1).zip(rows.get(row, 2))).collect();
+        drop(rows);
+        after = runs.last().map(|(run_id, _)| run_id.clone()).unwrap_or_default();
+        for (run_id, owner) in runs {
+            if everything || access::has_privileges_of(db.caller, &owner) {
+                problems.extend(Check::run(&mut db, &run_id));
+            }
+        }
+    }
+}
+
+/// What the events say a checkpoint is.
+#[derive(Debug, PartialEq)]
+struct Checkpoint {
+    kind: String,
+    label: Option<String>,
+    protected: bool,
+    metadata: String,
+    created_at: i64,
+}
+
+/// One run's verification: what the events so far say.
+#[derive(Default)]
+struct Check {
+    run_id: String,
+    problems: Vec<Problem>,
+    version: i64,
+    hash: Hash,
+    at: i64,
+    status: String,
+    owner: String,
+    metadata: String,
+    result: Option<String>,
+    workflow: Option<String>,
+    created_at: i64,
+    finished_at: Option<i64>,
+    checkpoint_version: Option<i64>,
+    checkpoints: BTreeMap<i64, Checkpoint>,
+    labels: HashMap<String, i64>,
+    cells: i64,
+    graphs: HashSet<String>,
+}
+
+impl Check {
+    fn run(db: &mut Db, run_id: &str) -> Vec<Problem> {
+        let mut check = Check { run_id: run_id.to_owned(), ..Check::default() };
+        loop {
+            check_for_interrupts();
+            if !scratch(db, |db| check.batch(db)) {
+                break;
+            }
+        }
+        if check.version == 0 {
+            check.problem(None, "the run has no events");
+        }
+        scratch(db, |db| {
+            check.cell_rows(db);
+            check.run_row(db);
+            check.checkpoint_rows(db);
+        });
+        check.problems
+    }
+
+    fn problem(&mut self, version: Option<i64>, problem: impl Into<String>) {
+        self.problems.push((self.run_id.clone(), version, problem.into()));
+    }
+
+    /// The next events; false where there are no more.
+    fn batch(&mut self, db: &Db) -> bool {
+        let rows = db
+            .query(&VERIFY_EVENTS, &[self.run_id.as_str().into_datum(), self.version.into_datum(), BATCH.into_datum()]);
+        if rows.is_empty() {
+            return false;
+        }
+        let changed: Vec<Vec<String>> = (0..rows.len()).map(|row| rows.get(row, 5).unwrap_or_default()).collect();
+        let versions: Vec<i64> = (0..rows.len()).map(|row| rows.get(row, 1).unwrap_or_default()).collect();
+        let mut stored = self.stored_cells(db, &versions, &changed);
+        for row in 0..rows.len() {
+            let version = versions[row];
+            if version != self.version + 1 {
+                self.problem(
+                    Some(self.version + 1),
+                    format!("events {} to {} are missing", self.version + 1, version - 1),
+                );
+            }
+            let type_name: String = rows.get(row, 2).unwrap_or_default();
+            let payload = rows.jsonb(row, 3);
+            let payload_hash = rows.hash(row, 4).unwrap_or_default();
+            let cells_hash = rows.hash(row, 6).unwrap_or_default();
+            let actor: String = rows.get(row, 7).unwrap_or_default();
+            let on_behalf_of: Option<String> = rows.get(row, 8);
+            let at: i64 = rows.get(row, 9).unwrap_or_default();
+            let key: Option<String> = rows.get(row, 10);
+            let kind: Option<String> = rows.get(row, 11);
+            let label: Option<String> = rows.get(row, 12);
+            let hash = rows.hash(row, 13).unwrap_or_default();
+
+            let text = payload.as_ref().map(Jsonb::text);
+            if text.is_some_and(|text| value_hash(text) != payload_hash) {
+                self.problem(Some(version), "the payload does not match its hash");
+            }
+            self.check_cells(version, &changed[row], cells_hash, stored.remove(&version).unwrap_or_default(), db);
+            let link = Link {
+                previous: self.hash,
+                run_id: &self.run_id,
+                version,
+                type_name: &type_name,
+                actor: &actor,
+                on_behalf_of: on_behalf_of.as_deref(),
+                at: unix_micros(at),
+                idempotency_key: key.as_deref(),
+                checkpoint_kind: kind.as_deref(),
+                checkpoint_label: label.as_deref(),
+                payload_hash,
+                cells_hash,
+            };
+            if link.hash() != hash {
+                self.problem(Some(version), "the event does not match its hash");
+            }
+            if at < self.at {
+                self.problem(Some(version), "the event is earlier than the one before");
+            }
+            if kind.is_some() {
+                self.checkpoint_version = Some(version);
+            }
+            if rows.get::<i64>(row, 15) != self.checkpoint_version {
+                self.problem(Some(version), "checkpoint_version is not the version of the last checkpoint");
+            }
+            if kind.is_some() && rows.get::<i64>(row, 14) != Some(0) {
+                self.problem(Some(version), "bytes_since_checkpoint is not 0 at a checkpoint");
+            }
+            (self.version, self.hash, self.at) = (version, hash, at);
+            let payload: Payload<'_> = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+            self.fold(&type_name, &payload, kind, label, at);
+        }
+        true
+    }
+
+    /// The cell rows that the events name, by version and cell: revision, hash, value, revision of the row before.
+    fn stored_cells(
+        &self,
+        db: &Db,
+        versions: &[i64],
+        changed: &[Vec<String>],
+    ) -> HashMap<i64, HashMap<CellId, Stored>> {
+        let mut ids = Vec::new();
+        let mut at = Vec::new();
+        for (version, names) in versions.iter().zip(changed) {
+            for id in names.iter().filter_map(|name| CellId::from_name(name)) {
+                ids.push(id);
+                at.push(*version);
+            }
+        }
+        let mut stored: HashMap<i64, HashMap<CellId, Stored>> = HashMap::new();
+        if ids.is_empty() {
+            return stored;
+        }
+        let [scopes, keys, ordinals] = columns(&ids);
+        let rows = db.query(
+            &VERIFY_CELLS,
+            &[self.run_id.as_str().into_datum(), at.clone().into_datum(), scopes, keys, ordinals],
+        );
+        for row in 0..rows.len() {
+            let index = rows.get::<i64>(row, 1).unwrap_or(1) as usize - 1;
+            let cell = Stored {
+                revision: rows.get(row, 2).unwrap_or_default(),
+                hash: rows.hash(row, 3),
+                value: rows.jsonb(row, 4),
+                previous_revision: rows.get(row, 5).unwrap_or_default(),
+            };
+            stored.entry(at[index]).or_default().insert(ids[index].clone(), cell);
+        }
+        stored
+    }
+
+    fn check_cells(
+        &mut self,
+        version: i64,
+        changed: &[String],
+        cells_hash: Hash,
+        stored: HashMap<CellId, Stored>,
+        db: &Db,
+    ) {
+        let mut hashed: Vec<(CellId, Option<Hash>)> = Vec::with_capacity(changed.len());
+        let mut missing = false;
+        for name in changed {
+            let Some((id, cell)) = CellId::from_name(name).and_then(|id| stored.get_key_value(&id)) else {
+                self.problem(Some(version), format!("the row of cell {name} is missing"));
+                missing = true;
+                continue;
+            };
+            self.cells += 1;
+            let text = cell.value.as_ref().map(Jsonb::text);
+            if text.map(value_hash) != cell.hash {
+                self.problem(Some(version), format!("the value of cell {name} does not match its hash"));
+            }
+            if cell.revision != cell.previous_revision + 1 {
+                self.problem(Some(version), format!("the revision of cell {name} is not one more than before"));
+            }
+            if let (graph::CELL, Some(text)) = (id.key.as_str(), text)
+                && self.graphs.insert(text.to_owned())
+            {
+                self.check_graph(version, text, db);
+            }
+            hashed.push((id.clone(), cell.hash));
+        }
+        hashed.sort();
+        let recomputed =
+            hash::cells_hash(hashed.iter().map(|(id, hash)| (id.scope, id.key.as_str(), id.ordinal, *hash)));
+        if !missing && recomputed != cells_hash {
+            self.problem(Some(version), "the changed cells do not match the event's cells_hash");
+        }
+    }
+
+    fn check_graph(&mut self, version: i64, reference: &str, db: &Db) {
+        let Ok(parsed) = serde_json::from_str::<graph::Reference>(reference) else { return };
+        let (nodes, edges) = graph::load(db, reference);
+        let text = |part: Option<Jsonb>| part.map(|part| part.text().to_owned());
+        if hex(&graph::hash(&Graph { nodes: text(nodes), edges: text(edges) })) != parsed.hash {
+            self.problem(Some(version), "the stored graph does not match its hash");
+        }
+    }
+
+    /// What an event says of the run's row and its checkpoints.
+    fn fold(&mut self, type_name: &str, payload: &Payload<'_>, kind: Option<String>, label: Option<String>, at: i64) {
+        let raw = |key: &str| payload.get(key).map(|raw| raw.get().to_owned());
+        let string = |key: &str| payload.get(key).and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+        let number = |key: &str| payload.get(key).and_then(|raw| serde_json::from_str::<i64>(raw.get()).ok());
+        let is_state = type_name == "state.saved" || type_name == "run.started" || type_name == "run.forked";
+        if is_state && self.version == 1 {
+            self.status = "running".into();
+            self.owner = string("owner").unwrap_or_default();
+            self.metadata = raw("metadata").unwrap_or_else(|| "{}".into());
+            self.workflow = raw("workflow");
+            self.created_at = at;
+        }
+        match type_name {
+            "run.finished" => {
+                self.status = string("status").unwrap_or_default();
+                self.result = raw("result");
+                self.finished_at = Some(at);
+            }
+            "run.reopened" => (self.status, self.result, self.finished_at) = ("running".into(), None, None),
+            "run.cancelling" => self.status = "cancelling".into(),
+            "run.rolled_back" => self.status = string("status").unwrap_or_default(),
+            "run.owner_changed" => self.owner = string("owner").unwrap_or_default(),
+            "checkpoint.protected" | "checkpoint.unprotected" => {
+                if let Some(checkpoint) = number("version").and_then(|version| self.checkpoints.get_mut(&version)) {
+                    checkpoint.protected = type_name == "checkpoint.protected";
+                }
+            }
+            _ => {}
+        }
+        if let Some(kind) = kind {
+            if let Some(label) = &label
+                && let Some(old) = self.labels.insert(label.clone(), self.version)
+                && let Some(old) = self.checkpoints.get_mut(&old)
+            {
+                old.label = None;
+            }
+            let metadata = raw("metadata").unwrap_or_else(|| "{}".into());
+            let checkpoint = Checkpoint { kind, label, protected: false, metadata, created_at: at };
+            self.checkpoints.insert(self.version, checkpoint);
+        }
+    }
+
+    /// Rows that no event names: only counted, unless there are some.
+    fn cell_rows(&mut self, db: &Db) {
+        let run_id = self.run_id.clone();
+        let count: i64 = db.query(&COUNT_CELLS, &[run_id.as_str().into_datum()]).get(0, 1).unwrap_or_default();
+        if count == self.cells {
+            return;
+        }
+        let rows = db.query(&ORPHAN_CELLS, &[run_id.as_str().into_datum()]);
+        for row in 0..rows.len() {
+            let version: Option<i64> = rows.get(row, 4);
+            match crate::compare::cell_id(&rows, row) {
+                Some(id) => {
+                    self.problem(version, format!("cell row {} is named by no event", id.name()));
+                }
+                None => self.problem(version, "a cell row is named by no event"),
+            }
+        }
+    }
+
+    fn run_row(&mut self, db: &Db) {
+        let rows = db.query(&VERIFY_RUN, &[self.run_id.as_str().into_datum()]);
+        if rows.is_empty() {
+            return;
+        }
+        let workflow = rows.get::<String>(0, 8).map(|name| {
+            Jsonb::of(&serde_json::json!({
+                "owner": rows.get::<String>(0, 7),
+                "name": name,
+                "version": rows.get::<i32>(0, 9),
+                "hash": rows.hash(0, 10).map(|hash| hex(&hash)),
+            }))
+            .text()
+            .to_owned()
+        });
+        let checks = [
+            ("status", rows.get::<String>(0, 1) == Some(self.status.clone())),
+            ("owner", rows.get::<String>(0, 2) == Some(self.owner.clone())),
+            ("metadata", rows.get::<String>(0, 3) == Some(self.metadata.clone())),
+            ("result", rows.get::<String>(0, 4) == self.result),
+            ("created_at", rows.get::<i64>(0, 5) == Some(self.created_at)),
+            ("finished_at", rows.get::<i64>(0, 6) == self.finished_at),
+            ("workflow", workflow == self.workflow),
+        ];
+        for (column, right) in checks {
+            if !right && self.version > 0 {
+                self.problem(None, format!("the run's {column} is not what its events say"));
+            }
+        }
+    }
+
+    fn checkpoint_rows(&mut self, db: &Db) {
+        let rows = db.query(&VERIFY_CHECKPOINTS, &[self.run_id.as_str().into_datum()]);
+        let mut expected = std::mem::take(&mut self.checkpoints);
+        for row in 0..rows.len() {
+            let version: i64 = rows.get(row, 1).unwrap_or_default();
+            let stored = Checkpoint {
+                kind: rows.get(row, 2).unwrap_or_default(),
+                label: rows.get(row, 3),
+                protected: rows.get(row, 4).unwrap_or_default(),
+                metadata: rows.get(row, 5).unwrap_or_default(),
+                created_at: rows.get(row, 6).unwrap_or_default(),
+            };
+            match expected.remove(&version) {
+                None => self.problem(Some(version), "a checkpoint row is named by no event"),
+                Some(said) if said != stored => {
+                    self.problem(Some(version), "the checkpoint is not what its events say");
+                }
+                Some(_) => {}
+            }
+        }
+        for version in expected.into_keys() {
+            self.problem(Some(version), "the row of the checkpoint is missing");
+        }
+    }
+}
+
+/// A cell row as it stands, and the revision of the row before it.
+struct Stored {
+    revision: i64,
+    hash: Option<Hash>,
+    value: Option<Jsonb>,
+    previous_revision: i64,
+}

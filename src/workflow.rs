@@ -1,0 +1,160 @@
+//! Workflow definitions: `define_workflow`, and how a run finds its own.
+
+use crate::args;
+use crate::error::{Error, Result};
+use crate::hash::{Hash, value_hash};
+use crate::jsonb::Jsonb;
+use crate::run::WorkflowRef;
+use crate::schema::{self, Compiled};
+use crate::settings;
+use crate::spi::Db;
+use crate::statements::*;
+use crate::{access, graph};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use pgrx::{IntoDatum, pg_sys};
+use std::ffi::CString;
+use std::rc::Rc;
+
+#[pg_extern]
+fn define_workflow(
+    name: Option<&str>,
+    definition: Option<Jsonb>,
+    shared: default!(Option<bool>, "false"),
+) -> std::result::Result<i32, ErrorReport> {
+    Ok(define(name, definition, shared.unwrap_or(false))?)
+}
+
+fn define(name: Option<&str>, definition: Option<Jsonb>, shared: bool) -> Result<i32> {
+    let name = args::name(name, "name")?;
+    let definition = args::object(definition, "definition")?;
+    let text = definition.text();
+    let (compiled, mut problems) = schema::compile(text);
+    if let Some(every) = &compiled.definition.policy.every
+        && !is_positive_interval(every)
+    {
+        problems.push(("/policy/checkpoint/every".into(), "is an interval above zero, as text".into()));
+    }
+    if !problems.is_empty() {
+        return Err(Error::Definition { name: name.to_owned(), problems });
+    }
+    let db = Db::write();
+    if shared && !access::is_admin(&db) {
+        return Err(Error::Privilege("only roles with level admin define shared workflows".into()));
+    }
+    let owner = access::role_name(db.caller);
+    args::within_limit(text, args::MAX_VALUE, "definition")?;
+    if shared {
+        let rows = db.query(&SHARED_OWNER, &[name.into_datum()]);
+        if let Some(other) = (!rows.is_empty()).then(|| rows.get::<String>(0, 1).unwrap_or_default())
+            && other != owner
+        {
+            return Err(Error::SharedNameTaken { name: name.to_owned(), owner: other });
+        }
+    }
+    graph::store(&db, &owner, &compiled.definition.graph);
+    let hash = value_hash(text);
+    loop {
+        let rows = db
+            .query(&WORKFLOW_BY_HASH, &[owner.as_str().into_datum(), name.into_datum(), hash.as_slice().into_datum()]);
+        if let Some(version) = rows.get::<i32>(0, 1) {
+            if shared {
+                db.query(&SHARE_WORKFLOW, &[owner.as_str().into_datum(), name.into_datum(), version.into_datum()]);
+            }
+            return Ok(version);
+        }
+        let version = rows.get::<i32>(0, 2).unwrap_or(0) + 1;
+        let inserted = db.query(
+            &INSERT_WORKFLOW,
+            &[
+                owner.as_str().into_datum(),
+                name.into_datum(),
+                version.into_datum(),
+                shared.into_datum(),
+                definition.into_datum(),
+                hash.as_slice().into_datum(),
+                settings::now()?.into_datum(),
+            ],
+        );
+        if inserted.len() == 1 {
+            return Ok(version);
+        }
+        // Somebody defined it at the same moment, or shares the name: look again, or say so.
+        let taken = db.query(&SHARED_OWNER, &[name.into_datum()]);
+        if shared && !taken.is_empty() && taken.get::<String>(0, 1).as_ref() != Some(&owner) {
+            let other = taken.get::<String>(0, 1).unwrap_or_default();
+            return Err(Error::SharedNameTaken { name: name.to_owned(), owner: other });
+        }
+        crate::spi::check_for_interrupts();
+    }
+}
+
+/// The interval's text as PostgreSQL reads it; an unreadable one raises PostgreSQL's own error (22007).
+fn is_positive_interval(text: &str) -> bool {
+    let Ok(text) = CString::new(text) else { return false };
+    // SAFETY: interval_in takes a C string, a type and a modifier, and raises an error for what is no interval;
+    // interval_cmp takes two intervals.
+    unsafe {
+        let read = |text: &CString| {
+            pgrx::direct_function_call_as_datum(
+                pg_sys::interval_in,
+                &[
+                    Some(pg_sys::Datum::from(text.as_ptr())),
+                    Some(pg_sys::Datum::from(pg_sys::InvalidOid)),
+                    Some(pg_sys::Datum::from(-1i32)),
+                ],
+            )
+        };
+        let zero = CString::new("0").expect("no NUL");
+        pgrx::direct_function_call::<i32>(pg_sys::interval_cmp, &[read(&text), read(&zero)]).is_some_and(|c| c > 0)
+    }
+}
+
+/// What a run of `owner` uses: the owner's own workflow of that name, else a shared one; the newest version where none
+/// is asked for.
+pub fn find(db: &Db, owner: &str, name: &str, version: Option<i32>) -> Result<(WorkflowRef, Rc<Compiled>)> {
+    let mut rows = db.query(&OWN_WORKFLOW, &[owner.into_datum(), name.into_datum(), version.into_datum()]);
+    if rows.is_empty() {
+        rows = db.query(&SHARED_WORKFLOW, &[name.into_datum(), version.into_datum()]);
+    }
+    if rows.is_empty() {
+        let role = owner.to_owned();
+        return Err(Error::NoSuchWorkflow { name: name.to_owned(), version, role });
+    }
+    let reference = WorkflowRef {
+        owner: rows.get(0, 1).unwrap_or_default(),
+        name: name.to_owned(),
+        version: rows.get(0, 2).unwrap_or_default(),
+        hash: rows.hash(0, 3).unwrap_or_default(),
+    };
+    let compiled = match schema::cached(&reference.hash) {
+        Some(compiled) => compiled,
+        None => read_definition(&reference, rows.jsonb(0, 4))?,
+    };
+    Ok((reference, compiled))
+}
+
+/// The definition that a run refers to; from the session's cache but for the first time.
+pub fn load(db: &Db, reference: &WorkflowRef) -> Result<Rc<Compiled>> {
+    if let Some(compiled) = schema::cached(&reference.hash) {
+        return Ok(compiled);
+    }
+    let rows = db.query(
+        &OWN_WORKFLOW,
+        &[reference.owner.as_str().into_datum(), reference.name.as_str().into_datum(), reference.version.into_datum()],
+    );
+    let definition = if rows.is_empty() { None } else { rows.jsonb(0, 4) };
+    read_definition(reference, definition)
+}
+
+fn read_definition(reference: &WorkflowRef, definition: Option<Jsonb>) -> Result<Rc<Compiled>> {
+    let corrupt = || Error::Corrupt(format!("the definition of workflow {:?} does not match its hash", reference.name));
+    let definition = definition.ok_or_else(corrupt)?;
+    let hash: Hash = value_hash(definition.text());
+    if hash != reference.hash {
+        return Err(corrupt());
+    }
+    let compiled = Rc::new(schema::compile(definition.text()).0);
+    schema::remember(hash, compiled.clone());
+    Ok(compiled)
+}
