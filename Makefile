@@ -33,7 +33,8 @@ uninstall: ## remove the extension's files from the PostgreSQL of PG_CONFIG=…
 fmt: ## format the Rust code
 	cargo fmt
 
-lint: ## check format, clippy, and the licences and sources of all dependencies
+lint: ## check format, clippy, shell scripts, and the licences and sources of all dependencies
+	@tests/run lint
 	@.ci/lint
 
 clean: ## remove everything that was built
