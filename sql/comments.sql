@@ -1,0 +1,485 @@
+-- What \df+, \d+ and \dx+ show. Runs last. A function's comment has, in this order: what it is for, its arguments with
+-- type, unit and default, its result, the SQLSTATEs that it raises, and an example. Three arguments mean the same
+-- wherever they occur, and are explained with start_run and set_variables.
+
+COMMENT ON EXTENSION layra_state IS
+'The state of workflow runs: versioned variables, a hash-chained event log, checkpoints, rollback and forks. \df+ layra.* shows every function with an example.';
+
+COMMENT ON SCHEMA layra IS
+'State of workflow runs (extension layra_state). \df+ layra.* lists the functions; the views runs, timeline, variables, nodes, loops and contexts are for people.';
+
+-- ------------------------------------------------------------------------------------------------ workflows and runs
+
+COMMENT ON FUNCTION layra.define_workflow(text, jsonb, boolean) IS
+$$Stores a workflow definition of the calling role and returns its version number.
+name text: 1 to 255 characters, unique per owner.
+definition jsonb: object of nodes, edges, variables and policy, all optional; other keys are kept.
+shared boolean, default false: true lets the runs of every role use it (level admin).
+Result integer: 1 for the first definition of that name, then 2, 3 …; the same content again returns the same number.
+Errors: 22023 bad argument or definition (DETAIL lists all problems), 42501 shared without level admin, 23505 the shared name belongs to another role, 54000 over 64 MB.
+Example: SELECT layra.define_workflow('billing', '{"variables": {"total": {"schema": {"type": "number"}, "default": 0}}}');$$;
+
+COMMENT ON FUNCTION layra.start_run(text, text, jsonb, jsonb, integer, text) IS
+$$Starts a run, owned by the calling role, and returns its first version, 1.
+run_id text: name of the run, 1 to 255 characters, none a control character; unique in the database.
+workflow text, default NULL: name of a workflow of the caller, else a shared one; NULL: a run without definition.
+variables jsonb, default {}: object of first values; defaults of the definition apply to names that are not in it.
+metadata jsonb, default {}: object that is kept with the run and never changes.
+workflow_version integer, default NULL: version of the definition; NULL: the newest.
+idempotency_key text, default NULL: 1 to 255 characters; the same call again with the same key does nothing and returns the first call's version.
+Errors: 22023 bad argument, P0002 no such workflow, 23505 the run exists, 23514 a variable breaks its schema, 54000 over a size limit, 40001 above READ COMMITTED where a concurrent start won.
+Example: SELECT layra.start_run('order-17', variables => '{"total": 120.50}');$$;
+
+COMMENT ON FUNCTION layra.finish_run(text, text, jsonb, bigint, text) IS
+$$Ends a run; it then refuses every write but reopen_run and drop_run, and can still be read and forked.
+run_id text: the run. status text, default completed: completed, failed or cancelled.
+result jsonb, default NULL: any JSON value, shown in layra.runs.
+expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
+idempotency_key text, default NULL: see start_run.
+Result bigint: the run's new version.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 finished already, 54000 result over 64 MB.
+Example: SELECT layra.finish_run('order-17', result => '{"paid": true}');$$;
+
+COMMENT ON FUNCTION layra.reopen_run(text, text, bigint, text) IS
+$$Lets a failed or cancelled run run again; a completed run stays closed.
+run_id text: the run. reason text, default NULL: kept in the event.
+expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
+idempotency_key text, default NULL: see start_run.
+Result bigint: the run's new version. Its result and finished_at are cleared.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 the run is not failed or cancelled.
+Example: SELECT layra.reopen_run('order-17', 'card was replaced');$$;
+
+COMMENT ON FUNCTION layra.cancel_run(text, text, bigint, text) IS
+$$Asks for the end of a run: sets its status to cancelling, which its worker sees and answers with finish_run.
+run_id text: the run. reason text, default NULL: kept in the event.
+expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
+idempotency_key text, default NULL: see start_run.
+Result bigint: the run's new version; the current one, and no event, where it is cancelling already.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 finished.
+Example: SELECT layra.cancel_run('order-17', 'customer withdrew');$$;
+
+COMMENT ON FUNCTION layra.set_owner(text, name, bigint, text) IS
+$$Gives a run to another role.
+run_id text: the run. owner name: a role that the caller can SET ROLE to, as ALTER … OWNER TO asks.
+expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
+idempotency_key text, default NULL: see start_run.
+Result bigint: the run's new version. The run keeps the workflow definition that it has.
+Errors: 22023 bad argument, 42704 no such role, P0002 no such run, 42501 not the caller's run or role, 40001 another version, 55000 finished.
+Example: SELECT layra.set_owner('order-17', 'billing_team');$$;
+
+COMMENT ON FUNCTION layra.drop_run(text) IS
+$$Deletes a run with its log, cells and checkpoints, whatever its status. Nothing of it is kept; digest before it, if you need proof.
+run_id text: the run. Its forks stay: they become forks of its own parent, and keep the idempotency keys they had from it.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run.
+Example: SELECT layra.drop_run('order-17');$$;
+
+-- --------------------------------------------------------------------------------------------------------- variables
+
+COMMENT ON FUNCTION layra.set_variables(text, jsonb, jsonb, text, bigint, text) IS
+$$Sets variables of a run, all or none of them, in one new version.
+run_id text: the run. updates jsonb: object of names and new values; a name that is left out is untouched. JSON null is a value.
+expected_variables jsonb, default NULL: object {"name": version} of the run version that last changed each variable, 0 for one that is not set; any other is 40001.
+on_conflict text, default fail: what happens when expected_version is not the newest. fail: 40001; overwrite: set them all the same; merge: three-way merge with the state at expected_version, 40001 only where both sides changed the same place.
+expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check; needed for overwrite and merge.
+idempotency_key text, default NULL: see start_run.
+Result bigint: the run's new version, also where every value was the same already.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 conflict (DETAIL names the paths), 55000 finished, 54000 over a size limit, 23514 a value breaks its schema.
+Example: SELECT layra.set_variables('order-17', '{"total": 99.90}', expected_version => 1);$$;
+
+COMMENT ON FUNCTION layra.try_set_variables(text, jsonb, jsonb, text, bigint, text) IS
+$$As set_variables, but a conflict is a row and not an error, so the transaction goes on.
+Arguments: those of set_variables.
+committed boolean: whether the variables were set. version bigint: the new version, after a conflict the newest.
+conflicts jsonb: NULL, or after a conflict an array of objects with path and, as far as known, expected and actual (versions), base, ours and theirs (values; a side that is not set is left out).
+Errors: as set_variables; 40001 only above READ COMMITTED, where the snapshot hides the newest version.
+Example: SELECT * FROM layra.try_set_variables('order-17', '{"total": 80}', expected_version => 1);$$;
+
+COMMENT ON FUNCTION layra.set_variable(text, text, jsonb, bigint, text) IS
+$$Sets one variable of a run.
+run_id text: the run. name text: 1 to 255 characters. value jsonb: any JSON value; SQL NULL is refused, see unset_variables.
+expected_version bigint, default NULL: the run version that last changed this variable (not the run's newest), 0 for one that is not set; NULL: no check.
+idempotency_key text, default NULL: see start_run.
+Result bigint: the run's new version.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 the variable has another version, 55000 finished, 54000 over a size limit, 23514 the value breaks its schema.
+Example: SELECT layra.set_variable('order-17', 'total', '99.90');$$;
+
+COMMENT ON FUNCTION layra.unset_variables(text, text[], bigint, text) IS
+$$Unsets variables of a run; their history stays. Names that are not set are no error.
+run_id text: the run. names text[]: the variables.
+expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
+idempotency_key text, default NULL: see start_run.
+Result bigint: the run's new version.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 finished.
+Example: SELECT layra.unset_variables('order-17', '{coupon,discount}');$$;
+
+COMMENT ON FUNCTION layra.get_variable(text, text, bigint) IS
+$$Reads one variable of a run.
+run_id text: the run. name text: the variable.
+at_version bigint, default NULL: the version to read at; NULL: the newest.
+Result jsonb: the value; SQL NULL where it is not set. A JSON null is a value.
+Errors: 22023 bad argument or no such version, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT layra.get_variable('order-17', 'total', at_version => 1);$$;
+
+COMMENT ON FUNCTION layra.get_variables(text, text[], bigint) IS
+$$Reads variables of a run as one JSON object.
+run_id text: the run. names text[], default NULL: only these; NULL: all. at_version bigint, default NULL: the version to read at; NULL: the newest.
+Result jsonb: object of names and values; what is not set is not in it.
+Errors: 22023 bad argument or no such version, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT layra.get_variables('order-17', '{total,customer}');$$;
+
+-- --------------------------------------------------------------------------------------------------- state documents
+
+COMMENT ON FUNCTION layra.save_state(text, jsonb, bigint, text) IS
+$$Replaces the state of a run by an engine's own document, storing only what differs; creates the run where there is none.
+run_id text: the run. state jsonb: object of global_variables (object), execution_status (object of true, false, null), loop_index (object of numbers), context (object of arrays), nodes and edges (arrays), each optional, and any other fields.
+expected_version bigint, default NULL: the run's version that the caller has seen, 0: the run must not exist; NULL: no check.
+idempotency_key text, default NULL: see start_run.
+Result bigint: the run's new version. Without nodes and edges in the document the run's graph stays as it is.
+Errors: 22023 bad argument or a field of the wrong type, P0002 expected_version above 0 and no such run, 42501 not the caller's run, 40001 another version, 55000 finished, 54000 over a size limit, 23514 a variable breaks its schema.
+Example: SELECT layra.save_state('order-18', '{"global_variables": {"total": 5}, "execution_stack": ["start"]}');$$;
+
+COMMENT ON FUNCTION layra.get_state(text, bigint) IS
+$$Reads the whole state of a run as the engine's document: what save_state was given, with later changes in it.
+run_id text: the run. at_version bigint, default NULL: the version to read at; NULL: the newest.
+Result jsonb: object. A field is in it if it was in the last saved document or has content now.
+Errors: 22023 bad argument or no such version, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT layra.get_state('order-18', at_version => 1);$$;
+
+-- ----------------------------------------------------------------------------------------------------------- the log
+
+COMMENT ON FUNCTION layra.append_event(text, text, jsonb, jsonb, bigint, text) IS
+$$Appends an event of the caller's own to a run's log, and sets variables in the same version.
+run_id text: the run. type text: 1 to 255 characters; types that start with run. variables. state. checkpoint. node. loop. interaction. workflow. breaker. policy. layra. are the extension's own.
+payload jsonb, default {}: any JSON value. updates jsonb, default NULL: object of variables to set.
+expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
+idempotency_key text, default NULL: see start_run.
+Result bigint: the run's new version.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 finished, 54000 over a size limit, 23514 a variable breaks its schema.
+Example: SELECT layra.append_event('order-17', 'payment.received', '{"amount": 99.90}', '{"paid": true}');$$;
+
+COMMENT ON FUNCTION layra.append_events(text, jsonb, bigint, text) IS
+$$Appends several events to a run's log, all or none, each with a version of its own.
+run_id text: the run. events jsonb: array of at least one object {"type": …, "payload": …, "updates": …}; type is required, the others are as in append_event.
+expected_version bigint, default NULL: the run's version before the first event; NULL: no check.
+idempotency_key text, default NULL: see start_run; it is recorded with the last event.
+Result bigint: the version of the last event.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 finished, 54000 over a size limit, 23514 a variable breaks its schema.
+Example: SELECT layra.append_events('order-17', '[{"type": "mail.sent"}, {"type": "mail.read", "updates": {"read": true}}]');$$;
+
+COMMENT ON FUNCTION layra.events(text, bigint, integer, text[]) IS
+$$Reads the log of a run in order, a batch at a time.
+run_id text: the run. after_version bigint, default 0: only events above this version.
+batch_size integer, default 1000: rows at most, 1 to 100,000. types text[], default NULL: only these types; NULL: all.
+Result: version, type, payload, changed (names of the cells it changed), actor (role), on_behalf_of (layra.actor), at. Ask again with the last version as after_version until no row comes.
+Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT version, type, payload FROM layra.events('order-17', after_version => 1, batch_size => 100);$$;
+
+-- -------------------------------------------------------------------------------------------------------------- time
+
+COMMENT ON FUNCTION layra.checkpoint(text, text, text, jsonb, boolean, bigint, text) IS
+$$Marks the state of a run as a checkpoint, in a version of its own. Nothing is copied: the cost does not depend on the size of the state.
+run_id text: the run. label text, default NULL: a name for rollback_to, unique in the run; NULL: none.
+kind text, default manual: what sort of checkpoint this is, 1 to 255 characters. metadata jsonb, default {}: object kept with it.
+replace boolean, default false: true moves a label that exists; its old checkpoint stays, without a label.
+expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
+idempotency_key text, default NULL: see start_run.
+Result bigint: the run's new version, which is the checkpoint's.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 23505 the label exists, 55000 finished, or the label's checkpoint is protected, 54000 metadata over 64 MB.
+Example: SELECT layra.checkpoint('order-17', 'before payment');$$;
+
+COMMENT ON FUNCTION layra.protect_checkpoint(text, text, boolean, bigint, text) IS
+$$Protects a checkpoint, or frees it: no rollback goes to a version before a protected one.
+run_id text: the run. label text: the checkpoint's. protected boolean, default true: false frees it.
+expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
+idempotency_key text, default NULL: see start_run.
+Result bigint: the run's new version.
+Errors: 22023 bad argument, P0002 no such run or label, 42501 not the caller's run, 40001 another version, 55000 finished.
+Example: SELECT layra.protect_checkpoint('order-17', 'before payment');$$;
+
+COMMENT ON FUNCTION layra.rollback(text, bigint, text, bigint, text) IS
+$$Brings the state of a run back to what it was at an older version, as a new version: the log keeps everything, and a rollback can be rolled back.
+run_id text: the run. to_version bigint: 1 to the newest. reason text, default NULL: kept in the event.
+expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
+idempotency_key text, default NULL: see start_run.
+Result bigint: the run's new version. Nodes that were running come back as pending; idempotency keys used after to_version count as unused.
+Errors: 22023 bad argument or no such version, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 finished, or a protected checkpoint lies after to_version.
+Example: SELECT layra.rollback('order-17', 3, 'wrong price list');$$;
+
+COMMENT ON FUNCTION layra.rollback_to(text, text, text, bigint, text) IS
+$$As rollback, to the checkpoint of this label.
+run_id text: the run. label text: the checkpoint's. reason text, default NULL: kept in the event.
+expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
+idempotency_key text, default NULL: see start_run.
+Result bigint: the run's new version.
+Errors: 22023 bad argument, P0002 no such run or label, 42501 not the caller's run, 40001 another version, 55000 finished, or a protected checkpoint lies after that one.
+Example: SELECT layra.rollback_to('order-17', 'before payment', 'card declined');$$;
+
+COMMENT ON FUNCTION layra.history(text, text, text) IS
+$$Reads every value that a variable (or another cell) had, oldest first.
+run_id text: the run. key text: the variable's name, node id, loop id or field.
+scope text, default variable: variable, node, loop, context (the node's entries, one after the other) or engine.
+Result: revision (1, 2 … per cell), version of the run, value (SQL NULL: unset), at, actor, on_behalf_of and type of the event. No row where there never was one.
+Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT version, value, actor FROM layra.history('order-17', 'total');$$;
+
+COMMENT ON FUNCTION layra.diff(text, bigint, bigint) IS
+$$Reads what differs between the states of a run at two versions.
+run_id text: the run. from_version bigint, to_version bigint, default NULL: the versions; NULL: the newest. from_version may be the newer one.
+Result, sorted by the first three: scope, key, ordinal (entry of a context, else 0), op (added, changed, removed), old_value (SQL NULL where added), new_value (SQL NULL where removed).
+Errors: 22023 bad argument or no such version, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT key, op, old_value, new_value FROM layra.diff('order-17', 1);$$;
+
+COMMENT ON FUNCTION layra.version_at(text, timestamptz) IS
+$$Finds the version that a run had at a time.
+run_id text: the run. at timestamptz: the time.
+Result bigint: the last version whose event is not later; SQL NULL before the first event.
+Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT layra.get_state('order-17', layra.version_at('order-17', '2026-01-05 12:00+00'));$$;
+
+COMMENT ON FUNCTION layra.fork_run(text, text, bigint, text) IS
+$$Starts a new run, owned by the calling role, with the state that another run had at some version.
+run_id text: the parent, of any status; it does not change. new_run_id text: the name of the fork.
+at_version bigint, default NULL: the parent's version to take; NULL: the newest.
+idempotency_key text, default NULL: see start_run; it is a key of the fork.
+Result bigint: the fork's version, 1. It is running, with the parent's workflow, without its checkpoints, metadata and result; nodes that were running are pending; idempotency keys that the parent had used by then count as used.
+Errors: 22023 bad argument or no such version, P0002 no such run, 42501 the parent is not the caller's, 23505 new_run_id exists, 40001 above READ COMMITTED where a concurrent fork won.
+Example: SELECT layra.fork_run('order-17', 'order-17-again', at_version => 3);$$;
+
+COMMENT ON FUNCTION layra.verify(text) IS
+$$Checks stored runs against their hash chain, and lists what was changed behind the extension's back. No row: all is intact.
+run_id text, default NULL: the run; NULL: every run that the caller may read.
+Result: run_id, version (NULL where the problem is in no one version), problem. It reads the whole log and every stored value.
+A log that lost its newest events is still a chain: compare digest with one that was kept elsewhere.
+Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT * FROM layra.verify('order-17');$$;
+
+COMMENT ON FUNCTION layra.digest(text) IS
+$$Reads the hash of a run's newest event, which depends on every event before it: keep it elsewhere to prove later that the log was not rewritten.
+run_id text: the run.
+Result text: 64 lower-case hexadecimal digits.
+Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT layra.digest('order-17');$$;
+
+COMMENT ON FUNCTION layra.cells(text, text, bigint) IS
+$$Reads the live cells of a run; the views variables, nodes, loops and contexts are made of it.
+run_id text: the run. scope text, default NULL: variable, node, loop, context or engine; NULL: all.
+at_version bigint, default NULL: the version to read at; NULL: the newest.
+Result, in no order: scope, key, ordinal, version that set the value, revision (count of changes of this cell), value.
+Errors: 22023 bad argument or no such version, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT key, value FROM layra.cells('order-17', 'variable', at_version => 1);$$;
+
+-- ------------------------------------------------------------------------------------------------------------ access
+
+COMMENT ON FUNCTION layra.grant_access(name, text) IS
+$$Gives a role a level of access to the extension. Only the extension's owner and superusers may call it.
+role name: the role; who has its privileges has the level too. level text: writer (starts runs, reads and writes its own), auditor (reads every run, writes none) or admin (as writer, and defines shared workflows). A role can have several.
+Result: none. The grants are kept in layra.access, and renewed by every update of the extension.
+Errors: 22023 unknown level, 42704 no such role, 42501 not the extension's owner.
+Example: SELECT layra.grant_access('app', 'writer');$$;
+
+COMMENT ON FUNCTION layra.revoke_access(name, text) IS
+$$Takes a level of access from a role; its runs stay, with their owner. Only the extension's owner and superusers may call it.
+role name: the role. level text, default NULL: writer, auditor or admin; NULL: all of them.
+Result: none; a level that the role does not have is no error.
+Errors: 22023 unknown level, 42704 no such role, 42501 not the extension's owner.
+Example: SELECT layra.revoke_access('app');$$;
+
+COMMENT ON FUNCTION layra.renew_grants() IS
+$$Grants again what layra.access says that roles have. Updates of the extension end with it; call it after restoring a dump without privileges.
+Result: none. Roles that do not exist are passed over.
+Errors: 42501 not the extension's owner.
+Example: SELECT layra.renew_grants();$$;
+
+COMMENT ON FUNCTION layra.check_access(name, text) IS
+$$Internal: checks the arguments of grant_access and revoke_access, and lets one of them run at a time.
+role name: must exist. level text: writer, auditor or admin.
+Errors: 22023 unknown level, 42704 no such role.
+Example: SELECT layra.check_access('app', 'writer');$$;
+
+COMMENT ON FUNCTION layra.owns(text) IS
+$$Internal, for row security: has the current role the privileges of this one?
+owner text: name of a role; one that does not exist gives false.
+Result boolean.
+Example: SELECT layra.owns('billing_team');$$;
+
+COMMENT ON FUNCTION layra.reads_every_run() IS
+$$Internal, for row security: has the current role the level auditor?
+Result boolean.
+Example: SELECT layra.reads_every_run();$$;
+
+-- ------------------------------------------------------------------------------------------------------------ tables
+
+COMMENT ON TABLE layra.run IS
+'One row per run. It changes only when status or owner do; versions are in layra.event. Read layra.runs for both.';
+COMMENT ON COLUMN layra.run.run_id IS 'Name of the run, given by its caller: 1 to 255 characters.';
+COMMENT ON COLUMN layra.run.status IS 'running, paused, cancelling, completed, failed or cancelled; the last three are final but for reopen_run.';
+COMMENT ON COLUMN layra.run.owner IS 'Role that the run belongs to, as text: a role that was dropped leaves a run that only superusers change.';
+COMMENT ON COLUMN layra.run.workflow_owner IS 'Owner of the workflow definition that the run uses; NULL: it has none.';
+COMMENT ON COLUMN layra.run.workflow IS 'Name of that workflow.';
+COMMENT ON COLUMN layra.run.workflow_version IS 'Version of that workflow.';
+COMMENT ON COLUMN layra.run.definition_hash IS 'BLAKE3 of the definition''s JSON text: a definition that was changed afterwards is refused.';
+COMMENT ON COLUMN layra.run.parent_run_id IS 'Run that this one was forked from; NULL: none.';
+COMMENT ON COLUMN layra.run.parent_version IS 'Version of the parent that the fork began with.';
+COMMENT ON COLUMN layra.run.metadata IS 'JSON object given when the run was started.';
+COMMENT ON COLUMN layra.run.result IS 'JSON value given to finish_run; NULL while the run is not finished.';
+COMMENT ON COLUMN layra.run.created_at IS 'Time of the first event.';
+COMMENT ON COLUMN layra.run.finished_at IS 'Time of finish_run; NULL while the run is not finished.';
+COMMENT ON CONSTRAINT run_status_check ON layra.run IS 'The statuses that a run can have.';
+COMMENT ON INDEX layra.run_pkey IS 'A run by its name.';
+COMMENT ON INDEX layra.run_parent IS 'The forks of a run, for drop_run.';
+COMMENT ON POLICY readable ON layra.run IS 'A role sees the runs whose owner''s privileges it has; auditors see all.';
+
+COMMENT ON TABLE layra.event IS
+'The log: one row per version of a run, only ever inserted. docs/hash-chain.md says how the hashes are made.';
+COMMENT ON COLUMN layra.event.run_id IS 'The run.';
+COMMENT ON COLUMN layra.event.version IS 'Position in the run''s log, from 1 without gaps.';
+COMMENT ON COLUMN layra.event.type IS 'What happened: run.started, variables.set …, or a type of the caller''s own.';
+COMMENT ON COLUMN layra.event.payload IS 'Data of the event, any JSON value.';
+COMMENT ON COLUMN layra.event.payload_hash IS 'BLAKE3 of the payload''s JSON text, 32 octets.';
+COMMENT ON COLUMN layra.event.changed IS 'Cells that the event changed, as scope/key, for context as context/NODE/ORDINAL; sorted by scope, key and ordinal.';
+COMMENT ON COLUMN layra.event.cells_hash IS 'BLAKE3 over those cells and the hashes of their new values, 32 octets.';
+COMMENT ON COLUMN layra.event.actor IS 'Role that made the call.';
+COMMENT ON COLUMN layra.event.on_behalf_of IS 'Setting layra.actor at that moment: whom the session said that it acts for. A claim, not a proof.';
+COMMENT ON COLUMN layra.event.at IS 'Time of the event, never earlier than the event before.';
+COMMENT ON COLUMN layra.event.idempotency_key IS 'Key that the caller gave; the same key can stand here again after a rollback.';
+COMMENT ON COLUMN layra.event.checkpoint_kind IS 'Kind of the checkpoint that this event made; NULL: none.';
+COMMENT ON COLUMN layra.event.checkpoint_label IS 'Label that this checkpoint was given.';
+COMMENT ON COLUMN layra.event.hash IS 'BLAKE3 over the hash of the event before and all fields of this one, 32 octets.';
+COMMENT ON COLUMN layra.event.xact IS 'Transaction that wrote the row, for reading events in the order of commit. Not part of the hash.';
+COMMENT ON COLUMN layra.event.bytes_since_checkpoint IS 'Octets of JSON text written to the run since its last checkpoint. Not part of the hash.';
+COMMENT ON COLUMN layra.event.checkpoint_version IS 'Version of the newest checkpoint up to here; NULL: none yet. Not part of the hash.';
+COMMENT ON INDEX layra.event_pkey IS 'The log of a run in order, and its newest event.';
+COMMENT ON INDEX layra.event_idempotency_key IS 'Uses of an idempotency key in a run. Not unique: a key of an undone version can be used again.';
+COMMENT ON INDEX layra.event_status IS 'The few events that change a run''s status: which versions are undone, and what the status was.';
+COMMENT ON INDEX layra.event_xact IS 'Events since a transaction, in every run; a block range index of a few pages.';
+COMMENT ON POLICY readable ON layra.event IS 'Events of the runs that the role sees.';
+COMMENT ON OPERATOR CLASS layra.xid8_minmax_ops USING brin IS 'Block range indexes on xid8, for which PostgreSQL has no operator class of its own.';
+COMMENT ON OPERATOR FAMILY layra.xid8_minmax_ops USING brin IS 'Of the operator class xid8_minmax_ops.';
+
+COMMENT ON TABLE layra.cell IS
+'The state: one row per change of one slot (scope, key, ordinal) of a run, only ever inserted. The state at version V is the newest row up to V of each. Read it with functions and views: how value is stored may change.';
+COMMENT ON COLUMN layra.cell.run_id IS 'The run.';
+COMMENT ON COLUMN layra.cell.scope IS 'variable, node, loop, context or engine.';
+COMMENT ON COLUMN layra.cell.key IS 'Name of the variable, id of the node or loop, or name of the engine''s field.';
+COMMENT ON COLUMN layra.cell.ordinal IS 'Entry of a node''s context, from 0; -1 counts its entries. 0 in every other scope.';
+COMMENT ON COLUMN layra.cell.version IS 'Version of the run that set this value.';
+COMMENT ON COLUMN layra.cell.revision IS 'Number of changes of this cell so far, from 1.';
+COMMENT ON COLUMN layra.cell.value IS 'The value; NULL: unset in this version.';
+COMMENT ON COLUMN layra.cell.hash IS 'BLAKE3 of the value''s JSON text, 32 octets; NULL: unset.';
+COMMENT ON CONSTRAINT cell_scope_check ON layra.cell IS 'The kinds of state that there are.';
+COMMENT ON INDEX layra.cell_pkey IS 'The rows of a cell by version, and the distinct cells of a run by skipping from one to the next.';
+COMMENT ON POLICY readable ON layra.cell IS 'Cells of the runs that the role sees.';
+
+COMMENT ON TABLE layra.checkpoint IS
+'The checkpoints of every run: a version each, with no copy of its state.';
+COMMENT ON COLUMN layra.checkpoint.run_id IS 'The run.';
+COMMENT ON COLUMN layra.checkpoint.version IS 'Version of the run that the checkpoint is.';
+COMMENT ON COLUMN layra.checkpoint.kind IS 'Sort of checkpoint: manual, or what its caller said.';
+COMMENT ON COLUMN layra.checkpoint.label IS 'Name for rollback_to, unique in the run; NULL: it has none, or the label has moved on.';
+COMMENT ON COLUMN layra.checkpoint.protected IS 'true: no rollback goes to a version before this one.';
+COMMENT ON COLUMN layra.checkpoint.metadata IS 'JSON object given when it was made.';
+COMMENT ON COLUMN layra.checkpoint.created_at IS 'Time of the event that made it.';
+COMMENT ON INDEX layra.checkpoint_pkey IS 'The checkpoints of a run in order.';
+COMMENT ON INDEX layra.checkpoint_run_id_label_key IS 'A checkpoint by its label.';
+COMMENT ON INDEX layra.checkpoint_protected IS 'The protected checkpoints after a version, for rollback.';
+COMMENT ON POLICY readable ON layra.checkpoint IS 'Checkpoints of the runs that the role sees.';
+
+COMMENT ON TABLE layra.inherited_key IS
+'Idempotency keys that a fork has from a parent that was dropped since.';
+COMMENT ON COLUMN layra.inherited_key.run_id IS 'The fork.';
+COMMENT ON COLUMN layra.inherited_key.idempotency_key IS 'The key, which counts as used in the fork''s version 1.';
+COMMENT ON COLUMN layra.inherited_key.type IS 'Type of the event that the key was used with.';
+COMMENT ON INDEX layra.inherited_key_pkey IS 'A key of a fork.';
+COMMENT ON POLICY readable ON layra.inherited_key IS 'Keys of the runs that the role sees.';
+
+COMMENT ON TABLE layra.workflow IS
+'Workflow definitions, one row per version, which never changes.';
+COMMENT ON COLUMN layra.workflow.owner IS 'Role that defined it, as text.';
+COMMENT ON COLUMN layra.workflow.name IS 'Name, unique per owner; that of a shared workflow belongs to one owner.';
+COMMENT ON COLUMN layra.workflow.version IS '1 for the first definition of that name, then 2, 3 ….';
+COMMENT ON COLUMN layra.workflow.shared IS 'true: the runs of every role can use it.';
+COMMENT ON COLUMN layra.workflow.definition IS 'The definition as it was given.';
+COMMENT ON COLUMN layra.workflow.hash IS 'BLAKE3 of the definition''s JSON text, 32 octets.';
+COMMENT ON COLUMN layra.workflow.created_at IS 'Time at which it was defined.';
+COMMENT ON INDEX layra.workflow_pkey IS 'A definition by owner, name and version; the newest of a name.';
+COMMENT ON INDEX layra.workflow_shared IS 'A shared definition by name and version. Unique: two owners cannot share one name.';
+COMMENT ON INDEX layra.workflow_hash IS 'A definition by its content: the same one is stored once.';
+COMMENT ON POLICY readable ON layra.workflow IS 'Shared definitions, those of owners whose privileges the role has; auditors see all.';
+
+COMMENT ON TABLE layra.graph IS
+'Nodes and edges that runs use, stored once for each owner and content; the run''s engine cell layra.graph refers to them.';
+COMMENT ON COLUMN layra.graph.owner IS 'Role whose runs use it, as text.';
+COMMENT ON COLUMN layra.graph.hash IS 'BLAKE3 of the JSON texts of nodes and edges with a line feed between them, 32 octets.';
+COMMENT ON COLUMN layra.graph.nodes IS 'JSON array; NULL: the definition or document had none.';
+COMMENT ON COLUMN layra.graph.edges IS 'JSON array; NULL: the definition or document had none.';
+COMMENT ON INDEX layra.graph_pkey IS 'A graph by owner and content.';
+COMMENT ON POLICY readable ON layra.graph IS 'Graphs of owners whose privileges the role has; auditors see all.';
+
+COMMENT ON TABLE layra.access IS
+'The levels of access that grant_access gave to roles.';
+COMMENT ON COLUMN layra.access.level IS 'writer, auditor or admin.';
+COMMENT ON COLUMN layra.access.role IS 'The role, as text: one that was dropped is passed over.';
+COMMENT ON INDEX layra.access_pkey IS 'The roles with a level.';
+COMMENT ON POLICY readable ON layra.access IS 'A role''s own levels; auditors see all.';
+
+-- ------------------------------------------------------------------------------------------------------------- views
+
+COMMENT ON VIEW layra.runs IS
+'The runs that the caller may read, with newest version and last activity. Page it by run_id: WHERE run_id > … ORDER BY run_id LIMIT 100.';
+COMMENT ON COLUMN layra.runs.run_id IS 'Name of the run.';
+COMMENT ON COLUMN layra.runs.status IS 'running, paused, cancelling, completed, failed or cancelled.';
+COMMENT ON COLUMN layra.runs.owner IS 'Role that the run belongs to.';
+COMMENT ON COLUMN layra.runs.workflow IS 'Name of its workflow; NULL: none.';
+COMMENT ON COLUMN layra.runs.workflow_version IS 'Version of its workflow.';
+COMMENT ON COLUMN layra.runs.version IS 'Newest version of the run.';
+COMMENT ON COLUMN layra.runs.last_activity IS 'Time of its newest event.';
+COMMENT ON COLUMN layra.runs.created_at IS 'Time of its first event.';
+COMMENT ON COLUMN layra.runs.finished_at IS 'Time at which it was finished; NULL: it is not.';
+COMMENT ON COLUMN layra.runs.parent_run_id IS 'Run that it was forked from; NULL: none.';
+COMMENT ON COLUMN layra.runs.parent_version IS 'Version of the parent that it began with.';
+COMMENT ON COLUMN layra.runs.metadata IS 'JSON object given when it was started.';
+COMMENT ON COLUMN layra.runs.result IS 'JSON value given to finish_run.';
+
+COMMENT ON VIEW layra.timeline IS
+'The log of a run for people, a line for each event: WHERE run_id = … ORDER BY version.';
+COMMENT ON COLUMN layra.timeline.run_id IS 'The run.';
+COMMENT ON COLUMN layra.timeline.version IS 'Version of the run.';
+COMMENT ON COLUMN layra.timeline.at IS 'Time of the event.';
+COMMENT ON COLUMN layra.timeline.type IS 'Type of the event.';
+COMMENT ON COLUMN layra.timeline.who IS 'Role, and whom it said to act for.';
+COMMENT ON COLUMN layra.timeline.what IS 'What the event did, the reason given, the checkpoint it made, and the first four cells it changed. Not for programs.';
+
+COMMENT ON VIEW layra.variables IS
+'The variables of a run as they are now: WHERE run_id = …';
+COMMENT ON COLUMN layra.variables.run_id IS 'The run.';
+COMMENT ON COLUMN layra.variables.name IS 'Name of the variable.';
+COMMENT ON COLUMN layra.variables.value IS 'Its value.';
+COMMENT ON COLUMN layra.variables.version IS 'Version of the run that last changed it: what expected_variables asks for.';
+COMMENT ON COLUMN layra.variables.revision IS 'Number of its changes, from 1.';
+COMMENT ON COLUMN layra.variables."group" IS 'Group that the workflow''s definition puts it in; NULL: none.';
+
+COMMENT ON VIEW layra.nodes IS
+'The nodes of a run as they are now: WHERE run_id = …';
+COMMENT ON COLUMN layra.nodes.run_id IS 'The run.';
+COMMENT ON COLUMN layra.nodes.node_id IS 'Id of the node.';
+COMMENT ON COLUMN layra.nodes.status IS 'pending, running or completed.';
+COMMENT ON COLUMN layra.nodes.details IS 'The node''s whole cell, a JSON object with its status in it.';
+COMMENT ON COLUMN layra.nodes.version IS 'Version of the run that last changed it.';
+COMMENT ON COLUMN layra.nodes.revision IS 'Number of its changes, from 1.';
+
+COMMENT ON VIEW layra.loops IS
+'The loops of a run as they are now: WHERE run_id = …';
+COMMENT ON COLUMN layra.loops.run_id IS 'The run.';
+COMMENT ON COLUMN layra.loops.loop_id IS 'Id of the loop''s node.';
+COMMENT ON COLUMN layra.loops.index IS 'Index of the iteration, a JSON number.';
+COMMENT ON COLUMN layra.loops.details IS 'The loop''s whole cell, a JSON object with its index in it.';
+COMMENT ON COLUMN layra.loops.version IS 'Version of the run that last changed it.';
+COMMENT ON COLUMN layra.loops.revision IS 'Number of its changes, from 1.';
+
+COMMENT ON VIEW layra.contexts IS
+'The context of a run as it is now, a row for each entry of each node: WHERE run_id = …';
+COMMENT ON COLUMN layra.contexts.run_id IS 'The run.';
+COMMENT ON COLUMN layra.contexts.node_id IS 'Node that the entry is an output of.';
+COMMENT ON COLUMN layra.contexts.ordinal IS 'Number of the entry: the newest has the highest. The first is not 0 where older entries were dropped.';
+COMMENT ON COLUMN layra.contexts.value IS 'The entry.';
+COMMENT ON COLUMN layra.contexts.version IS 'Version of the run that set it.';
