@@ -42,7 +42,18 @@ $$;
 CREATE FUNCTION layra.revoke_access(role name, level text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    revoked bigint;
 BEGIN
+    -- A role that is gone has no privileges left, but its levels would come back with a new role of that name.
+    IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = revoke_access.role) THEN
+        DELETE FROM layra.access a
+        WHERE a.role = revoke_access.role AND (revoke_access.level IS NULL OR a.level = revoke_access.level);
+        GET DIAGNOSTICS revoked = ROW_COUNT;
+        IF revoked > 0 THEN
+            RETURN;
+        END IF;
+    END IF;
     PERFORM layra.check_access(role, COALESCE(level, 'writer'));
     DELETE FROM layra.access a
     WHERE a.role = revoke_access.role AND (revoke_access.level IS NULL OR a.level = revoke_access.level);

@@ -2,7 +2,7 @@
 -- run_id, so that a distributed engine can route every statement. Collation "C": names compare as octets, on any machine.
 
 CREATE TABLE layra.run (
-    run_id           text COLLATE "C" PRIMARY KEY,
+    run_id           text COLLATE "C" PRIMARY KEY CHECK (run_id <> ''),
     status           text NOT NULL CHECK (status IN ('running', 'paused', 'cancelling', 'completed', 'failed', 'cancelled')),
     owner            text NOT NULL,
     workflow_owner   text,

@@ -52,8 +52,8 @@ pub struct Variable {
 
 #[derive(Debug, Default)]
 pub struct Policy {
-    /// Interval text, checked by PostgreSQL when the workflow is defined.
-    pub every: Option<String>,
+    /// Microseconds.
+    pub every: Option<i64>,
     pub milestones: Vec<String>,
     pub before: Vec<String>,
     pub bytes: Option<i64>,
@@ -261,10 +261,13 @@ fn parse_policy(raw: &RawValue, problems: &mut Problems) -> Policy {
                 ("limits", "payload_bytes") => policy.payload_bytes = integer(1),
                 ("loops", "default_max") => policy.default_max = integer(0),
                 ("loops", "tolerance") => policy.tolerance = integer(0),
-                ("checkpoint", "every") => match serde_json::from_str(raw.get()) {
-                    Ok(text) => policy.every = Some(text),
-                    Err(_) => problems.push((path, "is an interval, as text".into())),
-                },
+                ("checkpoint", "every") => {
+                    policy.every = serde_json::from_str::<String>(raw.get()).ok().and_then(|text| microseconds(&text));
+                    if policy.every.is_none() {
+                        problems
+                            .push((path, "is a time above zero, such as \"5 minutes\" or \"1 hour 30 min\"".into()));
+                    }
+                }
                 ("checkpoint", "milestones" | "before") => match serde_json::from_str::<Vec<String>>(raw.get()) {
                     Ok(types) if key == "before" => policy.before = types,
                     Ok(types) => policy.milestones = types,
@@ -279,6 +282,28 @@ fn parse_policy(raw: &RawValue, problems: &mut Problems) -> Policy {
         }
     }
     policy
+}
+
+/// A time above zero from pairs of number and unit, in microseconds; None for anything else. Months and years have no
+/// fixed length.
+pub fn microseconds(text: &str) -> Option<i64> {
+    let mut words = text.split_whitespace();
+    let mut total = 0f64;
+    while let Some(number) = words.next() {
+        let number: f64 = number.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)?;
+        let unit = match words.next()?.to_ascii_lowercase().as_str() {
+            "us" | "microsecond" | "microseconds" => 1.0,
+            "ms" | "millisecond" | "milliseconds" => 1e3,
+            "s" | "sec" | "secs" | "second" | "seconds" => 1e6,
+            "m" | "min" | "mins" | "minute" | "minutes" => 60e6,
+            "h" | "hour" | "hours" => 3600e6,
+            "d" | "day" | "days" => 86400e6,
+            "w" | "week" | "weeks" => 604800e6,
+            _ => return None,
+        };
+        total += number * unit;
+    }
+    (1.0..9e18).contains(&total).then_some(total as i64)
 }
 
 impl Definition {

@@ -52,5 +52,8 @@ extension_sql_file!(
 
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    // pgrx would add a Rust backtrace to the DETAIL of PostgreSQL's own errors where the server's environment asks for it.
+    // SAFETY: a backend has one thread.
+    unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
     settings::register();
 }

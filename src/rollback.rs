@@ -98,15 +98,14 @@ fn restore(change: &mut Change<'_>, to_version: i64, label: Option<&str>, reason
     Ok(version)
 }
 
-/// The row that brings a cell back as it was in an older row. A value is copied inside SQL, but for a node that was
+/// The row that brings a cell back as it was in an older row; it counts no octets, being nothing new. A value is copied inside SQL, but for a node that was
 /// running: it comes back pending.
 pub fn restored(cells: &mut Cells, id: CellId, hash: Option<Hash>, version: i64, node: Option<Jsonb>) -> Option<Write> {
     if hash.is_none() {
         return cells.write_hashed(id, None, 0, Content::Unset);
     }
     if let Some(pending) = node.and_then(|value| node::restored(value.text())) {
-        let text = pending.text();
-        return cells.write_hashed(id, Some(value_hash(text)), text.len(), Content::Value(pending));
+        return cells.write_hashed(id, Some(value_hash(pending.text())), 0, Content::Value(pending));
     }
     cells.write_hashed(id, hash, 0, Content::CopyOf(version))
 }

@@ -580,6 +580,29 @@ ORDER BY c.scope, c.key, c.ordinal, c.version"
 }
 
 statement! {
+    /// Runs that have events, cells or checkpoints but no row: one descent a run and table.
+    ROWS_WITHOUT_RUN, [], "/* layra.rows_without_run */
+WITH RECURSIVE event_run AS (
+    (SELECT e.run_id FROM layra.event e ORDER BY e.run_id LIMIT 1)
+    UNION ALL
+    SELECT n.run_id FROM event_run w CROSS JOIN LATERAL (
+        SELECT e.run_id FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.>) w.run_id ORDER BY e.run_id LIMIT 1) n),
+cell_run AS (
+    (SELECT c.run_id FROM layra.cell c ORDER BY c.run_id LIMIT 1)
+    UNION ALL
+    SELECT n.run_id FROM cell_run w CROSS JOIN LATERAL (
+        SELECT c.run_id FROM layra.cell c WHERE c.run_id OPERATOR(pg_catalog.>) w.run_id ORDER BY c.run_id LIMIT 1) n),
+checkpoint_run AS (
+    (SELECT k.run_id FROM layra.checkpoint k ORDER BY k.run_id LIMIT 1)
+    UNION ALL
+    SELECT n.run_id FROM checkpoint_run w CROSS JOIN LATERAL (
+        SELECT k.run_id FROM layra.checkpoint k WHERE k.run_id OPERATOR(pg_catalog.>) w.run_id ORDER BY k.run_id LIMIT 1) n)
+SELECT DISTINCT a.run_id
+FROM (SELECT w.run_id FROM event_run w UNION ALL SELECT w.run_id FROM cell_run w UNION ALL SELECT w.run_id FROM checkpoint_run w) a
+WHERE NOT EXISTS (SELECT FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) a.run_id)"
+}
+
+statement! {
     VERIFY_CHECKPOINTS, [TEXTOID], "/* layra.verify_checkpoints */
 SELECT c.version, c.kind, c.label, c.protected, c.metadata::pg_catalog.text, c.created_at
 FROM layra.checkpoint c WHERE c.run_id OPERATOR(pg_catalog.=) $1 ORDER BY c.version"

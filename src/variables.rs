@@ -137,7 +137,8 @@ impl<'a> SetRequest<'a> {
         };
         let head = change.head.version;
         let moved = self.expected.is_some_and(|expected| expected != head);
-        let ahead = self.expected.is_some_and(|expected| expected > head);
+        // No mode writes against a version that is not there yet, or where the caller expects no run at all.
+        let ahead = self.expected.is_some_and(|expected| expected > head || expected == 0);
         let merging = self.on_conflict == OnConflict::Merge && moved && !ahead;
 
         let mut ids: Vec<CellId> = self.updates.iter().map(|(name, _)| CellId::variable(name)).collect();
@@ -288,7 +289,8 @@ fn set_variables(
     match request.run()? {
         Outcome::Committed(version) => Ok(version),
         Outcome::Conflict { run_id, expected, head, paths, .. } => {
-            Err(Error::Conflict { run: run_id, expected, actual: Some(head), conflicts: paths }.into())
+            let actual = expected.map(|_| head);
+            Err(Error::Conflict { run: run_id, expected, actual, conflicts: paths }.into())
         }
     }
 }

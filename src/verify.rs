@@ -46,6 +46,9 @@ fn problems(run_id: Option<&str>) -> Result<Vec<Problem>> {
     loop {
         let rows = db.query(&ALL_RUNS, &[after.as_str().into_datum()]);
         if rows.is_empty() {
+            if everything {
+                problems.extend(without_run(&db));
+            }
             return Ok(problems);
         }
         let runs: Vec<(String, String)> =
@@ -58,6 +61,14 @@ fn problems(run_id: Option<&str>) -> Result<Vec<Problem>> {
             }
         }
     }
+}
+
+/// Events and cells whose run is gone.
+fn without_run(db: &Db) -> Vec<Problem> {
+    let rows = db.query(&ROWS_WITHOUT_RUN, &[]);
+    (0..rows.len())
+        .map(|row| (rows.get(row, 1).unwrap_or_default(), None, "there are events or cells, but no run".to_owned()))
+        .collect()
 }
 
 /// What the events say a checkpoint is.
@@ -86,6 +97,7 @@ struct Check {
     created_at: i64,
     finished_at: Option<i64>,
     checkpoint_version: Option<i64>,
+    bytes: i64,
     checkpoints: BTreeMap<i64, Checkpoint>,
     labels: HashMap<String, i64>,
     cells: i64,
@@ -150,7 +162,8 @@ impl Check {
             if text.is_some_and(|text| value_hash(text) != payload_hash) {
                 self.problem(Some(version), "the payload does not match its hash");
             }
-            self.check_cells(version, &changed[row], cells_hash, stored.remove(&version).unwrap_or_default(), db);
+            let octets =
+                self.check_cells(version, &changed[row], cells_hash, stored.remove(&version).unwrap_or_default(), db);
             let link = Link {
                 previous: self.hash,
                 run_id: &self.run_id,
@@ -177,9 +190,7 @@ impl Check {
             if rows.get::<i64>(row, 15) != self.checkpoint_version {
                 self.problem(Some(version), "checkpoint_version is not the version of the last checkpoint");
             }
-            if kind.is_some() && rows.get::<i64>(row, 14) != Some(0) {
-                self.problem(Some(version), "bytes_since_checkpoint is not 0 at a checkpoint");
-            }
+            self.check_bytes(version, &type_name, kind.is_some(), text, octets, rows.get(row, 14).unwrap_or_default());
             (self.version, self.hash, self.at) = (version, hash, at);
             let payload: Payload<'_> = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
             self.fold(&type_name, &payload, kind, label, at);
@@ -231,9 +242,10 @@ impl Check {
         cells_hash: Hash,
         stored: HashMap<CellId, Stored>,
         db: &Db,
-    ) {
+    ) -> i64 {
         let mut hashed: Vec<(CellId, Option<Hash>)> = Vec::with_capacity(changed.len());
         let mut missing = false;
+        let mut octets = 0;
         for name in changed {
             let Some((id, cell)) = CellId::from_name(name).and_then(|id| stored.get_key_value(&id)) else {
                 self.problem(Some(version), format!("the row of cell {name} is missing"));
@@ -242,6 +254,7 @@ impl Check {
             };
             self.cells += 1;
             let text = cell.value.as_ref().map(Jsonb::text);
+            octets += text.map_or(0, str::len) as i64;
             if text.map(value_hash) != cell.hash {
                 self.problem(Some(version), format!("the value of cell {name} does not match its hash"));
             }
@@ -261,6 +274,30 @@ impl Check {
         if !missing && recomputed != cells_hash {
             self.problem(Some(version), "the changed cells do not match the event's cells_hash");
         }
+        octets
+    }
+
+    /// The running counter of octets: payloads and new values since the last checkpoint; what a rollback or a fork brings
+    /// back is not new.
+    fn check_bytes(
+        &mut self,
+        version: i64,
+        type_name: &str,
+        checkpoint: bool,
+        payload: Option<&str>,
+        octets: i64,
+        stored: i64,
+    ) {
+        let new = if matches!(type_name, "run.rolled_back" | "run.forked") { 0 } else { octets };
+        let expected = match payload {
+            _ if checkpoint => 0,
+            Some(payload) => self.bytes + new + payload.len() as i64,
+            None => stored,
+        };
+        if stored != expected {
+            self.problem(Some(version), "bytes_since_checkpoint is not what was written since the last checkpoint");
+        }
+        self.bytes = stored;
     }
 
     fn check_graph(&mut self, version: i64, reference: &str, db: &Db) {

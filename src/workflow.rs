@@ -10,10 +10,9 @@ use crate::settings;
 use crate::spi::Db;
 use crate::statements::*;
 use crate::{access, graph};
+use pgrx::IntoDatum;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use pgrx::{IntoDatum, pg_sys};
-use std::ffi::CString;
 use std::rc::Rc;
 
 #[pg_extern]
@@ -29,12 +28,7 @@ fn define(name: Option<&str>, definition: Option<Jsonb>, shared: bool) -> Result
     let name = args::name(name, "name")?;
     let definition = args::object(definition, "definition")?;
     let text = definition.text();
-    let (compiled, mut problems) = schema::compile(text);
-    if let Some(every) = &compiled.definition.policy.every
-        && !is_positive_interval(every)
-    {
-        problems.push(("/policy/checkpoint/every".into(), "is an interval above zero, as text".into()));
-    }
+    let (compiled, problems) = schema::compile(text);
     if !problems.is_empty() {
         return Err(Error::Definition { name: name.to_owned(), problems });
     }
@@ -86,27 +80,6 @@ fn define(name: Option<&str>, definition: Option<Jsonb>, shared: bool) -> Result
             return Err(Error::SharedNameTaken { name: name.to_owned(), owner: other });
         }
         crate::spi::check_for_interrupts();
-    }
-}
-
-/// The interval's text as PostgreSQL reads it; an unreadable one raises PostgreSQL's own error (22007).
-fn is_positive_interval(text: &str) -> bool {
-    let Ok(text) = CString::new(text) else { return false };
-    // SAFETY: interval_in takes a C string, a type and a modifier, and raises an error for what is no interval;
-    // interval_cmp takes two intervals.
-    unsafe {
-        let read = |text: &CString| {
-            pgrx::direct_function_call_as_datum(
-                pg_sys::interval_in,
-                &[
-                    Some(pg_sys::Datum::from(text.as_ptr())),
-                    Some(pg_sys::Datum::from(pg_sys::InvalidOid)),
-                    Some(pg_sys::Datum::from(-1i32)),
-                ],
-            )
-        };
-        let zero = CString::new("0").expect("no NUL");
-        pgrx::direct_function_call::<i32>(pg_sys::interval_cmp, &[read(&text), read(&zero)]).is_some_and(|c| c > 0)
     }
 }
 
