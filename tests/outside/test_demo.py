@@ -1,0 +1,153 @@
+"""The demo on a fresh database: it succeeds, and prints the figures that the recording and the server give."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import psycopg
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+RECORDING = ROOT / "tests/data/layra-trace.jsonl"
+
+
+def run(script, database):
+    return subprocess.run([script, database], capture_output=True, text=True, timeout=120, cwd=ROOT)
+
+
+@pytest.fixture(scope="module")
+def database(server):
+    """The name of a database that the demo creates; it goes after the module."""
+    name = f"demo_{os.getpid()}"
+    yield name
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def demo(database):
+    """What the demo printed."""
+    done = run(ROOT / "examples/demo/run", database)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def section(demo, heading):
+    """The lines under a heading."""
+    (text,) = re.findall(rf"^== {re.escape(heading)}.*?\n(.*?)(?=^== |\Z)", demo, re.MULTILINE | re.DOTALL)
+    return text
+
+
+def rows(text, *columns):
+    """The rows of the one table in a text that has these columns."""
+    (table,) = re.findall(rf"^ *{' *[|] *'.join(columns)} *\n[-+]+\n(.*?)\n\n", text, re.MULTILINE | re.DOTALL)
+    return [[cell.strip() for cell in line.split("|")] for line in table.splitlines()]
+
+
+def count(pattern):
+    return len(re.findall(pattern, RECORDING.read_text(), re.MULTILINE))
+
+
+STATES = count(r'^\{"seq": \d+, "kind": "(?:state|save_state|finished)"')
+EVENTS = count(r'^\{"seq": \d+, "kind": "event"')
+
+
+def test_everything_is_as_it_should_be(demo):
+    assert "NOT AS IT SHOULD BE" not in demo
+    assert demo.endswith("\nEverything is as it should be.\n")
+    assert demo.count("-- as it should be: ") == 19
+
+
+def test_a_person_can_read_it(demo):
+    assert [line for line in demo.splitlines() if len(line) > 110] == []
+
+
+def test_every_recorded_line_went_in(demo):
+    assert (STATES, EVENTS) == (169, 218)
+    runs = rows(section(demo, "A recorded engine run"), "run_id", "status", "workflow", "version", ".*")
+    assert [row[3] for row in runs] == [str(1 + STATES + EVENTS)] * 3
+
+
+@pytest.mark.parametrize("heading", ["Does every recorded state come back?", "And after all that"])
+def test_every_recorded_state_comes_back(demo, heading):
+    found = rows(
+        section(demo, heading),
+        "recorded states", "come back equal", "versions since the first", "equal to the last recorded",
+    )  # fmt: skip
+    # The first state was saved as version 3, after the start and one event.
+    versions = STATES + EVENTS - 1
+    assert found == [[str(STATES), str(STATES), str(versions), str(versions)]]
+
+
+def test_the_timeline_shows_both_ends(demo):
+    lines = rows(section(demo, "What happened in this run?"), "version", "at", "type", "who", "what")
+    head = 1 + STATES + EVENTS
+    assert [int(line[0]) for line in lines] == [*range(1, 7), *range(head - 8, head + 1)]
+
+
+def test_the_costs_are_those_of_the_tables(demo, database, server):
+    """The sizes grow with what the demo does later, so the figures are compared with each other and with limits."""
+    text = section(demo, "What does it cost to keep every version?")
+    kilobytes = {
+        part: (int(whole.split()[0]), int(incremental.split()[0]), share.removesuffix(" %"))
+        for part, whole, incremental, share in rows(text, "part", "whole", "with layra_state", "in comparison")
+    }
+    states, log, others, together = (
+        kilobytes[part] for part in ("states", "events and log", "all other tables", "together")
+    )
+    assert together[:2] == (states[0] + log[0], states[1] + log[1] + others[1])
+    for whole, incremental, share in (states, log, together):
+        assert float(share) == pytest.approx(100 * incremental / whole, abs=0.1)
+    assert float(states[2]) < 40
+    with psycopg.connect(server, dbname=database) as connection:
+        whole, octets, payloads = connection.execute(
+            """
+            SELECT pg_total_relation_size('recorded') / 1024, (SELECT sum(octet_length(state::text)) FROM recorded),
+                (SELECT sum(octet_length(event::text)) FROM recorded_event)
+            """
+        ).fetchone()
+    assert states[0] == whole
+    octet_rows = rows(text, "part", r"whole \(octets\)", r"with layra_state \(octets\)", "in comparison")
+    assert [int(row[1]) for row in octet_rows] == [octets, payloads]
+    assert int(octet_rows[0][2]) * 20 < octets
+
+
+def test_the_conflict_is_a_real_one(demo):
+    text = section(demo, "Two sessions, one version")
+    assert text.index("bob waits for alice") < text.index("alice> COMMIT;") < text.index("bob  | ERROR:")
+    assert 'bob  | ERROR:  version conflict on run "report-1": expected 393, is 394' in text
+    assert "bob  | SQLSTATE 40001" in text
+
+
+def test_verify_finds_what_was_changed(demo):
+    tables = re.findall(r"^ *run_id *\| *version *\| *problem *\n[-+]+\n(.*?)\n\n", demo, re.MULTILINE | re.DOTALL)
+    assert [[cell.strip() for cell in table.split("|")] for table in tables] == [
+        ["report-1", "380", "the value of cell variable/confidence does not match its hash"],
+        ["report-1", "380", "the changed cells do not match the event's cells_hash"],
+    ]
+
+
+def test_it_fails_where_something_is_wrong(tmp_path, server, database):
+    """Somebody changes a stored value while the demo runs: it says so, and its status is not 0."""
+    script = (ROOT / "examples/demo/run").read_text()
+    replayed = 'note "done in'
+    sabotage = "value \"UPDATE layra.cell SET value = '0' WHERE run_id = 'report-1' AND key = 'feedback'\""
+    broken = script.replace(replayed, f"{sabotage}\n{replayed}")
+    assert broken != script
+    directory = tmp_path / "examples/demo"
+    directory.mkdir(parents=True)
+    (directory / "run").write_text(broken)
+    (directory / "run").chmod(0o755)
+    (directory / "replay.py").symlink_to(ROOT / "examples/demo/replay.py")
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    (tmp_path / "target").symlink_to(ROOT / "target")
+    try:
+        done = run(directory / "run", f"{database}_broken")
+    finally:
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {database}_broken WITH (FORCE)")
+    assert done.returncode == 1
+    assert "NOT AS IT SHOULD BE: all 169 states" in done.stdout
+    assert "NOT AS IT SHOULD BE: no problem in any run" in done.stdout
