@@ -116,8 +116,8 @@ def merge(base, theirs, mine, path=()):
 class Refused(Exception):
     """A call that the extension must refuse, with the SQLSTATE of the documentation.
 
-    `also` are the SQLSTATEs that would be as right, because several things are wrong and the documented order of
-    checks does not rank them. `conflicts` are the JSON Pointers that a version conflict has to name, where the
+    `also` are the answers that would be as right, because several things are wrong and the documented order of checks
+    does not rank them. `conflicts` are the JSON Pointers that a version conflict has to name, where the
     documentation fixes them.
     """
 
@@ -550,7 +550,7 @@ class Model:
         if hit:
             return hit
         if owner not in self.roles:
-            self.missing("22023", "no such role", run, expected_version)
+            self.missing("42704", "no such role", run, expected_version)
         self.expect(run, expected_version)
         self.open(run)
         run.owner = owner
@@ -567,13 +567,15 @@ class Model:
         check_key(idempotency_key)
         if at_version is not None and at_version < 1:
             bad("version")
-        run = self.known(run_id)
-        if new_run_id in self.runs:
-            hit = self.used(self.runs[new_run_id], idempotency_key, "run.forked")
-            if hit:
-                return hit
+        hit = new_run_id in self.runs and self.used(self.runs[new_run_id], idempotency_key, "run.forked")
+        if run_id not in self.runs:
+            # The call again when the parent is gone: the fork is there, and so is its key.
+            raise Refused("P0002", "no such run", also={hit} if hit else ())
+        if hit:
+            return hit
+        run = self.runs[run_id]
         if at_version is not None and at_version > run.head:
-            bad("version above the head")
+            raise Refused("22023", "version above the head", also={"23505"} if new_run_id in self.runs else ())
         if new_run_id in self.runs:
             raise Refused("23505", "run exists")
         at = at_version or run.head
@@ -686,6 +688,8 @@ class Model:
         after = state_of_document(state, run.state)
         check_expected(expected_version)
         check_key(idempotency_key)
+        if expected_version:
+            self.known(run_id)
         hit = self.used(run, idempotency_key, "state.saved")
         if hit:
             return hit
@@ -767,6 +771,8 @@ class Model:
             self.missing("23505", "label exists", run, expected_version)
         self.expect(run, expected_version)
         self.open(run)
+        if label in run.labels and run.checkpoints[run.labels[label]].protected:
+            raise Refused("55000", "a protected label stays where it is")
         event = self.event("checkpoint.created", idempotency_key, checkpoint_kind=kind, checkpoint_label=label)
         version = run.append(event, run.state)
         run.checkpoints[version] = Checkpoint(kind, label, canonical(metadata))
@@ -802,7 +808,7 @@ class Model:
         if hit:
             return hit
         if to_version > run.head:
-            bad("version above the head")
+            self.missing("22023", "version above the head", run, expected_version)
         return self.roll_back(run, to_version, expected_version, idempotency_key)
 
     def rollback_to(self, run_id, label, reason=None, expected_version=None, idempotency_key=None):

@@ -43,6 +43,7 @@ def diary(connection):
     )
     call("append_event(%s, 'nothing.changes')", DIARY)
     call("rollback_to(%s, 'Gate / 1', 'try again')", DIARY)
+    call("protect_checkpoint(%s, 'Gate / 1', false)", DIARY)
     call("checkpoint(%s, 'Gate / 1', replace => true)", DIARY)
     call("set_owner(%s, session_user)", DIARY)
     call("cancel_run(%s, 'stop')", DIARY)
@@ -68,7 +69,7 @@ def test_chain_of_every_event_comes_out(runs, admin):
         assert chain.problems(admin, run_id) == []
     (count,) = admin.execute("SELECT count(*) FROM layra.event").fetchone()
     events = sum(len(chain.read(admin, run_id)[0]) for run_id in runs)
-    assert events == count == 388 + 20 + 2
+    assert events == count == 388 + 21 + 2
 
 
 def test_digest_is_the_hash_of_the_head(runs, admin):
@@ -103,7 +104,7 @@ def test_a_field_tells_null_from_empty_and_does_not_run_into_the_next():
 OTHER_VALUE = {
     "text": "coalesce({column}, '') || 'x'",
     "bytea": "set_byte(coalesce({column}, decode(repeat('00', 32), 'hex')), 0,"
-    " (get_byte(coalesce({column}, '\\x00'), 0) + 1) % 256)",
+    " mod(get_byte(coalesce({column}, '\\x00'), 0) + 1, 256))",
     "jsonb": "'{{\"tampered\": true}}'::jsonb",
     "bigint": "coalesce({column}, 0) + 1000",
     "integer": "coalesce({column}, 0) + 1000",
@@ -138,7 +139,8 @@ def changes(connection, table):
         yield column, OTHER_VALUE[data_type].format(column=column)
         if data_type == "text":
             yield column, f"CASE WHEN {column} = '' THEN 'x' ELSE '' END"
-        if nullable:
+        # A payload that was erased leaves its hash behind: that is no fault.
+        if nullable and (table, column) != ("event", "payload"):
             yield column, "NULL"
 
 
