@@ -570,7 +570,7 @@ class Model:
         hit = new_run_id in self.runs and self.used(self.runs[new_run_id], idempotency_key, "run.forked")
         if run_id not in self.runs:
             # The call again when the parent is gone: the fork is there, and so is its key.
-            raise Refused("P0002", "no such run", also={hit} if hit else ())
+            raise Refused("P0002", "no such run", also={hit or "23505"} if new_run_id in self.runs else ())
         if hit:
             return hit
         run = self.runs[run_id]

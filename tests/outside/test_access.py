@@ -98,6 +98,8 @@ READS = {
     "version_at": "layra.version_at('{r}', now())",
     "verify": "layra.verify('{r}')",
     "digest": "layra.digest('{r}')",
+    # What the views are made of can be called, too.
+    "cells": "layra.cells('{r}', 'variable')",
 }
 WRITES = {
     "set_variables": "layra.set_variables('{r}', '{{\"v\": 1}}')",
@@ -120,7 +122,7 @@ WRITES = {
     "fork_run": "layra.fork_run('{r}', 'new fork')",
 }
 NOT_ON_A_RUN = {"define_workflow", "start_run", "grant_access", "revoke_access"}
-INTERNAL = {"owns", "reads_every_run", "cells", "check_access", "renew_grants"}
+INTERNAL = {"owns", "reads_every_run", "check_access", "renew_grants"}
 
 ACTORS = ("alice", "bob", "carol", "dave", "audit", "boss", "bypass", "stranger", "superuser")
 # Whose runs they have the privileges of.

@@ -284,6 +284,34 @@ def test_a_writer_that_waited_for_a_rollback_takes_its_version(connect, waiting)
     assert_sound(first, "aborted", 2)
 
 
+@pytest.mark.parametrize("how", ["timeout", "cancel"])
+def test_a_writer_that_gives_up_waiting_is_as_before(admin, connect, role, waiting, how):
+    """It stops in the middle of a statement that ran as the tables' owner: nothing of that may last."""
+    name = role("waiter")
+    admin.execute("SELECT layra.grant_access(%s, 'writer')", [name])
+    first, second = connect(role=name), connect(role=name)
+    state = "SELECT current_user, session_user, current_setting('enable_seqscan'), current_setting('enable_sort')"
+    call(first, f"start_run('given up {how}')")
+    before = second.execute(state).fetchone()
+    first.execute("BEGIN")
+    call(first, f"append_event('given up {how}', 'note')")
+    second.execute("BEGIN; SAVEPOINT s")
+    if how == "timeout":
+        second.execute("SET LOCAL lock_timeout = '20ms'")
+        assert attempt(second, f"append_event('given up {how}', 'note')") == "55P03"
+    else:
+        with waiting(second, f"append_event('given up {how}', 'note')") as result:
+            admin.execute("SELECT pg_cancel_backend(%s)", [second.info.backend_pid])
+        assert result() == "57014"
+    second.execute("ROLLBACK TO s")
+    assert second.execute(state).fetchone() == before
+    assert attempt(second, "start_run('another')") == 1
+    second.execute("ROLLBACK")
+    first.execute("COMMIT")
+    assert second.execute(state).fetchone() == before
+    assert call(second, f"append_event('given up {how}', 'note')") == 3
+
+
 def test_an_expectation_is_checked_after_the_wait(connect, waiting):
     first, second = connect(), connect()
     call(first, "start_run('late')")
