@@ -483,3 +483,9 @@ COMMENT ON COLUMN layra.contexts.node_id IS 'Node that the entry is an output of
 COMMENT ON COLUMN layra.contexts.ordinal IS 'Number of the entry: the newest has the highest. The first is not 0 where older entries were dropped.';
 COMMENT ON COLUMN layra.contexts.value IS 'The entry.';
 COMMENT ON COLUMN layra.contexts.version IS 'Version of the run that set it.';
+
+-- ------------------------------------------------------------ last of all, when everything is there: nothing for PUBLIC
+
+REVOKE ALL ON SCHEMA layra FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA layra FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA layra FROM PUBLIC;

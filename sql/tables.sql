@@ -15,12 +15,12 @@ CREATE TABLE layra.run (
     result           jsonb,
     created_at       timestamptz NOT NULL,
     finished_at      timestamptz,
-    CHECK ((finished_at IS NOT NULL) = (status IN ('completed', 'failed', 'cancelled'))),
-    CHECK (finished_at IS NOT NULL OR result IS NULL),
-    CHECK ((workflow IS NULL) = (workflow_version IS NULL)
+    CONSTRAINT run_finished_at CHECK ((finished_at IS NOT NULL) = (status IN ('completed', 'failed', 'cancelled'))),
+    CONSTRAINT run_result CHECK (finished_at IS NOT NULL OR result IS NULL),
+    CONSTRAINT run_workflow CHECK ((workflow IS NULL) = (workflow_version IS NULL)
        AND (workflow IS NULL) = (workflow_owner IS NULL)
        AND (workflow IS NULL) = (definition_hash IS NULL)),
-    CHECK ((parent_run_id IS NULL) = (parent_version IS NULL))
+    CONSTRAINT run_parent_version CHECK ((parent_run_id IS NULL) = (parent_version IS NULL))
 );
 CREATE INDEX run_parent ON layra.run (parent_run_id) WHERE parent_run_id IS NOT NULL;
 
@@ -43,7 +43,7 @@ CREATE TABLE layra.event (
     bytes_since_checkpoint bigint NOT NULL CHECK (bytes_since_checkpoint >= 0),
     checkpoint_version     bigint,
     PRIMARY KEY (run_id, version),
-    CHECK (checkpoint_label IS NULL OR checkpoint_kind IS NOT NULL)
+    CONSTRAINT event_label_needs_kind CHECK (checkpoint_label IS NULL OR checkpoint_kind IS NOT NULL)
 );
 -- Not unique: a key of an undone version counts as unused, so it can stand in the log more than once.
 CREATE INDEX event_idempotency_key ON layra.event (run_id, idempotency_key, version) WHERE idempotency_key IS NOT NULL;
@@ -68,13 +68,13 @@ CREATE TABLE layra.cell (
     run_id   text COLLATE "C" NOT NULL,
     scope    text COLLATE "C" NOT NULL CHECK (scope IN ('variable', 'node', 'loop', 'context', 'engine')),
     key      text COLLATE "C" NOT NULL,
-    ordinal  bigint NOT NULL CHECK (ordinal = 0 OR (scope = 'context' AND ordinal >= -1)),
+    ordinal  bigint NOT NULL CONSTRAINT cell_ordinal CHECK (ordinal = 0 OR (scope = 'context' AND ordinal >= -1)),
     version  bigint NOT NULL CHECK (version >= 1),
     revision bigint NOT NULL CHECK (revision >= 1),
     value    jsonb,
     hash     bytea CHECK (pg_catalog.octet_length(hash) = 32),
     PRIMARY KEY (run_id, scope, key, ordinal, version),
-    CHECK ((value IS NULL) = (hash IS NULL))
+    CONSTRAINT cell_hash_of_value CHECK ((value IS NULL) = (hash IS NULL))
 );
 
 CREATE TABLE layra.checkpoint (

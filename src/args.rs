@@ -64,7 +64,7 @@ pub fn names(value: Option<Vec<Option<String>>>, what: &str) -> Result<Vec<Strin
 }
 
 /// An event type of the caller's own.
-pub fn event_type<'a>(value: Option<&'a str>) -> Result<&'a str> {
+pub fn event_type(value: Option<&str>) -> Result<&str> {
     let value = name(value, "type")?;
     match RESERVED_TYPES.iter().find(|prefix| value.starts_with(**prefix)) {
         None => Ok(value),

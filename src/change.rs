@@ -196,7 +196,7 @@ fn find_use(db: &Db, run_id: &str, run: &Run, key: &str, head: i64, uses: Vec<(i
     // What a fork has from its parents came with its own first version.
     let mut child = (run_id.to_owned(), run.parent.clone());
     loop {
-        let (id, Some((parent, at))) = child else { return inherited(db, &child.0, key) };
+        let (id, Some((parent, at))) = child else { return None };
         if let Some(found) = inherited(db, &id, key) {
             return Some(found);
         }
@@ -268,22 +268,25 @@ impl<'a> Change<'a> {
     }
 
     /// Appends the events in order, in one go, and returns the last version. The idempotency key goes with the last.
-    pub fn append_all(&mut self, events: Vec<NewEvent<'_>>) -> Result<i64> {
+    pub fn append_all(&mut self, mut events: Vec<NewEvent<'_>>) -> Result<i64> {
         // Never earlier than the event before, whatever the clock does.
         let at = self.now.max(self.head.at);
         let last = events.len() - 1;
-        let mut rows = Vec::new();
-        for (index, mut event) in events.into_iter().enumerate() {
+        let mut cells = Vec::new();
+        let mut rows = Vec::with_capacity(events.len());
+        for (index, event) in events.iter_mut().enumerate() {
             event.writes.sort_by(|a, b| a.id.cmp(&b.id));
             let key = if index == last { self.key } else { None };
-            self.append_event(&event, at, key)?;
-            rows.extend(event.writes.into_iter().map(|write| (self.head.version, write)));
+            rows.push(self.link(event, at, key));
+            cells.extend(std::mem::take(&mut event.writes).into_iter().map(|write| (self.head.version, write)));
         }
-        insert_cells(&self.db, self.copies_from, self.run_id, rows);
+        self.insert_events(&events, &rows)?;
+        insert_cells(&self.db, self.copies_from, self.run_id, cells);
         Ok(self.head.version)
     }
 
-    fn append_event(&mut self, event: &NewEvent<'_>, at: i64, key: Option<&str>) -> Result<()> {
+    /// Makes the event the new head of the chain.
+    fn link(&mut self, event: &NewEvent<'_>, at: i64, key: Option<&'a str>) -> EventRow<'a> {
         let version = self.head.version + 1;
         let payload_text = event.payload.text();
         let payload_hash = value_hash(payload_text);
@@ -313,35 +316,82 @@ impl<'a> Change<'a> {
             Some(_) => (0, Some(version)),
             None => (self.head.bytes_since_checkpoint.saturating_add(octets as i64), self.head.checkpoint_version),
         };
-        let changed: Vec<String> = event.writes.iter().map(|write| write.id.name()).collect();
-        let statement = if above_read_committed() { &INSERT_EVENT_UNLESS_TAKEN } else { &INSERT_EVENT };
-        let rows = self.db.query(
-            statement,
-            &[
+        let changed = event.writes.iter().map(|write| write.id.name()).collect();
+        self.head = Head { version, hash, at, bytes_since_checkpoint: bytes, checkpoint_version };
+        EventRow { head: self.head.clone(), key, payload_hash, cells_hash, changed }
+    }
+
+    /// One statement, however many events there are.
+    fn insert_events(&self, events: &[NewEvent<'_>], rows: &[EventRow<'_>]) -> Result<()> {
+        let one_by_one = above_read_committed();
+        let inserted = if let ([event], [row]) = (events, rows) {
+            let statement = if one_by_one { &INSERT_EVENT_UNLESS_TAKEN } else { &INSERT_EVENT };
+            let (kind, label) = event.checkpoint.as_ref().map(|c| (c.kind, c.label)).unzip();
+            let args = [
                 self.run_id.into_datum(),
-                version.into_datum(),
+                row.head.version.into_datum(),
                 event.type_name.into_datum(),
                 event.payload.into_datum(),
-                payload_hash.as_slice().into_datum(),
-                changed.into_datum(),
-                cells_hash.as_slice().into_datum(),
+                row.payload_hash.as_slice().into_datum(),
+                row.changed.clone().into_datum(),
+                row.cells_hash.as_slice().into_datum(),
                 self.actor.as_str().into_datum(),
                 self.on_behalf_of.as_deref().into_datum(),
-                at.into_datum(),
-                key.into_datum(),
+                row.head.at.into_datum(),
+                row.key.into_datum(),
                 kind.into_datum(),
-                label.into_datum(),
-                hash.as_slice().into_datum(),
-                bytes.into_datum(),
-                checkpoint_version.into_datum(),
-            ],
-        );
-        if rows.len() == 0 {
-            return Err(self.conflict(None, Vec::new()));
-        }
-        self.head = Head { version, hash, at, bytes_since_checkpoint: bytes, checkpoint_version };
-        Ok(())
+                label.flatten().into_datum(),
+                row.head.hash.as_slice().into_datum(),
+                row.head.bytes_since_checkpoint.into_datum(),
+                row.head.checkpoint_version.into_datum(),
+            ];
+            self.db.query(statement, &args)
+        } else {
+            let statement = if one_by_one { &INSERT_EVENTS_UNLESS_TAKEN } else { &INSERT_EVENTS };
+            fn column<R, T: IntoDatum>(rows: &[R], get: impl Fn(&R) -> T) -> Option<pg_sys::Datum>
+            where
+                Vec<T>: IntoDatum,
+            {
+                rows.iter().map(get).collect::<Vec<T>>().into_datum()
+            }
+            let args = [
+                self.run_id.into_datum(),
+                column(rows, |row| row.head.version),
+                column(events, |event| event.type_name.to_owned()),
+                column(events, |event| event.payload),
+                column(rows, |row| row.payload_hash.to_vec()),
+                column(rows, |row| array_literal(&row.changed)),
+                column(rows, |row| row.cells_hash.to_vec()),
+                self.actor.as_str().into_datum(),
+                self.on_behalf_of.as_deref().into_datum(),
+                self.head.at.into_datum(),
+                column(rows, |row| row.key.map(str::to_owned)),
+                column(events, |event| event.checkpoint.as_ref().map(|c| c.kind.to_owned())),
+                column(events, |event| event.checkpoint.as_ref().and_then(|c| c.label.map(str::to_owned))),
+                column(rows, |row| row.head.hash.to_vec()),
+                column(rows, |row| row.head.bytes_since_checkpoint),
+                column(rows, |row| row.head.checkpoint_version),
+            ];
+            self.db.query(statement, &args)
+        };
+        if inserted.len() == rows.len() { Ok(()) } else { Err(self.conflict(None, Vec::new())) }
     }
+}
+
+/// What the chain adds to an event.
+struct EventRow<'a> {
+    head: Head,
+    key: Option<&'a str>,
+    payload_hash: Hash,
+    cells_hash: Hash,
+    changed: Vec<String>,
+}
+
+/// Text that PostgreSQL reads as a text array: arrays of different lengths are no array of arrays.
+fn array_literal(elements: &[String]) -> String {
+    let quoted: Vec<String> =
+        elements.iter().map(|element| format!("\"{}\"", element.replace('\\', "\\\\").replace('"', "\\\""))).collect();
+    format!("{{{}}}", quoted.join(","))
 }
 
 fn insert_cells(db: &Db, source: &str, run_id: &str, rows: Vec<(i64, Write)>) {

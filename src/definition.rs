@@ -33,6 +33,7 @@ pub struct Graph {
 pub struct Node {
     pub type_name: String,
     /// Of a loop: `data.maxCount`.
+    #[allow(dead_code)]
     pub max_count: Option<i64>,
 }
 
@@ -46,6 +47,7 @@ pub struct Edge {
 #[derive(Debug, Default)]
 pub struct Variable {
     pub schema: Option<String>,
+    #[allow(dead_code)]
     pub group: Option<String>,
     pub default: Option<String>,
 }
@@ -97,7 +99,7 @@ fn scalar<'a, T: Deserialize<'a>>(object: &Object<'a>, key: &str) -> Option<Opti
     object.get(key).map(|raw| serde_json::from_str(raw.get()).ok())
 }
 
-fn array<'a>(raw: &'a RawValue) -> Option<Vec<&'a RawValue>> {
+fn array(raw: &RawValue) -> Option<Vec<&RawValue>> {
     serde_json::from_str(raw.get()).ok()
 }
 

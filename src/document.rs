@@ -131,8 +131,21 @@ fn loop_index(value: &str) -> Option<String> {
     Some(fields.get("index")?.get().to_owned())
 }
 
-fn counter_cell(live: usize, next: i64) -> Jsonb {
-    Jsonb::parse(&format!("{{\"live\":{live},\"next\":{next}}}"))
+/// `top` is the first ordinal that was never used, left out where that is `next`.
+fn counter_cell(live: usize, next: i64, top: i64) -> Jsonb {
+    Jsonb::parse(&match top > next {
+        true => format!("{{\"live\":{live},\"next\":{next},\"top\":{top}}}"),
+        false => format!("{{\"live\":{live},\"next\":{next}}}"),
+    })
+}
+
+/// A node's context list, as its counter cell has it.
+#[derive(Clone, Copy)]
+struct Counter {
+    live: usize,
+    next: i64,
+    /// The first ordinal that was never used; None where the counter was unset, and nobody knows.
+    top: Option<i64>,
 }
 
 /// The newest cells of a run, as far as a document is compared with them.
@@ -141,8 +154,7 @@ struct Stored {
     live: BTreeSet<CellId>,
     /// The values of nodes, loops and the graph reference.
     values: HashMap<CellId, String>,
-    /// Live entries and next ordinal of each node's context, also of nodes whose counter is unset.
-    counters: HashMap<String, (usize, i64)>,
+    counters: HashMap<String, Counter>,
     hashes: HashMap<CellId, Hash>,
 }
 
@@ -161,10 +173,15 @@ impl Stored {
                 if let Some(value) = rows.jsonb(row, 7) {
                     stored.values.insert(id.clone(), value.text().to_owned());
                 }
-                if id.ordinal == COUNTER {
-                    let live = rows.get::<i64>(row, 8).unwrap_or_default() as usize;
-                    stored.counters.insert(id.key.clone(), (live, rows.get(row, 9).unwrap_or_default()));
-                }
+            }
+            if id.ordinal == COUNTER {
+                let next = rows.get(row, 9).unwrap_or_default();
+                let counter = Counter {
+                    live: rows.get::<i64>(row, 8).unwrap_or_default() as usize,
+                    next,
+                    top: newest.hash.map(|_| rows.get(row, 10).unwrap_or(next)),
+                };
+                stored.counters.insert(id.key.clone(), counter);
             }
             change.cells.know(id, newest);
         }
@@ -269,7 +286,8 @@ fn plan_context(
     gone: &mut BTreeSet<CellId>,
     writes: &mut Vec<Write>,
 ) -> Result<()> {
-    let (live, next) = stored.counters.get(key).copied().unwrap_or_default();
+    let Counter { live, next, top } =
+        stored.counters.get(key).copied().unwrap_or(Counter { live: 0, next: 0, top: Some(0) });
     let first = next - live as i64;
     let old: Vec<Option<Hash>> =
         (first..next).map(|ordinal| stored.hashes.get(&CellId::context(key, ordinal)).copied()).collect();
@@ -279,14 +297,13 @@ fn plan_context(
     for ordinal in start..start + list.len() as i64 {
         gone.remove(&CellId::context(key, ordinal));
     }
+    // Ordinals above the live ones may have been used before the list was shortened; those from `top` on never were.
     let unread: Vec<CellId> = edit
         .written
         .iter()
         .map(|position| CellId::context(key, start + *position as i64))
-        .chain([CellId::context(key, COUNTER)])
-        .filter(|id| change.head.version > 0 && !change.cells.knows(id))
+        .filter(|id| top.is_none_or(|top| id.ordinal < top) && !change.cells.knows(id))
         .collect();
-    // Ordinals above the live ones may have been used before the list was shortened.
     change.cells.load(&change.db, change.run_id, unread);
     for position in edit.written {
         let id = CellId::context(key, start + position as i64);
@@ -294,7 +311,8 @@ fn plan_context(
     }
     let counter = CellId::context(key, COUNTER);
     gone.remove(&counter);
-    let value = counter_cell(list.len(), start + list.len() as i64);
+    let end = start + list.len() as i64;
+    let value = counter_cell(list.len(), end, top.unwrap_or(next).max(next).max(end));
     writes.extend(change.cells.write(counter, Some(value), MAX_VALUE)?);
     Ok(())
 }

@@ -126,7 +126,9 @@ impl Error {
             Error::SharedNameTaken { .. } => "Shared names are unique: choose another name, or leave out shared.",
             Error::NotYours(_) => "Only roles with the privileges of the run's owner change it; auditors may read it.",
             Error::Privilege(_) => "See layra.grant_access.",
-            Error::Conflict { .. } => "Read the run again and retry, or use on_conflict => 'merge'.",
+            Error::Conflict { .. } => {
+                "Read the run again and retry. layra.set_variables can also merge: on_conflict => 'merge'."
+            }
             Error::Invalid { .. } => "DETAIL lists every violation with its path and keyword.",
             Error::Limit(_) => "Store large values elsewhere and keep a reference to them in the run.",
             Error::Corrupt(_) => "Run layra.verify to see what was changed behind the extension's back.",

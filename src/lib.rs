@@ -46,9 +46,9 @@ extension_sql_file!("../sql/views.sql", name = "views", requires = ["tables", hi
 extension_sql_file!(
     "../sql/security.sql",
     name = "security",
-    requires = ["views", access::owns, access::reads_every_run],
-    finalize
+    requires = ["views", access::owns, access::reads_every_run]
 );
+extension_sql_file!("../sql/comments.sql", name = "comments", finalize);
 
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {

@@ -115,7 +115,6 @@ impl Run {
 pub struct Reader<'a> {
     pub db: Db,
     pub run_id: &'a str,
-    pub run: Run,
     pub head: i64,
 }
 
@@ -126,7 +125,7 @@ impl<'a> Reader<'a> {
         let Some(run) = Run::read(&rows) else { return Err(Error::NoSuchRun(run_id.to_owned())) };
         let head = rows.get(0, 9).unwrap_or_default();
         access::must_read(&db, run_id, &run.owner)?;
-        Ok(Reader { db, run_id, run, head })
+        Ok(Reader { db, run_id, head })
     }
 
     /// A version of this run, the head where none is given.
@@ -510,7 +509,7 @@ fn bequeath_keys(db: &Db, run_id: &str, run: &Run) {
             );
         }
         db.query(&INHERIT_INHERITED_KEYS, &[run_id.into_datum(), fork.as_str().into_datum()]);
-        let (parent, version) = run.parent.clone().unzip();
+        let (parent, version) = run.parent.clone().unwrap_or((run_id.to_owned(), 0));
         db.query(&UPDATE_PARENT, &[fork.into_datum(), parent.into_datum(), version.into_datum()]);
     }
 }

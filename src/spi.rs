@@ -35,9 +35,9 @@ struct Spi;
 
 impl Drop for Spi {
     fn drop(&mut self) {
-        // SAFETY: ends the connection that `Db::open` made. While a PostgreSQL error unwinds, transaction abort cleans
-        // up SPI, so there nothing is called that could raise a second error.
+        // While a PostgreSQL error unwinds, transaction abort cleans up SPI, so nothing is called that could raise another.
         if !std::thread::panicking() {
+            // SAFETY: ends the connection that `Db::open` made.
             unsafe { pg_sys::SPI_finish() };
         }
     }

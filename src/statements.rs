@@ -109,6 +109,29 @@ statement! {
     "/* layra.insert_event_unless_taken */\n", insert_event!(), " ON CONFLICT DO NOTHING"
 }
 
+macro_rules! insert_events {
+    () => {
+        "INSERT INTO layra.event (run_id, version, type, payload, payload_hash, changed, cells_hash, actor, on_behalf_of, at,
+    idempotency_key, checkpoint_kind, checkpoint_label, hash, bytes_since_checkpoint, checkpoint_version)
+SELECT $1, n.version, n.type, n.payload, n.payload_hash, n.changed::pg_catalog.text[], n.cells_hash, $8, $9, $10,
+    n.key, n.kind, n.label, n.hash, n.bytes, n.checkpoint_version
+FROM unnest($2, $3, $4, $5, $6, $7, $11, $12, $13, $14, $15, $16)
+    n(version, type, payload, payload_hash, changed, cells_hash, key, kind, label, hash, bytes, checkpoint_version)"
+    };
+}
+
+statement! {
+    INSERT_EVENTS, [TEXTOID, INT8ARRAYOID, TEXTARRAYOID, JSONBARRAYOID, BYTEAARRAYOID, TEXTARRAYOID, BYTEAARRAYOID, TEXTOID,
+        TEXTOID, TIMESTAMPTZOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BYTEAARRAYOID, INT8ARRAYOID, INT8ARRAYOID],
+    "/* layra.insert_events */\n", insert_events!()
+}
+
+statement! {
+    INSERT_EVENTS_UNLESS_TAKEN, [TEXTOID, INT8ARRAYOID, TEXTARRAYOID, JSONBARRAYOID, BYTEAARRAYOID, TEXTARRAYOID, BYTEAARRAYOID,
+        TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BYTEAARRAYOID, INT8ARRAYOID, INT8ARRAYOID],
+    "/* layra.insert_events_unless_taken */\n", insert_events!(), " ON CONFLICT DO NOTHING"
+}
+
 statement! {
     INSERT_CELL, [TEXTOID, INT8OID, TEXTOID, TEXTOID, INT8OID, INT8OID, JSONBOID, BYTEAOID], "/* layra.insert_cell */
 INSERT INTO layra.cell (run_id, version, scope, key, ordinal, revision, value, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
@@ -253,7 +276,8 @@ macro_rules! context_counters {
         ORDER BY c.key DESC LIMIT 1) n),
 counter AS (
     SELECT k.key, c.version, c.revision, c.hash,
-        (c.value OPERATOR(pg_catalog.->>) 'live')::pg_catalog.int8 AS live, (c.value OPERATOR(pg_catalog.->>) 'next')::pg_catalog.int8 AS next
+        (c.value OPERATOR(pg_catalog.->>) 'live')::pg_catalog.int8 AS live, (c.value OPERATOR(pg_catalog.->>) 'next')::pg_catalog.int8 AS next,
+        (c.value OPERATOR(pg_catalog.->>) 'top')::pg_catalog.int8 AS top
     FROM node k CROSS JOIN LATERAL (
         SELECT c.version, c.revision, c.hash, c.value FROM layra.cell c
         WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.scope OPERATOR(pg_catalog.=) 'context'
@@ -302,11 +326,11 @@ statement! {
 WITH RECURSIVE ", newest_cells!("c.version, c.revision, c.hash, CASE WHEN c.scope OPERATOR(pg_catalog.=) 'node'
         OR c.scope OPERATOR(pg_catalog.=) 'loop' OR c.key OPERATOR(pg_catalog.=) 'layra.graph' THEN c.value END AS value"), ",
 ", context_counters!(""), "
-SELECT w.scope, w.key, 0::pg_catalog.int8, w.version, w.revision, w.hash, w.value, NULL::pg_catalog.int8, NULL::pg_catalog.int8 FROM walk w
+SELECT w.scope, w.key, 0::pg_catalog.int8, w.version, w.revision, w.hash, w.value, NULL::pg_catalog.int8, NULL::pg_catalog.int8, NULL::pg_catalog.int8 FROM walk w
 UNION ALL
-SELECT 'context', n.key, -1::pg_catalog.int8, n.version, n.revision, n.hash, NULL, n.live, n.next FROM counter n
+SELECT 'context', n.key, -1::pg_catalog.int8, n.version, n.revision, n.hash, NULL, n.live, n.next, n.top FROM counter n
 UNION ALL
-SELECT 'context', n.key, o.ordinal, c.version, c.revision, c.hash, NULL, NULL, NULL
+SELECT 'context', n.key, o.ordinal, c.version, c.revision, c.hash, NULL, NULL, NULL, NULL
 FROM ", live_entries!("c.version, c.revision, c.hash", "")
 }
 
@@ -412,7 +436,8 @@ ON CONFLICT DO NOTHING"
 }
 
 statement! {
-    /// A fork of a dropped run becomes a fork of that run's own parent.
+    /// A fork of a dropped run becomes a fork of that run's own parent. Where there is none the name stays, with version 0:
+    /// a later run of that name is another one.
     UPDATE_PARENT, [TEXTOID, TEXTOID, INT8OID], "/* layra.update_parent */
 UPDATE layra.run r SET parent_run_id = $2, parent_version = $3 WHERE r.run_id OPERATOR(pg_catalog.=) $1"
 }
