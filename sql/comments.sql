@@ -1,4 +1,4 @@
--- What \df+, \d+ and \dx+ show. Runs last. A function's comment has, in this order: what it is for, its arguments with
+-- What \df+, \d+ and \dx+ show. Runs last, when everything is there. A function's comment has, in this order: what it is for, its arguments with
 -- type, unit and default, its result, the SQLSTATEs that it raises, and an example. Three arguments mean the same
 -- wherever they occur, and are explained with start_run and set_variables.
 
@@ -69,7 +69,7 @@ Example: SELECT layra.set_owner('order-17', 'billing_team');$$;
 
 COMMENT ON FUNCTION layra.drop_run(text) IS
 $$Deletes a run with its log, cells and checkpoints, whatever its status. Nothing of it is kept; digest before it, if you need proof.
-run_id text: the run. Its forks stay: they become forks of its own parent, and keep the idempotency keys they had from it.
+run_id text: the run. Its forks stay, and keep the idempotency keys they had from it: they become forks of its own parent, or where it had none keep its name as parent, with version 0.
 Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run.
 Example: SELECT layra.drop_run('order-17');$$;
 
@@ -88,7 +88,7 @@ Example: SELECT layra.set_variables('order-17', '{"total": 99.90}', expected_ver
 
 COMMENT ON FUNCTION layra.try_set_variables(text, jsonb, jsonb, text, bigint, text) IS
 $$As set_variables, but a conflict is a row and not an error, so the transaction goes on.
-Arguments: those of set_variables.
+run_id, updates, expected_variables, on_conflict, expected_version, idempotency_key: as in set_variables.
 committed boolean: whether the variables were set. version bigint: the new version, after a conflict the newest.
 conflicts jsonb: NULL, or after a conflict an array of objects with path and, as far as known, expected and actual (versions), base, ours and theirs (values; a side that is not set is left out).
 Errors: as set_variables; 40001 only above READ COMMITTED, where the snapshot hides the newest version.
@@ -319,12 +319,16 @@ COMMENT ON COLUMN layra.run.workflow IS 'Name of that workflow.';
 COMMENT ON COLUMN layra.run.workflow_version IS 'Version of that workflow.';
 COMMENT ON COLUMN layra.run.definition_hash IS 'BLAKE3 of the definition''s JSON text: a definition that was changed afterwards is refused.';
 COMMENT ON COLUMN layra.run.parent_run_id IS 'Run that this one was forked from; NULL: none.';
-COMMENT ON COLUMN layra.run.parent_version IS 'Version of the parent that the fork began with.';
+COMMENT ON COLUMN layra.run.parent_version IS 'Version of the parent that the fork began with; 0: that parent was dropped.';
 COMMENT ON COLUMN layra.run.metadata IS 'JSON object given when the run was started.';
 COMMENT ON COLUMN layra.run.result IS 'JSON value given to finish_run; NULL while the run is not finished.';
 COMMENT ON COLUMN layra.run.created_at IS 'Time of the first event.';
 COMMENT ON COLUMN layra.run.finished_at IS 'Time of finish_run; NULL while the run is not finished.';
 COMMENT ON CONSTRAINT run_status_check ON layra.run IS 'The statuses that a run can have.';
+COMMENT ON CONSTRAINT run_finished_at ON layra.run IS 'A finished run has the time at which it was finished, and no other has one.';
+COMMENT ON CONSTRAINT run_result ON layra.run IS 'Only a finished run has a result.';
+COMMENT ON CONSTRAINT run_workflow ON layra.run IS 'A run has a workflow''s owner, name, version and hash, or none of them.';
+COMMENT ON CONSTRAINT run_parent_version ON layra.run IS 'A fork has a parent and a version of it.';
 COMMENT ON INDEX layra.run_pkey IS 'A run by its name.';
 COMMENT ON INDEX layra.run_parent IS 'The forks of a run, for drop_run.';
 COMMENT ON POLICY readable ON layra.run IS 'A role sees the runs whose owner''s privileges it has; auditors see all.';
@@ -348,6 +352,7 @@ COMMENT ON COLUMN layra.event.hash IS 'BLAKE3 over the hash of the event before 
 COMMENT ON COLUMN layra.event.xact IS 'Transaction that wrote the row, for reading events in the order of commit. Not part of the hash.';
 COMMENT ON COLUMN layra.event.bytes_since_checkpoint IS 'Octets of JSON text written to the run since its last checkpoint. Not part of the hash.';
 COMMENT ON COLUMN layra.event.checkpoint_version IS 'Version of the newest checkpoint up to here; NULL: none yet. Not part of the hash.';
+COMMENT ON CONSTRAINT event_label_needs_kind ON layra.event IS 'A label belongs to a checkpoint.';
 COMMENT ON INDEX layra.event_pkey IS 'The log of a run in order, and its newest event.';
 COMMENT ON INDEX layra.event_idempotency_key IS 'Uses of an idempotency key in a run. Not unique: a key of an undone version can be used again.';
 COMMENT ON INDEX layra.event_status IS 'The few events that change a run''s status: which versions are undone, and what the status was.';
@@ -367,6 +372,8 @@ COMMENT ON COLUMN layra.cell.revision IS 'Number of changes of this cell so far,
 COMMENT ON COLUMN layra.cell.value IS 'The value; NULL: unset in this version.';
 COMMENT ON COLUMN layra.cell.hash IS 'BLAKE3 of the value''s JSON text, 32 octets; NULL: unset.';
 COMMENT ON CONSTRAINT cell_scope_check ON layra.cell IS 'The kinds of state that there are.';
+COMMENT ON CONSTRAINT cell_ordinal ON layra.cell IS 'Only context is a list.';
+COMMENT ON CONSTRAINT cell_hash_of_value ON layra.cell IS 'A value has a hash; a cell that was unset has neither.';
 COMMENT ON INDEX layra.cell_pkey IS 'The rows of a cell by version, and the distinct cells of a run by skipping from one to the next.';
 COMMENT ON POLICY readable ON layra.cell IS 'Cells of the runs that the role sees.';
 
@@ -436,7 +443,7 @@ COMMENT ON COLUMN layra.runs.last_activity IS 'Time of its newest event.';
 COMMENT ON COLUMN layra.runs.created_at IS 'Time of its first event.';
 COMMENT ON COLUMN layra.runs.finished_at IS 'Time at which it was finished; NULL: it is not.';
 COMMENT ON COLUMN layra.runs.parent_run_id IS 'Run that it was forked from; NULL: none.';
-COMMENT ON COLUMN layra.runs.parent_version IS 'Version of the parent that it began with.';
+COMMENT ON COLUMN layra.runs.parent_version IS 'Version of the parent that it began with; 0: that parent was dropped.';
 COMMENT ON COLUMN layra.runs.metadata IS 'JSON object given when it was started.';
 COMMENT ON COLUMN layra.runs.result IS 'JSON value given to finish_run.';
 
