@@ -831,4 +831,6 @@ class Model:
             raise Refused("55000", "behind a protected checkpoint")
         event = self.event("run.rolled_back", idempotency_key, rolled_back_to=to_version)
         state = run.states[to_version - 1].without_running(unless=run.state)
-        return run.append(event, state, run.statuses[to_version - 1])
+        # Only an open run can be rolled back, and it stays open.
+        status = run.statuses[to_version - 1]
+        return run.append(event, state, "running" if status in FINISHED else status)

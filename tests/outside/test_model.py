@@ -188,6 +188,9 @@ WEIGHTS = {
     "start_run": 0.7,
 }  # fmt: skip
 
+# Few idempotency keys and many runs that come from each other, go, and come again under the same name.
+FAMILIES = WEIGHTS | {"fork_run": 12, "drop_run": 3, "rollback": 12, "rollback_to": 3, "save_state": 8}
+
 RUNS = ["alpha", "beta/2", "γάμμα", "delta'; DROP TABLE layra.run; --", "epsilon \\ \"quoted\"", "ζ", "eta eta", "8"]
 VARIABLES = ["a", "b", "count", "doc", "tree", "naïve/~name", "🙂", "title"]
 NODES = ["start", "n/1", "n/1/0", "loop~", "ünde"]
@@ -236,7 +239,9 @@ def as_json(value):
 class Driver:
     """Performs random calls on the extension and on the model, and compares."""
 
-    def __init__(self, connection, seed, owners):
+    def __init__(self, connection, seed, owners, weights=None, keys=300):
+        self.weights = weights or WEIGHTS
+        self.keys = keys
         self.connection = connection
         self.random = Random(seed)
         self.seed = seed
@@ -546,8 +551,8 @@ class Driver:
         arguments = {}
         if with_version and self.chance(0.25):
             arguments["expected_version"] = self.expected(run)
-        if self.chance(0.12):
-            arguments["idempotency_key"] = f"key {self.random.randrange(300)}"
+        if self.chance(0.12 if self.keys > 100 else 0.35):
+            arguments["idempotency_key"] = f"key {self.random.randrange(self.keys)}"
         return arguments
 
     def arguments(self, function):
@@ -763,7 +768,7 @@ class Driver:
                 return ("drop_run", {"run_id": run_id}) if run.status == "completed" else self.for_reopen_run(run_id, run)
         if len(self.model.runs) < 3:
             return self.for_start_run(None, None)
-        function, arguments = self.arguments(self.random.choices(list(WEIGHTS), list(WEIGHTS.values()))[0])
+        function, arguments = self.arguments(self.random.choices(list(self.weights), list(self.weights.values()))[0])
         if self.chance(0.05):
             arguments = self.spoilt(arguments)
         if "idempotency_key" in arguments:
@@ -831,21 +836,40 @@ def as_shown(scope, text):
     return jsonb(parse(text)["index"]) if scope == "loop" else text
 
 
-def test_random_calls_agree_with_the_model(admin, connect, role):
-    seed = int(os.environ.get("LAYRA_SEED") or SystemRandom().randrange(2**32))
-    print(f"LAYRA_SEED={seed} LAYRA_OPS={OPERATIONS}")
-    team = role("team")
-    worker = role("worker", f"IN ROLE {team}")
-    admin.execute("SELECT layra.grant_access(%s, 'writer')", [worker])
-    driver = Driver(connect(role=worker), seed, owners=[worker, team])
-    driver.drive(OPERATIONS)
-    for (function, outcome), count in sorted(driver.outcomes.items()):
-        print(f"{function:20} {outcome:6} {count:6}")
-    versions = sum(run.head for run in driver.model.runs.values())
-    print(f"{driver.number} operations, {versions} versions in {len(driver.model.runs)} runs at the end")
-    assert driver.number >= OPERATIONS
+@pytest.fixture
+def drive(admin, connect, role):
+    """A function that performs random calls from a seed that is printed, and shows what came of them."""
+
+    def drive(operations, **options):
+        seed = int(os.environ.get("LAYRA_SEED") or SystemRandom().randrange(2**32))
+        print(f"LAYRA_SEED={seed} LAYRA_OPS={OPERATIONS}")
+        team = role("team")
+        worker = role("worker", f"IN ROLE {team}")
+        admin.execute("SELECT layra.grant_access(%s, 'writer')", [worker])
+        driver = Driver(connect(role=worker), seed, owners=[worker, team], **options)
+        driver.drive(operations)
+        for (function, outcome), count in sorted(driver.outcomes.items()):
+            print(f"{function:20} {outcome:6} {count:6}")
+        versions = sum(run.head for run in driver.model.runs.values())
+        print(f"{driver.number} operations, {versions} versions in {len(driver.model.runs)} runs at the end")
+        assert driver.number >= operations
+        return driver
+
+    yield drive
+    admin.execute("SELECT layra.drop_run(run_id) FROM layra.run")
+
+
+def test_random_calls_agree_with_the_model(drive):
+    driver = drive(OPERATIONS)
     # A driver that never reached a function or an error would approve of anything.
     if OPERATIONS >= 10_000:
         reached = {function for function, outcome in driver.outcomes if outcome == "ok"}
         assert reached >= set(WEIGHTS) - {"merge"}
         assert {outcome for _, outcome in driver.outcomes} >= {"ok", "22023", "P0002", "40001", "55000", "23505", "23514"}
+
+
+def test_random_families_of_runs_agree_with_the_model(drive):
+    """What a fork inherits, of runs that fork, roll back, are dropped and come again."""
+    driver = drive(OPERATIONS // 2, weights=FAMILIES, keys=15)
+    if OPERATIONS >= 10_000:
+        assert driver.outcomes["fork_run", "ok"] > 50 and driver.outcomes["drop_run", "ok"] > 30
