@@ -120,7 +120,7 @@ Result jsonb: the value; SQL NULL where it is not set. A JSON null is a value.
 Errors: 22023 bad argument or no such version, P0002 no such run, 42501 not a run that the caller may read.
 Example: SELECT layra.get_variable('order-17', 'total', at_version => 1);$$;
 
-COMMENT ON FUNCTION layra.get_variables(text, text[], bigint) IS
+COMMENT ON FUNCTION layra.get_variables(text, text[], bigint, text) IS
 $$Reads variables of a run as one JSON object.
 run_id text: the run. names text[], default NULL: only these; NULL: all. at_version bigint, default NULL: the version to read at; NULL: the newest.
 Result jsonb: object of names and values; what is not set is not in it.

@@ -20,7 +20,8 @@ CREATE TABLE layra.run (
     CONSTRAINT run_workflow CHECK ((workflow IS NULL) = (workflow_version IS NULL)
        AND (workflow IS NULL) = (workflow_owner IS NULL)
        AND (workflow IS NULL) = (definition_hash IS NULL)),
-    CONSTRAINT run_parent_version CHECK ((parent_run_id IS NULL) = (parent_version IS NULL))
+    -- A version without a run: the parent is gone, and the keys inherited from it are in layra.inherited_key.
+    CONSTRAINT run_parent_version CHECK (parent_run_id IS NULL OR parent_version IS NOT NULL)
 );
 CREATE INDEX run_parent ON layra.run (parent_run_id) WHERE parent_run_id IS NOT NULL;
 

@@ -67,9 +67,14 @@ pub fn must_read(db: &Db, run_id: &str, owner: &str) -> Result<()> {
     if may_read(db, owner) { Ok(()) } else { Err(Error::NotYours(run_id.to_owned())) }
 }
 
-pub fn is_admin(db: &Db) -> bool {
+/// 42501 unless the caller has level admin.
+pub fn require_admin(db: &Db, what: &str) -> Result<()> {
     // SAFETY: catalogue lookup by role id.
-    unsafe { pg_sys::superuser_arg(db.caller) || has_level(db, db.caller, "admin") }
+    if unsafe { pg_sys::superuser_arg(db.caller) } || has_level(db, db.caller, "admin") {
+        return Ok(());
+    }
+    let message = format!("only roles with level admin {what}");
+    Err(Error::Privilege { message, hint: "A superuser gives it: SELECT layra.grant_access('role', 'admin');" })
 }
 
 /// For the row security policies: has the current role the privileges of this owner? Its cost makes the planner look up the

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::hash::{Hash, value_hash};
 use crate::jsonb::Jsonb;
 use crate::spi::Db;
-use crate::statements::{PROBE_CELL, PROBE_CELLS};
+use crate::statements::{GET_VALUES, PROBE_CELL, PROBE_CELLS};
 use pgrx::IntoDatum;
 use std::collections::HashMap;
 
@@ -99,12 +99,16 @@ pub enum Content {
 }
 
 /// What is known of the cells that a change looks at.
-#[derive(Default)]
 pub struct Cells {
+    run_id: String,
     newest: HashMap<CellId, Newest>,
 }
 
 impl Cells {
+    pub fn of(run_id: &str) -> Cells {
+        Cells { run_id: run_id.to_owned(), newest: HashMap::new() }
+    }
+
     /// Reads the newest rows of these cells in one statement.
     pub fn load(&mut self, db: &Db, run_id: &str, ids: Vec<CellId>) {
         if let [id] = ids.as_slice() {
@@ -127,6 +131,27 @@ impl Cells {
         }
     }
 
+    /// As `load`, with the values' texts, for cells whose values are small or are needed.
+    pub fn load_values(&mut self, db: &Db, run_id: &str, ids: Vec<CellId>) -> HashMap<CellId, Jsonb> {
+        let mut values = HashMap::new();
+        if ids.is_empty() {
+            return values;
+        }
+        let [scopes, keys, ordinals] = columns(&ids);
+        let rows = db.query(&GET_VALUES, &[run_id.into_datum(), scopes, keys, ordinals]);
+        for row in 0..rows.len() {
+            let id = ids[rows.get::<i64>(row, 1).unwrap_or(1) as usize - 1].clone();
+            self.newest.insert(id.clone(), newest_row(&rows, row, 2));
+            if let Some(value) = rows.jsonb(row, 5) {
+                values.insert(id, value);
+            }
+        }
+        for id in ids {
+            self.newest.entry(id).or_default();
+        }
+        values
+    }
+
     pub fn know(&mut self, id: CellId, newest: Newest) {
         self.newest.insert(id, newest);
     }
@@ -145,7 +170,7 @@ impl Cells {
             return Ok(self.write_hashed(id, None, 0, Content::Unset));
         };
         let text = value.text();
-        args::within_limit(text, limit, &id.name())?;
+        args::within_limit(text, limit, &format!("{} of run {:?}", id.name(), self.run_id))?;
         Ok(self.write_hashed(id, Some(value_hash(text)), text.len(), Content::Value(value)))
     }
 

@@ -5,15 +5,19 @@
 
 use crate::cell::{Cells, Content, Write};
 use crate::error::{Error, Result};
+use crate::handler::{self, Fired};
 use crate::hash::{self, Hash, Link, value_hash};
 use crate::jsonb::Jsonb;
 use crate::run::{Run, Status};
+use crate::schema::Compiled;
 use crate::settings;
 use crate::spi::{Db, Rows};
 use crate::statements::*;
+use crate::workflow;
 use crate::{access, args};
 use pgrx::{IntoDatum, pg_sys};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// The last event of a run, as far as the next one needs it.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +41,10 @@ pub struct Change<'a> {
     pub copies_from: &'a str,
     /// Microseconds since 2000-01-01.
     pub now: i64,
+    /// Whether there is any handler, or event type, at all: without, they cost nothing.
+    pub flags: Flags,
+    compiled: Option<Option<Rc<Compiled>>>,
+    fired: Vec<Fired>,
     key: Option<&'a str>,
     actor: String,
     on_behalf_of: Option<String>,
@@ -59,6 +67,32 @@ pub struct NewEvent<'a> {
 pub struct NewCheckpoint<'a> {
     pub kind: &'a str,
     pub label: Option<&'a str>,
+    pub protected: bool,
+    pub metadata: Jsonb,
+}
+
+impl<'a> NewEvent<'a> {
+    pub fn new(type_name: &'a str, payload: Jsonb, writes: Vec<Write>) -> NewEvent<'a> {
+        NewEvent { type_name, payload, writes, checkpoint: None }
+    }
+
+    /// With a checkpoint that a policy asks for, where there is a reason.
+    pub fn due(mut self, kind: Option<&'static str>) -> NewEvent<'a> {
+        self.checkpoint = self.checkpoint.or(kind.map(NewCheckpoint::automatic));
+        self
+    }
+}
+
+impl NewCheckpoint<'_> {
+    fn automatic(kind: &'static str) -> NewCheckpoint<'static> {
+        NewCheckpoint { kind, label: None, protected: false, metadata: Jsonb::parse("{}") }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Flags {
+    handlers: bool,
+    pub event_types: bool,
 }
 
 /// What the caller of a writing function may say of any of them.
@@ -87,9 +121,16 @@ impl<'a> Request<'a> {
     /// As `open`; None where the run does not exist.
     pub fn try_open(self, type_name: &str) -> Result<Option<Opened<'a>>> {
         let db = Db::write();
-        let Some(run) = Run::read(&db.query(&LOCK_RUN, &[self.run_id.into_datum()])) else {
+        let mut rows = db.query(&LOCK_RUN, &[self.run_id.into_datum()]);
+        if rows.is_empty() {
+            // Dropped and started again by one transaction while we waited for it: a fresh snapshot sees the new run.
+            rows = db.query(&LOCK_RUN, &[self.run_id.into_datum()]);
+        }
+        let Some(run) = Run::read(&rows) else {
             return Ok(None);
         };
+        let flags = Flags { handlers: rows.get(0, 9).unwrap_or(false), event_types: rows.get(0, 10).unwrap_or(false) };
+        drop(rows);
         access::may_write(&db, self.run_id, &run.owner)?;
         let (head, uses) = self.read_head(&db)?;
         if let Some(key) = self.key
@@ -106,24 +147,31 @@ impl<'a> Request<'a> {
         }
         // Read after the lock is held, so that times never fall along the log.
         let now = settings::now()?;
-        Ok(Some(Opened::Change(Box::new(self.change(db, run, head, now)))))
+        let mut change = self.change(db, run, head, now);
+        change.flags = flags;
+        Ok(Some(Opened::Change(Box::new(change))))
     }
 
     /// A run that this call has just inserted.
     pub fn create(self, db: Db, run: Run, now: i64) -> Change<'a> {
-        self.change(db, run, Head::default(), now)
+        let mut change = self.change(db, run, Head::default(), now);
+        change.flags = Flags { handlers: true, event_types: true };
+        change
     }
 
     fn change(self, db: Db, run: Run, head: Head, now: i64) -> Change<'a> {
         Change {
             now,
+            flags: Flags::default(),
+            compiled: None,
+            fired: Vec::new(),
             actor: access::role_name(db.caller),
             db,
             run_id: self.run_id,
             copies_from: self.run_id,
             run,
             head,
-            cells: Cells::default(),
+            cells: Cells::of(self.run_id),
             key: self.key,
             on_behalf_of: self.on_behalf_of,
         }
@@ -153,7 +201,13 @@ impl<'a> Request<'a> {
     }
 
     fn invisible_conflict(&self) -> Error {
-        Error::Conflict { run: self.run_id.to_owned(), expected: None, actual: None, conflicts: Vec::new() }
+        Error::Conflict {
+            run: self.run_id.to_owned(),
+            variable: None,
+            expected: None,
+            actual: None,
+            conflicts: Vec::new(),
+        }
     }
 }
 
@@ -194,12 +248,16 @@ fn find_use(db: &Db, run_id: &str, run: &Run, key: &str, head: i64, uses: Vec<(i
         return Some(found);
     }
     // What a fork has from its parents came with its own first version.
-    let mut child = (run_id.to_owned(), run.parent.clone());
+    let mut child = (run_id.to_owned(), run.clone());
     loop {
-        let (id, Some((parent, at))) = child else { return None };
+        let (id, run) = child;
+        if run.parent.is_none() && !run.orphan {
+            return None;
+        }
         if let Some(found) = inherited(db, &id, key) {
             return Some(found);
         }
+        let (parent, at) = run.parent?;
         let rows = db.query(&KEY_USES, &[parent.as_str().into_datum(), key.into_datum(), at.into_datum()]);
         let uses = (0..rows.len())
             .map(|row| (rows.get(row, 1).unwrap_or_default(), rows.get(row, 2).unwrap_or_default()))
@@ -207,7 +265,7 @@ fn find_use(db: &Db, run_id: &str, run: &Run, key: &str, head: i64, uses: Vec<(i
         if let Some((_, type_name)) = live(&parent, at, uses) {
             return Some((1, type_name));
         }
-        let next = Run::read(&db.query(&READ_RUN, &[parent.as_str().into_datum()])).and_then(|run| run.parent);
+        let next = Run::read(&db.query(&READ_RUN, &[parent.as_str().into_datum()]))?;
         child = (parent, next);
     }
 }
@@ -244,7 +302,7 @@ impl<'a> Change<'a> {
 
     pub fn conflict(&self, expected: Option<i64>, conflicts: Vec<String>) -> Error {
         let actual = Some(self.head.version);
-        Error::Conflict { run: self.run_id.to_owned(), expected, actual, conflicts }
+        Error::Conflict { run: self.run_id.to_owned(), variable: None, expected, actual, conflicts }
     }
 
     /// 55000 where the run is finished.
@@ -272,17 +330,100 @@ impl<'a> Change<'a> {
         // Never earlier than the event before, whatever the clock does.
         let at = self.now.max(self.head.at);
         let last = events.len() - 1;
+        let mut every = self.time_of_next_checkpoint()?;
         let mut cells = Vec::new();
         let mut rows = Vec::with_capacity(events.len());
         for (index, event) in events.iter_mut().enumerate() {
             event.writes.sort_by(|a, b| a.id.cmp(&b.id));
             let key = if index == last { self.key } else { None };
+            if event.checkpoint.is_none() && self.head.version > 0 {
+                let octets = event.payload.text().len() + event.writes.iter().map(|write| write.octets).sum::<usize>();
+                event.checkpoint = self.due(octets as i64, every.is_some_and(|every| every <= at))?;
+            }
+            if event.checkpoint.is_some() {
+                every = None;
+            }
             rows.push(self.link(event, at, key));
             cells.extend(std::mem::take(&mut event.writes).into_iter().map(|write| (self.head.version, write)));
         }
         self.insert_events(&events, &rows)?;
         insert_cells(&self.db, self.copies_from, self.run_id, cells);
+        for (event, row) in events.iter().zip(&rows) {
+            if let Some(checkpoint) = &event.checkpoint {
+                self.insert_checkpoint(checkpoint, &row.head);
+            }
+            if self.flags.handlers {
+                let (type_name, payload) = (event.type_name.to_owned(), event.payload);
+                self.fired.push(Fired { version: row.head.version, type_name, payload });
+            }
+        }
         Ok(self.head.version)
+    }
+
+    /// The definition that the run is checked against, if it has a workflow.
+    pub fn compiled(&mut self) -> Result<Option<Rc<Compiled>>> {
+        if self.compiled.is_none() {
+            let workflow = self.run.workflow.as_ref();
+            self.compiled = Some(workflow.map(|reference| workflow::load(&self.db, reference)).transpose()?);
+        }
+        Ok(self.compiled.clone().flatten())
+    }
+
+    /// When the policy's time since the last checkpoint is over. Only runs with such a policy look for that time.
+    fn time_of_next_checkpoint(&mut self) -> Result<Option<i64>> {
+        let Some(every) = self.compiled()?.and_then(|compiled| compiled.definition.policy.every) else {
+            return Ok(None);
+        };
+        if self.head.version == 0 {
+            return Ok(None);
+        }
+        let version = self.head.checkpoint_version.unwrap_or(1);
+        let rows = self.db.query(&EVENT_HASH, &[self.run_id.into_datum(), version.into_datum()]);
+        Ok(if rows.is_empty() { None } else { rows.get::<i64>(0, 2).map(|at| at.saturating_add(every)) })
+    }
+
+    /// The checkpoint that the policy asks for after this many more octets, or because of the time.
+    fn due(&mut self, octets: i64, time: bool) -> Result<Option<NewCheckpoint<'static>>> {
+        let bytes = self.compiled()?.and_then(|compiled| compiled.definition.policy.bytes);
+        let full = bytes.is_some_and(|bytes| self.head.bytes_since_checkpoint.saturating_add(octets) >= bytes);
+        Ok(if full {
+            Some(NewCheckpoint::automatic("bytes"))
+        } else if time {
+            Some(NewCheckpoint::automatic("time"))
+        } else {
+            None
+        })
+    }
+
+    fn insert_checkpoint(&self, checkpoint: &NewCheckpoint<'_>, head: &Head) {
+        self.db.query(
+            &INSERT_CHECKPOINT,
+            &[
+                self.run_id.into_datum(),
+                head.version.into_datum(),
+                checkpoint.kind.into_datum(),
+                checkpoint.label.into_datum(),
+                checkpoint.protected.into_datum(),
+                checkpoint.metadata.into_datum(),
+                head.at.into_datum(),
+            ],
+        );
+    }
+
+    /// Who acts, as the event records it.
+    pub fn actors(&self) -> (&str, Option<&str>) {
+        (&self.actor, self.on_behalf_of.as_deref())
+    }
+
+    /// Ends the change, and then calls the handlers of what was appended, as the caller.
+    pub fn close(mut self, version: i64) -> Result<i64> {
+        let workflow = self.run.workflow.as_ref().map(|workflow| workflow.name.clone());
+        let fired = std::mem::take(&mut self.fired);
+        let calls = handler::calls(&self.db, workflow.as_deref(), fired);
+        let run_id = self.run_id;
+        drop(self);
+        handler::run(run_id, calls);
+        Ok(version)
     }
 
     /// Makes the event the new head of the chain.

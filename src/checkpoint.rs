@@ -65,33 +65,10 @@ fn checkpoint(
         }
         let replaces = taken.map(|(version, _)| version);
         let payload = Jsonb::of(&Created { metadata: raw(metadata.text()), replaces });
-        let new = NewCheckpoint { kind, label };
-        let version = change.append(NewEvent {
-            type_name: "checkpoint.created",
-            payload,
-            writes: vec![],
-            checkpoint: Some(new),
-        })?;
-        insert(change, kind, label, false, metadata);
-        Ok(version)
+        let checkpoint = Some(NewCheckpoint { kind, label, protected: false, metadata });
+        change.append(NewEvent { type_name: "checkpoint.created", payload, writes: vec![], checkpoint })
     })?;
     Ok(version)
-}
-
-/// The row of the checkpoint that the last event made.
-fn insert(change: &Change<'_>, kind: &str, label: Option<&str>, protected: bool, metadata: Jsonb) {
-    change.db.query(
-        &INSERT_CHECKPOINT,
-        &[
-            change.run_id.into_datum(),
-            change.head.version.into_datum(),
-            kind.into_datum(),
-            label.into_datum(),
-            protected.into_datum(),
-            metadata.into_datum(),
-            change.head.at.into_datum(),
-        ],
-    );
 }
 
 /// Version and protection of a labelled checkpoint.
@@ -126,7 +103,7 @@ fn protect_checkpoint(
         change
             .db
             .query(&PROTECT_CHECKPOINT, &[change.run_id.into_datum(), version.into_datum(), protected.into_datum()]);
-        change.append(NewEvent { type_name, payload, writes: vec![], checkpoint: None })
+        change.append(NewEvent::new(type_name, payload, vec![]))
     })?;
     Ok(version)
 }

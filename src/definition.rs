@@ -33,12 +33,15 @@ pub struct Graph {
 pub struct Node {
     pub type_name: String,
     /// Of a loop: `data.maxCount`.
-    #[allow(dead_code)]
     pub max_count: Option<i64>,
+    /// Of a loop: `data.context` is `"loop"`, so the context of its body leaves the live state when it ends.
+    pub scopes_context: bool,
 }
 
 #[derive(Debug)]
 pub struct Edge {
+    /// Its position in the definition.
+    pub index: usize,
     pub source: String,
     pub target: String,
     pub handle: String,
@@ -47,7 +50,6 @@ pub struct Edge {
 #[derive(Debug, Default)]
 pub struct Variable {
     pub schema: Option<String>,
-    #[allow(dead_code)]
     pub group: Option<String>,
     pub default: Option<String>,
 }
@@ -129,8 +131,12 @@ fn parse_nodes(raw: &RawValue, definition: &mut Definition, problems: &mut Probl
             }
         };
         let mut max_count = None;
+        let mut scopes_context = false;
         if type_name == "loop" {
             let data = node.get("data").and_then(|data| object(data.get()));
+            scopes_context = data
+                .as_ref()
+                .is_some_and(|data| scalar::<String>(data, "context").flatten().as_deref() == Some("loop"));
             if let Some(raw) = data.as_ref().and_then(|data| data.get("maxCount")) {
                 match serde_json::from_str::<i64>(raw.get()) {
                     Ok(count) if count >= 0 => max_count = Some(count),
@@ -138,7 +144,7 @@ fn parse_nodes(raw: &RawValue, definition: &mut Definition, problems: &mut Probl
                 }
             }
         }
-        if definition.nodes.insert(id, Node { type_name, max_count }).is_some() {
+        if definition.nodes.insert(id, Node { type_name, max_count, scopes_context }).is_some() {
             problems.push((format!("{path}/id"), "id is used by another node".into()));
         }
     }
@@ -175,7 +181,7 @@ fn parse_edges(raw: &RawValue, definition: &mut Definition, problems: &mut Probl
             }
         };
         if let (Some(source), Some(target)) = (source, target) {
-            definition.edges.push(Edge { source, target, handle });
+            definition.edges.push(Edge { index, source, target, handle });
         }
     }
 }
@@ -183,22 +189,23 @@ fn parse_edges(raw: &RawValue, definition: &mut Definition, problems: &mut Probl
 fn check_graph(definition: &Definition, problems: &mut Problems) {
     let type_of = |id: &str| definition.nodes.get(id).map(|node| node.type_name.as_str()).unwrap_or("");
     for edge in &definition.edges {
-        let name = format!("edge from {:?} to {:?}", edge.source, edge.target);
+        let path = format!("/edges/{}", edge.index);
+        let mut problem = |message: &str| problems.push((path.clone(), message.to_owned()));
         if edge.handle == "loop_body" && type_of(&edge.source) != "loop" {
-            problems.push(("/edges".into(), format!("{name}: loop_body leaves a node of type loop")));
+            problem("loop_body leaves a node of type loop");
         }
         if edge.handle == "loop_next" {
             if type_of(&edge.target) != "loop" {
-                problems.push(("/edges".into(), format!("{name}: loop_next leads back to a node of type loop")));
+                problem("loop_next leads back to a node of type loop");
             } else if !definition.loop_body(&edge.target).contains(edge.source.as_str()) {
-                problems.push(("/edges".into(), format!("{name}: loop_next starts inside the loop's body")));
+                problem("loop_next starts inside the loop's body");
             }
         }
         let condition = edge.handle.strip_prefix("condition-");
         if condition.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
             && type_of(&edge.source) != "condition"
         {
-            problems.push(("/edges".into(), format!("{name}: condition-N leaves a node of type condition")));
+            problem("condition-N leaves a node of type condition");
         }
     }
     if let Some(id) = definition.node_in_cycle() {

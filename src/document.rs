@@ -109,7 +109,7 @@ impl Document {
 }
 
 /// The name of a field that is an engine cell.
-fn engine_field(field: &str) -> Result<()> {
+pub fn engine_field(field: &str) -> Result<()> {
     args::name(Some(field), "a field of state")?;
     if field.starts_with("layra.") {
         return Err(Error::argument("fields that start with \"layra.\" are the extension's own"));
@@ -214,7 +214,13 @@ fn save(request: Request<'_>, document: Document, expected: Option<i64>) -> Resu
             return Err(Error::NoSuchRun(request.run_id.to_owned()));
         }
         let db = Db::write();
-        let run = Run { status: Status::Running, owner: access::role_name(db.caller), workflow: None, parent: None };
+        let run = Run {
+            status: Status::Running,
+            owner: access::role_name(db.caller),
+            workflow: None,
+            parent: None,
+            orphan: false,
+        };
         let now = settings::now()?;
         if run.insert(&db, request.run_id, Jsonb::parse("{}"), now) {
             break (request.create(db, run, now), true);
@@ -226,7 +232,8 @@ fn save(request: Request<'_>, document: Document, expected: Option<i64>) -> Resu
     change.require_unfinished()?;
     let payload = if created { first_payload(&change.run, Jsonb::parse("{}"), None) } else { Jsonb::parse("{}") };
     let writes = plan(&mut change, document, created)?;
-    change.append(NewEvent { type_name: "state.saved", payload, writes, checkpoint: None })
+    let version = change.append(NewEvent::new("state.saved", payload, writes))?;
+    change.close(version)
 }
 
 /// The rows that turn the stored state into the document.
@@ -242,13 +249,20 @@ fn plan(change: &mut Change<'_>, document: Document, created: bool) -> Result<Ve
     let mut writes = variables::plan_loaded(change, values)?;
     gone.retain(|id| id.scope != "variable");
 
+    let mut unleased = Vec::new();
     // A node or loop is touched only where what the document shows of it differs: details and attempts survive.
     for (key, shown) in document.statuses {
         let id = CellId::new("node", key);
         gone.remove(&id);
         if stored.values.get(&id).is_none_or(|value| node::shown(value) != shown) {
+            if stored.values.get(&id).is_some_and(|value| node::is_leased(value)) {
+                unleased.push(id.key.clone());
+            }
             writes.extend(change.cells.write(id, Some(node::from_shown(&shown)), MAX_VALUE)?);
         }
+    }
+    if !unleased.is_empty() {
+        node::release(change, unleased);
     }
     for (key, index) in document.loops {
         let id = CellId::new("loop", key);
@@ -354,17 +368,17 @@ fn read(run_id: Option<&str>, at_version: Option<i64>) -> Result<Jsonb> {
     let at_version = at_version.map(|version| args::version(Some(version), "at_version")).transpose()?;
     let reader = Reader::open(run_id)?;
     reader.version(at_version, "at_version")?;
-    Ok(Jsonb::parse(&document_text(&reader, at_version)))
+    Ok(Jsonb::parse(&document_text(&reader.db, run_id, at_version)))
 }
 
 /// The document's JSON text at a version (the newest: None).
-pub fn document_text(reader: &Reader<'_>, at_version: Option<i64>) -> String {
+pub fn document_text(db: &Db, run_id: &str, at_version: Option<i64>) -> String {
     let mut objects: BTreeMap<&str, BTreeMap<String, String>> = BTreeMap::new();
     let mut lists: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     let mut fields: BTreeMap<String, String> = BTreeMap::new();
     let mut saved: Option<Vec<String>> = None;
     let mut graph_reference = None;
-    let cells = live_cells(reader, None, at_version);
+    let cells = live_cells(db, run_id, None, at_version);
     for cell in &cells {
         let text = cell.value.as_ref().map_or("null", |value| value.text());
         let mut show = |field: &'static str, text: String| {
@@ -405,7 +419,7 @@ pub fn document_text(reader: &Reader<'_>, at_version: Option<i64>) -> String {
         fields.insert((*field).to_owned(), text);
     }
     if let Some(reference) = graph_reference {
-        let (nodes, edges) = graph::load(&reader.db, &reference);
+        let (nodes, edges) = graph::load(db, &reference);
         for (field, value) in [(NODES, nodes), (EDGES, edges)] {
             if let Some(value) = value
                 && saved.as_ref().is_none_or(|saved| saved.iter().any(|s| s == field))

@@ -32,14 +32,24 @@ pub enum Error {
     RunExists(String),
     #[error("run {run:?} has a checkpoint {label:?} already")]
     LabelExists { run: String, label: String },
-    #[error("shared workflow {name:?} belongs to role {owner:?}")]
-    SharedNameTaken { name: String, owner: String },
+    #[error("shared {what} {name:?} belongs to role {owner:?}")]
+    SharedNameTaken { what: &'static str, name: String, owner: String },
+    #[error("breaker {0:?} does not exist")]
+    NoSuchBreaker(String),
+    #[error("node {node:?} of run {run:?} is held by {}", holder.as_deref().unwrap_or("another worker"))]
+    LeaseHeld { run: String, node: String, holder: Option<String>, until: Option<String> },
     #[error("permission denied for run {0:?}")]
     NotYours(String),
-    #[error("{0}")]
-    Privilege(String),
-    #[error("version conflict on run {run:?}{}", conflict_suffix(*.expected, *.actual))]
-    Conflict { run: String, expected: Option<i64>, actual: Option<i64>, conflicts: Vec<String> },
+    #[error("{message}")]
+    Privilege { message: String, hint: &'static str },
+    #[error("version conflict on {}run {run:?}{}", of_variable(.variable), conflict_suffix(*.expected, *.actual))]
+    Conflict {
+        run: String,
+        variable: Option<String>,
+        expected: Option<i64>,
+        actual: Option<i64>,
+        conflicts: Vec<String>,
+    },
     #[error("{what} of run {run:?} breaks {} rule(s)", violations.len())]
     Invalid { run: String, what: &'static str, violations: Vec<Violation> },
     #[error("{message}")]
@@ -48,6 +58,10 @@ pub enum Error {
     Limit(String),
     #[error("{0}")]
     Corrupt(String),
+}
+
+fn of_variable(variable: &Option<String>) -> String {
+    variable.as_ref().map(|name| format!("variable {name:?} of ")).unwrap_or_default()
 }
 
 fn conflict_suffix(expected: Option<i64>, actual: Option<i64>) -> String {
@@ -70,11 +84,13 @@ impl Error {
         use PgSqlErrorCode::*;
         match self {
             Error::Argument { .. } | Error::Definition { .. } => ERRCODE_INVALID_PARAMETER_VALUE,
-            Error::NoSuchRun(_) | Error::NoSuchCheckpoint { .. } | Error::NoSuchWorkflow { .. } => {
-                ERRCODE_NO_DATA_FOUND
-            }
+            Error::NoSuchRun(_)
+            | Error::NoSuchCheckpoint { .. }
+            | Error::NoSuchWorkflow { .. }
+            | Error::NoSuchBreaker(_) => ERRCODE_NO_DATA_FOUND,
+            Error::LeaseHeld { .. } => ERRCODE_LOCK_NOT_AVAILABLE,
             Error::RunExists(_) | Error::LabelExists { .. } | Error::SharedNameTaken { .. } => ERRCODE_UNIQUE_VIOLATION,
-            Error::NotYours(_) | Error::Privilege(_) => ERRCODE_INSUFFICIENT_PRIVILEGE,
+            Error::NotYours(_) | Error::Privilege { .. } => ERRCODE_INSUFFICIENT_PRIVILEGE,
             Error::Conflict { .. } => ERRCODE_T_R_SERIALIZATION_FAILURE,
             Error::Invalid { .. } => ERRCODE_CHECK_VIOLATION,
             Error::State { .. } => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -93,7 +109,7 @@ impl Error {
                     .collect();
                 Some(json!({"problems": shown, "problem_count": problems.len()}))
             }
-            Error::Conflict { run, expected, actual, conflicts } => Some(json!({
+            Error::Conflict { run, expected, actual, conflicts, .. } => Some(json!({
                 "run_id": run,
                 "expected": expected,
                 "actual": actual,
@@ -107,6 +123,9 @@ impl Error {
                     .map(|v| json!({"path": v.path, "keyword": v.keyword}))
                     .collect();
                 Some(json!({"run_id": run, "violations": shown, "violation_count": violations.len()}))
+            }
+            Error::LeaseHeld { run, node, holder, until } => {
+                Some(json!({"run_id": run, "node_id": node, "holder": holder, "until": until}))
             }
             _ => None,
         }
@@ -124,8 +143,10 @@ impl Error {
             Error::RunExists(_) => "Choose another run id, or pass the idempotency_key of the first call to repeat it.",
             Error::LabelExists { .. } => "Use another label, or replace => true to move this one.",
             Error::SharedNameTaken { .. } => "Shared names are unique: choose another name, or leave out shared.",
+            Error::NoSuchBreaker(_) => "Define it with layra.define_breaker; roles see their own breakers.",
+            Error::LeaseHeld { .. } => "Take another node, or wait until the lease is over.",
             Error::NotYours(_) => "Only roles with the privileges of the run's owner change it; auditors may read it.",
-            Error::Privilege(_) => "See layra.grant_access.",
+            Error::Privilege { hint, .. } => hint,
             Error::Conflict { .. } => {
                 "Read the run again and retry. layra.set_variables can also merge: on_conflict => 'merge'."
             }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::jsonb::Jsonb;
 use crate::run::{Reader, with_change};
 use crate::statements::EVENTS;
-use crate::{variables, workflow};
+use crate::{event_type, variables};
 use pgrx::IntoDatum;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -112,12 +112,21 @@ fn append(request: Request<'_>, events: Vec<Given>, expected: Option<i64>) -> Re
     })
 }
 
-fn check_payloads(change: &Change<'_>, events: &[Given]) -> Result<()> {
-    let compiled = change.run.workflow.as_ref().map(|reference| workflow::load(&change.db, reference)).transpose()?;
-    let limit = compiled
+fn check_payloads(change: &mut Change<'_>, events: &[Given]) -> Result<()> {
+    let limit = change
+        .compiled()?
         .and_then(|compiled| compiled.definition.policy.payload_bytes)
         .map_or(MAX_VALUE, |bytes| (bytes as usize).min(MAX_VALUE));
-    events.iter().try_for_each(|event| args::within_limit(event.payload.text(), limit, "payload"))
+    let what = format!("payload of an event of run {:?}", change.run_id);
+    events.iter().try_for_each(|event| args::within_limit(event.payload.text(), limit, &what))?;
+    if change.flags.event_types {
+        let given: Vec<(&str, Jsonb)> = events.iter().map(|event| (event.type_name.as_str(), event.payload)).collect();
+        let violations = event_type::violations(&change.db, &change.run.owner, &given)?;
+        if !violations.is_empty() {
+            return Err(Error::Invalid { run: change.run_id.to_owned(), what: "an event", violations });
+        }
+    }
+    Ok(())
 }
 
 type EventRow = (i64, String, Option<Jsonb>, Vec<String>, String, Option<String>, Option<TimestampWithTimeZone>);

@@ -35,9 +35,12 @@ fn fork(run_id: Option<&str>, new_run_id: Option<&str>, at_version: Option<i64>,
         return Ok(first);
     }
     let db = Db::write();
-    let Some(parent) = Run::read(&db.query(&SHARE_RUN, &[parent_id.into_datum()])) else {
+    let rows = db.query(&SHARE_RUN, &[parent_id.into_datum()]);
+    let Some(parent) = Run::read(&rows) else {
         return Err(Error::NoSuchRun(parent_id.to_owned()));
     };
+    let metadata = rows.jsonb(0, 9);
+    drop(rows);
     access::may_write(&db, parent_id, &parent.owner)?;
     let head: i64 = db.query(&HEAD, &[parent_id.into_datum()]).get(0, 1).unwrap_or_default();
     let version = at_version.unwrap_or(head);
@@ -49,8 +52,9 @@ fn fork(run_id: Option<&str>, new_run_id: Option<&str>, at_version: Option<i64>,
         owner,
         workflow: parent.workflow,
         parent: Some((parent_id.to_owned(), version)),
+        orphan: false,
     };
-    let metadata = Jsonb::parse("{}");
+    let metadata = metadata.unwrap_or_else(|| Jsonb::parse("{}"));
     let now = settings::now()?;
     if !run.insert(&db, request.run_id, metadata, now) {
         // Somebody made it since we looked.
@@ -75,7 +79,8 @@ fn fork(run_id: Option<&str>, new_run_id: Option<&str>, at_version: Option<i64>,
     drop(live);
     debug_assert!(writes.iter().all(|write| !matches!(write.content, Content::Unset)));
     let payload = first_payload(&change.run, metadata, Some(Parent { run_id: parent_id, version, hash: hex(&hash) }));
-    change.append(NewEvent { type_name: "run.forked", payload, writes, checkpoint: None })
+    let version = change.append(NewEvent::new("run.forked", payload, writes))?;
+    change.close(version)
 }
 
 /// The first call's version, where the new run exists and this is a repetition; else 23505.

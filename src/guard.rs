@@ -52,8 +52,8 @@ impl Guard {
     }
 }
 
-impl Drop for Guard {
-    fn drop(&mut self) {
+impl Guard {
+    fn leave(&self) {
         // SAFETY: restores what `enter` read.
         unsafe {
             pg_sys::SetUserIdAndSecContext(self.user, self.context);
@@ -61,6 +61,32 @@ impl Drop for Guard {
             pg_sys::enable_bitmapscan = self.bitmapscan;
             pg_sys::enable_sort = self.sort;
             pg_sys::jit_enabled = self.jit;
+        }
+    }
+}
+
+impl Guard {
+    /// The caller again, until the result is dropped.
+    pub fn suspend(&self) -> Suspended {
+        self.leave();
+        Suspended
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// A guard that is left for a while. Dropping it takes the owner's role again; the outer guard restores the caller's.
+pub struct Suspended;
+
+impl Drop for Suspended {
+    fn drop(&mut self) {
+        // An error is on its way out: the outer guard has nothing left to do but to restore the caller, whom we are.
+        if !std::thread::panicking() {
+            std::mem::forget(Guard::enter());
         }
     }
 }

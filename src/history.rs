@@ -1,11 +1,11 @@
 //! Reading the past: the history of a cell, the cells at a version, the version at a time, the digest.
 
 use crate::args;
-use crate::hash::hex;
+use crate::hash::{Hash, hex};
 use crate::jsonb::Jsonb;
 use crate::run::Reader;
 use crate::settings;
-use crate::spi::Rows;
+use crate::spi::{Db, Rows};
 use crate::statements::{CELLS_AT, CONTEXT_AT, EVENT_HASH, HISTORY, NEWEST_CELLS};
 use pgrx::IntoDatum;
 use pgrx::datum::TimestampWithTimeZone;
@@ -53,6 +53,9 @@ fn history(
             )
         })
         .collect();
+    // Entries of a list are cells of their own, which the index has one after the other: stable, so by version, then ordinal.
+    let mut history = history;
+    history.sort_by_key(|row| row.1);
     Ok(TableIterator::new(history))
 }
 
@@ -65,12 +68,13 @@ pub struct LiveCell {
     pub version: i64,
     pub revision: i64,
     pub value: Option<Jsonb>,
+    pub hash: Option<Hash>,
 }
 
 /// The live cells of some scopes (all: None) at a version (the newest: None), context in the order of its entries.
 /// Variables, nodes and loops are read without a look at context.
-pub fn live_cells(reader: &Reader<'_>, scope: Option<&str>, at_version: Option<i64>) -> Vec<LiveCell> {
-    let run_id = reader.run_id.into_datum();
+pub fn live_cells(db: &Db, run_id: &str, scope: Option<&str>, at_version: Option<i64>) -> Vec<LiveCell> {
+    let run_id = run_id.into_datum();
     let mut cells = Vec::new();
     if scope != Some("context") {
         // Scopes sort as context, engine, loop, node, variable.
@@ -79,14 +83,14 @@ pub fn live_cells(reader: &Reader<'_>, scope: Option<&str>, at_version: Option<i
         collect(
             &mut cells,
             match at_version {
-                None => reader.db.query(&NEWEST_CELLS, &[run_id, low, high]),
-                Some(version) => reader.db.query(&CELLS_AT, &[run_id, low, high, version.into_datum()]),
+                None => db.query(&NEWEST_CELLS, &[run_id, low, high]),
+                Some(version) => db.query(&CELLS_AT, &[run_id, low, high, version.into_datum()]),
             },
         );
     }
     if scope.is_none() || scope == Some("context") {
         let version = at_version.unwrap_or(i64::MAX);
-        collect(&mut cells, reader.db.query(&CONTEXT_AT, &[run_id, version.into_datum()]));
+        collect(&mut cells, db.query(&CONTEXT_AT, &[run_id, version.into_datum()]));
     }
     cells
 }
@@ -99,6 +103,7 @@ fn collect(cells: &mut Vec<LiveCell>, rows: Rows) {
         version: rows.get(row, 4).unwrap_or_default(),
         revision: rows.get(row, 5).unwrap_or_default(),
         value: rows.jsonb(row, 6),
+        hash: rows.hash(row, 7),
     }));
 }
 
@@ -127,7 +132,7 @@ fn cells(
     let at_version = at_version.map(|version| args::version(Some(version), "at_version")).transpose()?;
     let reader = Reader::open(run_id)?;
     reader.version(at_version, "at_version")?;
-    let rows: Vec<_> = live_cells(&reader, scope, at_version)
+    let rows: Vec<_> = live_cells(&reader.db, run_id, scope, at_version)
         .into_iter()
         .filter_map(|cell| Some((cell.scope, cell.key, cell.ordinal?, cell.version, cell.revision, cell.value)))
         .collect();

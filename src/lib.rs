@@ -9,6 +9,7 @@ use pgrx::prelude::*;
 
 mod access;
 mod args;
+mod breaker;
 mod cell;
 mod change;
 mod checkpoint;
@@ -18,22 +19,28 @@ mod diff;
 mod document;
 mod error;
 mod event;
+mod event_type;
 mod fork;
 mod graph;
 mod guard;
+mod handler;
 mod hash;
 mod history;
+mod interaction;
 mod jsonb;
 mod list;
+mod loops;
 mod merge;
 mod name;
 mod node;
+mod recovery;
 mod rollback;
 mod run;
 mod schema;
 mod settings;
 mod spi;
 mod statements;
+mod validate;
 mod variables;
 mod verify;
 mod workflow;
@@ -48,6 +55,7 @@ extension_sql_file!(
     name = "security",
     requires = ["views", access::owns, access::reads_every_run]
 );
+extension_sql_file!("../sql/execution.sql", name = "execution", requires = ["security", breaker::breaker_state]);
 extension_sql_file!("../sql/comments.sql", name = "comments", finalize);
 
 #[pg_guard]

@@ -1,4 +1,4 @@
-//! Arguments of PostgreSQL's type `name`.
+//! Arguments of PostgreSQL's types `name` and `regprocedure`.
 
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::nullable::Nullable;
@@ -31,6 +31,45 @@ unsafe impl SqlTranslatable for Name {
 
 // SAFETY: unboxes with `from_datum`, as pgrx's own types do.
 unsafe impl<'fcx> ArgAbi<'fcx> for Name {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: stated by the caller.
+        unsafe { arg.unbox_arg_using_from_datum().expect("argument must not be null") }
+    }
+
+    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
+        // SAFETY: stated by the caller.
+        unsafe { arg.unbox_arg_using_from_datum().into() }
+    }
+}
+
+/// A function, as regprocedure holds it.
+pub struct Procedure(pg_sys::Oid);
+
+impl Procedure {
+    /// `schema.name(argument types)`, quoted where needed: what is stored, because an OID does not survive a dump.
+    pub fn qualified(&self) -> String {
+        // SAFETY: an OID that regprocedure resolved; the C string is copied.
+        unsafe { CStr::from_ptr(pg_sys::format_procedure_qualified(self.0)).to_string_lossy().into_owned() }
+    }
+}
+
+impl FromDatum for Procedure {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, typoid: pg_sys::Oid) -> Option<Procedure> {
+        // SAFETY: regprocedure is an OID.
+        unsafe { pg_sys::Oid::from_polymorphic_datum(datum, is_null, typoid).map(Procedure) }
+    }
+}
+
+// SAFETY: the SQL type is regprocedure, which is only taken, never returned.
+unsafe impl SqlTranslatable for Procedure {
+    const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(Procedure);
+    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
+    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("regprocedure"));
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("regprocedure")));
+}
+
+// SAFETY: unboxes with `from_datum`, as pgrx's own types do.
+unsafe impl<'fcx> ArgAbi<'fcx> for Procedure {
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
         // SAFETY: stated by the caller.
         unsafe { arg.unbox_arg_using_from_datum().expect("argument must not be null") }

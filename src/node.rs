@@ -1,18 +1,60 @@
-//! A node's cell: the part of its state that the state document shows.
+//! Nodes: a worker takes one, works, acknowledges. And the part of a node's state that the state document shows.
 
+use crate::args::{self, MAX_VALUE};
+use crate::cell::{COUNTER, CellId, Write};
+use crate::change::{Change, NewEvent, Opened, Request};
+use crate::error::{Error, Result};
+use crate::hash::value_hash;
 use crate::jsonb::Jsonb;
+use crate::run::{Reader, Status, raw, with_change};
+use crate::statements::*;
+use crate::{document, settings, variables};
+use pgrx::IntoDatum;
+use pgrx::datum::{Interval, TimestampWithTimeZone};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-/// The field `status` of a node cell's value.
-pub fn status(value: &str) -> String {
-    let fields: BTreeMap<String, &RawValue> = serde_json::from_str(value).unwrap_or_default();
-    fields.get("status").and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+// --------------------------------------------------------------------------------------------- the cell of a node
+
+/// The value of a node's cell. A CHECK constraint keeps the same rules.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Node {
+    pub status: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker: Option<String>,
+    /// Whether there is a lease that can run out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leased: bool,
+    /// Of a completed node: the ordinal of its output in its context.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Box<RawValue>>,
+}
+
+impl Node {
+    pub fn parse(value: Option<&Jsonb>) -> Node {
+        value.and_then(|value| serde_json::from_str(value.text()).ok()).unwrap_or_else(Node::pending)
+    }
+
+    pub fn pending() -> Node {
+        Node { status: "pending".into(), ..Node::default() }
+    }
+
+    fn id(node_id: &str) -> CellId {
+        CellId::new("node", node_id)
+    }
 }
 
 /// What `execution_status` shows: true = completed or skipped, null = running, false = the rest.
 pub fn shown(value: &str) -> &'static str {
-    match status(value).as_str() {
+    let node: Node = serde_json::from_str(value).unwrap_or_default();
+    match node.status.as_str() {
         "completed" | "skipped" => "true",
         "running" => "null",
         _ => "false",
@@ -28,13 +70,544 @@ pub fn from_shown(shown: &str) -> Jsonb {
     })
 }
 
+/// Whether a node's cell tells of a lease.
+pub fn is_leased(value: &str) -> bool {
+    serde_json::from_str::<Node>(value).is_ok_and(|node| node.leased)
+}
+
 /// A node that comes back from the past: nobody works on it any more, so `running` becomes `pending`. None where the
 /// value stays as it is.
 pub fn restored(value: &str) -> Option<Jsonb> {
-    let mut fields: BTreeMap<String, &RawValue> = serde_json::from_str(value).ok()?;
-    if status(value) != "running" {
-        return None;
+    let node: Node = serde_json::from_str(value).ok()?;
+    (node.status == "running").then(|| Jsonb::of(&Node::pending()))
+}
+
+// ------------------------------------------------------------------------------------------------------------ context
+
+/// The counter of a node's context list.
+#[derive(Debug, Default, Clone, Copy, Serialize, Deserialize)]
+pub struct Counter {
+    pub live: i64,
+    pub next: i64,
+    /// The first ordinal that was never used, where that is not `next`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top: Option<i64>,
+}
+
+impl Counter {
+    pub fn parse(value: Option<&Jsonb>) -> Counter {
+        value.and_then(|value| serde_json::from_str(value.text()).ok()).unwrap_or_default()
     }
-    fields.insert("status".to_owned(), serde_json::from_str(r#""pending""#).ok()?);
-    Some(Jsonb::of(&fields))
+}
+
+/// The rows that append an entry to a node's context: never more than two, however long the list is.
+fn append_context(change: &mut Change<'_>, node_id: &str, counter: Counter, value: Jsonb) -> Result<(i64, Vec<Write>)> {
+    let ordinal = counter.next;
+    let id = CellId::context(node_id, ordinal);
+    // Used before, in a list that was shortened since, or whose counter was unset.
+    if counter.top.is_some_and(|top| ordinal < top) || counter.next == 0 {
+        change.cells.load(&change.db, change.run_id, vec![id.clone()]);
+    }
+    let next = ordinal + 1;
+    let grown = Counter { live: counter.live + 1, next, top: counter.top.filter(|top| *top > next) };
+    let mut writes = Vec::with_capacity(2);
+    writes.extend(change.cells.write(id, Some(value), MAX_VALUE)?);
+    writes.extend(change.cells.write(CellId::context(node_id, COUNTER), Some(Jsonb::of(&grown)), MAX_VALUE)?);
+    Ok((ordinal, writes))
+}
+
+/// The rows that take all entries of a node's context out of the live state.
+pub fn clear_context(change: &mut Change<'_>, node_id: &str, counter: Counter) -> Result<Vec<Write>> {
+    let ids: Vec<CellId> =
+        (counter.next - counter.live..counter.next).map(|ordinal| CellId::context(node_id, ordinal)).collect();
+    change.cells.load(&change.db, change.run_id, ids.clone());
+    let mut writes = Vec::with_capacity(ids.len() + 1);
+    for id in ids {
+        writes.extend(change.cells.write(id, None, MAX_VALUE)?);
+    }
+    let empty = Counter { live: 0, ..counter };
+    writes.extend(change.cells.write(CellId::context(node_id, COUNTER), Some(Jsonb::of(&empty)), MAX_VALUE)?);
+    Ok(writes)
+}
+
+#[pg_extern(stable)]
+#[allow(clippy::type_complexity)]
+fn context(
+    run_id: Option<&str>,
+    node_id: default!(Option<&str>, "NULL"),
+    last: default!(Option<i32>, "NULL"),
+) -> std::result::Result<
+    TableIterator<
+        'static,
+        (
+            name!(node_id, String),
+            name!(ordinal, i64),
+            name!(value, Option<Jsonb>),
+            name!(version, i64),
+            name!(bytes, i32),
+        ),
+    >,
+    ErrorReport,
+> {
+    let run_id = args::run_id(run_id)?;
+    let node_id = args::optional_name(node_id, "node_id")?;
+    if last.is_some_and(|last| last < 0) {
+        return Err(Error::argument("last must not be negative").into());
+    }
+    let reader = Reader::open(run_id)?;
+    let nodes: Vec<String> = match node_id {
+        Some(node_id) => vec![node_id.to_owned()],
+        None => {
+            let rows = reader.db.query(&CONTEXT_NODES, &[run_id.into_datum()]);
+            let mut nodes: Vec<String> = (0..rows.len()).filter_map(|row| rows.get(row, 1)).collect();
+            nodes.reverse();
+            nodes
+        }
+    };
+    let last = last.map_or(i64::from(i32::MAX), i64::from);
+    let mut entries = Vec::new();
+    for node in nodes {
+        let rows =
+            reader.db.query(&LAST_CONTEXT, &[run_id.into_datum(), node.as_str().into_datum(), last.into_datum()]);
+        entries.extend((0..rows.len()).map(|row| {
+            (
+                node.clone(),
+                rows.get(row, 2).unwrap_or_default(),
+                rows.jsonb(row, 3),
+                rows.get(row, 4).unwrap_or_default(),
+                rows.get(row, 5).unwrap_or_default(),
+            )
+        }));
+    }
+    Ok(TableIterator::new(entries))
+}
+
+// -------------------------------------------------------------------------------------------------------------- begin
+
+type Begun = (i64, Option<i32>, String, Option<Jsonb>);
+
+#[derive(Serialize)]
+struct Started<'a> {
+    node_id: &'a str,
+    attempt: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worker: Option<&'a str>,
+}
+
+#[pg_extern]
+#[allow(clippy::type_complexity)]
+fn begin_node(
+    run_id: Option<&str>,
+    node_id: Option<&str>,
+    worker: default!(Option<&str>, "NULL"),
+    lease: default!(Option<Interval>, "NULL"),
+) -> std::result::Result<
+    TableIterator<
+        'static,
+        (name!(version, i64), name!(attempt, Option<i32>), name!(status, String), name!(output, Option<Jsonb>)),
+    >,
+    ErrorReport,
+> {
+    Ok(TableIterator::once(begin(run_id, node_id, worker, lease)?))
+}
+
+fn begin(run_id: Option<&str>, node_id: Option<&str>, worker: Option<&str>, lease: Option<Interval>) -> Result<Begun> {
+    let request = Request::new(run_id, None)?;
+    let node_id = args::name(node_id, "node_id")?;
+    let worker = args::optional_name(worker, "worker")?;
+    if let Some(lease) = lease {
+        settings::after(0, lease, "lease")?;
+    }
+    let Opened::Change(mut change) = request.open("node.started")? else { unreachable!("no key was given") };
+    let values = change.cells.load_values(&change.db, change.run_id, vec![Node::id(node_id)]);
+    let node = Node::parse(values.get(&Node::id(node_id)));
+    let version = change.cells.get(&Node::id(node_id)).version;
+    if node.status == "completed" || node.status == "skipped" {
+        let output = output_of(&mut change, node_id, &node);
+        return Ok((version, node.attempt, node.status, output));
+    }
+    change.require_unfinished()?;
+    if change.run.status != Status::Running {
+        return Err(Error::state(format!("run {:?} is {}", change.run_id, change.run.status.name())));
+    }
+    if node.status == "running" {
+        require_free(&change, node_id, worker)?;
+    }
+    let until = lease.map(|lease| settings::after(change.now, lease, "lease")).transpose()?;
+    let rows = change.db.query(
+        &TAKE_LEASE,
+        &[
+            change.run_id.into_datum(),
+            node_id.into_datum(),
+            worker.into_datum(),
+            until.into_datum(),
+            change.now.into_datum(),
+            (node.status != "running").into_datum(),
+        ],
+    );
+    let Some(attempt) = (if rows.is_empty() { None } else { rows.get::<i32>(0, 1) }) else {
+        return Err(held(&change, node_id, None, None));
+    };
+    drop(rows);
+    let cell = Node {
+        status: "running".into(),
+        attempt: Some(attempt),
+        worker: worker.map(str::to_owned),
+        leased: until.is_some(),
+        ..Node::default()
+    };
+    let writes = change.cells.write(Node::id(node_id), Some(Jsonb::of(&cell)), MAX_VALUE)?.into_iter().collect();
+    let before = due(&mut change, node_id, |policy| &policy.before)?.then_some("before");
+    let payload = Jsonb::of(&Started { node_id, attempt, worker });
+    let version = change.append(NewEvent::new("node.started", payload, writes).due(before))?;
+    Ok((change.close(version)?, Some(attempt), cell.status, None))
+}
+
+/// 55P03 while somebody else holds the node.
+fn require_free(change: &Change<'_>, node_id: &str, worker: Option<&str>) -> Result<()> {
+    let rows = change.db.query(&GET_LEASE, &[change.run_id.into_datum(), node_id.into_datum()]);
+    if rows.is_empty() {
+        // Running by a document's word only: nobody holds it.
+        return Ok(());
+    }
+    let holder: Option<String> = rows.get(0, 2);
+    let until: Option<i64> = rows.get(0, 3);
+    if holder.as_deref() == worker || until.is_some_and(|until| until <= change.now) {
+        return Ok(());
+    }
+    let time: Option<TimestampWithTimeZone> = rows.get(0, 3);
+    Err(held(change, node_id, holder, time.map(|time| time.to_iso_string())))
+}
+
+fn held(change: &Change<'_>, node_id: &str, holder: Option<String>, until: Option<String>) -> Error {
+    Error::LeaseHeld { run: change.run_id.to_owned(), node: node_id.to_owned(), holder, until }
+}
+
+fn output_of(change: &mut Change<'_>, node_id: &str, node: &Node) -> Option<Jsonb> {
+    let id = CellId::context(node_id, node.output?);
+    change.cells.load_values(&change.db, change.run_id, vec![id.clone()]).remove(&id)
+}
+
+/// Whether the workflow's policy names the type of this node.
+fn due(
+    change: &mut Change<'_>,
+    node_id: &str,
+    types: impl Fn(&crate::definition::Policy) -> &Vec<String>,
+) -> Result<bool> {
+    Ok(change.compiled()?.is_some_and(|compiled| {
+        let definition = &compiled.definition;
+        definition.nodes.get(node_id).is_some_and(|node| types(&definition.policy).contains(&node.type_name))
+    }))
+}
+
+/// Whether a completion of this node, or of an iteration of this loop, is a milestone of the workflow's policy.
+pub fn milestone(change: &mut Change<'_>, node_id: &str) -> Result<Option<&'static str>> {
+    Ok(due(change, node_id, |policy| &policy.milestones)?.then_some("milestone"))
+}
+
+#[pg_extern]
+#[allow(clippy::type_complexity)]
+fn heartbeat(
+    run_id: Option<&str>,
+    node_id: Option<&str>,
+    attempt: Option<i32>,
+    lease: Option<Interval>,
+) -> std::result::Result<
+    TableIterator<'static, (name!(until, Option<TimestampWithTimeZone>), name!(run_status, String))>,
+    ErrorReport,
+> {
+    let run_id = args::run_id(run_id)?;
+    let node_id = args::name(node_id, "node_id")?;
+    let attempt = args::required(attempt, "attempt")?;
+    let now = settings::now()?;
+    let until = settings::after(now, args::required(lease, "lease")?, "lease")?;
+    let (db, run) = crate::run::for_update_of_its_own(run_id)?;
+    let rows = db.query(
+        &EXTEND_LEASE,
+        &[run_id.into_datum(), node_id.into_datum(), attempt.into_datum(), until.into_datum(), now.into_datum()],
+    );
+    if rows.is_empty() {
+        return Err(
+            Error::state(format!("attempt {attempt} of node {node_id:?} of run {run_id:?} has no lease")).into()
+        );
+    }
+    let until = TimestampWithTimeZone::try_from(until).ok();
+    Ok(TableIterator::once((until, run.status.name().to_owned())))
+}
+
+// -------------------------------------------------------------------------------------------------- complete and fail
+
+#[derive(Serialize)]
+struct Done<'a> {
+    node_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<i32>,
+}
+
+#[pg_extern]
+#[allow(clippy::too_many_arguments)]
+fn complete_node(
+    run_id: Option<&str>,
+    node_id: Option<&str>,
+    output: default!(Option<Jsonb>, "NULL"),
+    updates: default!(Option<Jsonb>, "NULL"),
+    attempt: default!(Option<i32>, "NULL"),
+    expected_version: default!(Option<i64>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<i64, ErrorReport> {
+    let request = Request::new(run_id, idempotency_key)?;
+    let node_id = args::name(node_id, "node_id")?;
+    let updates = updates.map(|updates| args::members(Some(updates), "updates")).transpose()?.unwrap_or_default();
+    let expected = args::expected(expected_version)?;
+    Ok(with_change(request, "node.completed", |change| complete(change, node_id, output, updates, attempt, expected))?)
+}
+
+fn complete(
+    change: &mut Change<'_>,
+    node_id: &str,
+    output: Option<Jsonb>,
+    updates: Vec<(String, Jsonb)>,
+    attempt: Option<i32>,
+    expected: Option<i64>,
+) -> Result<i64> {
+    let mut ids = vec![Node::id(node_id), CellId::context(node_id, COUNTER)];
+    ids.extend(updates.iter().map(|(name, _)| CellId::variable(name)));
+    let values = change.cells.load_values(&change.db, change.run_id, ids);
+    let node = Node::parse(values.get(&Node::id(node_id)));
+    if node.status == "completed" {
+        // The answer to the first call got lost: the same completion again is that one.
+        let recorded = output_of(change, node_id, &node).map(|value| value_hash(value.text()));
+        let given = output.map(|value| value_hash(value.text()));
+        if recorded == given && attempt.is_none_or(|attempt| node.attempt == Some(attempt)) {
+            return Ok(change.cells.get(&Node::id(node_id)).version);
+        }
+    }
+    change.expect_version(expected)?;
+    change.require_unfinished()?;
+    require_attempt(change, node_id, &node, attempt)?;
+    let (ordinal, mut writes) = match output {
+        None => (None, Vec::new()),
+        Some(output) => {
+            let counter = Counter::parse(values.get(&CellId::context(node_id, COUNTER)));
+            let (ordinal, writes) = append_context(change, node_id, counter, output)?;
+            (Some(ordinal), writes)
+        }
+    };
+    let cell = Node {
+        status: "completed".into(),
+        attempt: node.attempt,
+        worker: node.worker,
+        output: ordinal,
+        ..Node::default()
+    };
+    writes.extend(change.cells.write(Node::id(node_id), Some(Jsonb::of(&cell)), MAX_VALUE)?);
+    writes.extend(variables::plan_loaded(change, updates.into_iter().map(|(n, v)| (n, Some(v))).collect())?);
+    if node.leased {
+        release(change, vec![node_id.to_owned()]);
+    }
+    let milestone = milestone(change, node_id)?;
+    let payload = Jsonb::of(&Done { node_id, attempt: node.attempt });
+    change.append(NewEvent::new("node.completed", payload, writes).due(milestone))
+}
+
+fn require_attempt(change: &Change<'_>, node_id: &str, node: &Node, attempt: Option<i32>) -> Result<()> {
+    let wrong = if node.status != "running" {
+        format!("node {node_id:?} of run {:?} is {}", change.run_id, node.status)
+    } else if attempt.is_some() && attempt != node.attempt {
+        format!("attempt {} of node {node_id:?} of run {:?} is over", attempt.unwrap_or_default(), change.run_id)
+    } else {
+        return Ok(());
+    };
+    Err(Error::State {
+        message: wrong,
+        hint: Some("Another worker took the node over, or it was completed, skipped or reset.".into()),
+    })
+}
+
+/// Ends the leases of nodes on which nobody works any more.
+pub fn release(change: &Change<'_>, nodes: Vec<String>) {
+    change.db.query(&RELEASE_LEASES, &[change.run_id.into_datum(), nodes.into_datum()]);
+}
+
+#[pg_extern]
+fn fail_node(
+    run_id: Option<&str>,
+    node_id: Option<&str>,
+    error: Option<Jsonb>,
+    attempt: default!(Option<i32>, "NULL"),
+    expected_version: default!(Option<i64>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<i64, ErrorReport> {
+    let request = Request::new(run_id, idempotency_key)?;
+    let node_id = args::name(node_id, "node_id")?;
+    let error = args::required(error, "error")?;
+    let expected = args::expected(expected_version)?;
+    Ok(with_change(request, "node.failed", |change| {
+        let values = change.cells.load_values(&change.db, change.run_id, vec![Node::id(node_id)]);
+        let node = Node::parse(values.get(&Node::id(node_id)));
+        let same = node.error.as_ref().is_some_and(|recorded| recorded.get() == error.text());
+        if node.status == "failed" && same && attempt.is_none_or(|attempt| node.attempt == Some(attempt)) {
+            return Ok(change.cells.get(&Node::id(node_id)).version);
+        }
+        change.expect_version(expected)?;
+        change.require_unfinished()?;
+        require_attempt(change, node_id, &node, attempt)?;
+        args::within_limit(error.text(), MAX_VALUE, "error")?;
+        let cell = Node {
+            status: "failed".into(),
+            attempt: node.attempt,
+            worker: node.worker,
+            error: Some(raw(error.text()).to_owned()),
+            ..Node::default()
+        };
+        let writes = change.cells.write(Node::id(node_id), Some(Jsonb::of(&cell)), MAX_VALUE)?.into_iter().collect();
+        if node.leased {
+            release(change, vec![node_id.to_owned()]);
+        }
+        let payload = Jsonb::of(&Done { node_id, attempt: node.attempt });
+        change.append(NewEvent::new("node.failed", payload, writes))
+    })?)
+}
+
+// ---------------------------------------------------------------------------------------------------- skip and reset
+
+#[derive(Serialize)]
+struct Several<'a> {
+    node_ids: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
+#[pg_extern]
+fn skip_nodes(
+    run_id: Option<&str>,
+    node_ids: Option<Vec<Option<String>>>,
+    reason: default!(Option<&str>, "NULL"),
+    expected_version: default!(Option<i64>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<i64, ErrorReport> {
+    let request = Request::new(run_id, idempotency_key)?;
+    let nodes = args::names(node_ids, "node_ids")?;
+    let expected = args::expected(expected_version)?;
+    Ok(with_change(request, "node.skipped", |change| {
+        change.expect_version(expected)?;
+        change.require_unfinished()?;
+        let current = load(change, &nodes);
+        let mut writes = Vec::new();
+        for id in &nodes {
+            let node = Node::parse(current.get(&Node::id(id)));
+            match node.status.as_str() {
+                "skipped" => {}
+                "pending" | "failed" => {
+                    let cell = Node { status: "skipped".into(), ..Node::default() };
+                    writes.extend(change.cells.write(Node::id(id), Some(Jsonb::of(&cell)), MAX_VALUE)?);
+                }
+                status => return Err(wrong_move(change, id, status, "skipped")),
+            }
+        }
+        append_unless_empty(change, "node.skipped", &nodes, reason, writes)
+    })?)
+}
+
+#[pg_extern]
+fn reset_nodes(
+    run_id: Option<&str>,
+    node_ids: Option<Vec<Option<String>>>,
+    expected_version: default!(Option<i64>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<i64, ErrorReport> {
+    let request = Request::new(run_id, idempotency_key)?;
+    let nodes = args::names(node_ids, "node_ids")?;
+    let expected = args::expected(expected_version)?;
+    Ok(with_change(request, "node.reset", |change| {
+        change.expect_version(expected)?;
+        change.require_unfinished()?;
+        let writes = reset(change, &nodes)?;
+        append_unless_empty(change, "node.reset", &nodes, None, writes)
+    })?)
+}
+
+/// What is so already is not done twice: the version in which it was done.
+fn append_unless_empty(
+    change: &mut Change<'_>,
+    type_name: &str,
+    nodes: &[String],
+    reason: Option<&str>,
+    writes: Vec<Write>,
+) -> Result<i64> {
+    if writes.is_empty() {
+        let newest = nodes.iter().map(|id| change.cells.get(&Node::id(id)).version).max();
+        return Ok(newest.filter(|version| *version > 0).unwrap_or(change.head.version));
+    }
+    let reason = crate::run::checked_reason(reason)?;
+    let payload = Jsonb::of(&Several { node_ids: nodes, reason });
+    change.append(NewEvent::new(type_name, payload, writes))
+}
+
+fn wrong_move(change: &Change<'_>, node_id: &str, from: &str, to: &str) -> Error {
+    Error::state(format!("node {node_id:?} of run {:?} is {from}, and cannot become {to}", change.run_id))
+}
+
+fn load(change: &mut Change<'_>, nodes: &[String]) -> HashMap<CellId, Jsonb> {
+    change.cells.load_values(&change.db, change.run_id, nodes.iter().map(|id| Node::id(id)).collect())
+}
+
+/// The rows that make nodes pending; nodes that were never begun stay as they are. Their leases end.
+pub fn reset(change: &mut Change<'_>, nodes: &[String]) -> Result<Vec<Write>> {
+    let current = load(change, nodes);
+    let mut writes = Vec::new();
+    let mut leased = Vec::new();
+    for id in nodes {
+        let Some(value) = current.get(&Node::id(id)) else { continue };
+        let node = Node::parse(Some(value));
+        if node.leased {
+            leased.push(id.clone());
+        }
+        if node.status != "pending" {
+            writes.extend(change.cells.write(Node::id(id), Some(Jsonb::of(&Node::pending())), MAX_VALUE)?);
+        }
+    }
+    if !leased.is_empty() {
+        release(change, leased);
+    }
+    Ok(writes)
+}
+
+/// The live nodes of a run and what is known of them.
+pub fn all(db: &crate::spi::Db, run_id: &str) -> BTreeMap<String, (i64, Node)> {
+    crate::history::live_cells(db, run_id, Some("node"), None)
+        .into_iter()
+        .map(|cell| (cell.key, (cell.version, Node::parse(cell.value.as_ref()))))
+        .collect()
+}
+
+// ------------------------------------------------------------------------------------------------------------- engine
+
+#[pg_extern]
+fn set_engine(
+    run_id: Option<&str>,
+    fields: Option<Jsonb>,
+    expected_version: default!(Option<i64>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<i64, ErrorReport> {
+    let request = Request::new(run_id, idempotency_key)?;
+    let fields = args::object(fields, "fields")?.entries();
+    for (field, _) in &fields {
+        document::engine_field(field)?;
+        if document::OWN_FIELDS.contains(&field.as_str()) {
+            return Err(Error::argument(format!("{field} is made of cells; set it with the functions for them")).into());
+        }
+    }
+    let expected = args::expected(expected_version)?;
+    Ok(with_change(request, "state.engine_set", |change| {
+        change.expect_version(expected)?;
+        change.require_unfinished()?;
+        let ids = fields.iter().map(|(field, _)| CellId::new("engine", field.as_str())).collect();
+        change.cells.load(&change.db, change.run_id, ids);
+        let mut writes = Vec::new();
+        for (field, value) in fields {
+            writes.extend(change.cells.write(CellId::new("engine", field), Some(value), MAX_VALUE)?);
+        }
+        change.append(NewEvent::new("state.engine_set", Jsonb::parse("{}"), writes))
+    })?)
 }

@@ -8,6 +8,7 @@ use crate::checkpoint;
 use crate::compare::differences;
 use crate::error::{Error, Result};
 use crate::hash::{Hash, value_hash};
+use crate::interaction;
 use crate::jsonb::Jsonb;
 use crate::node;
 use crate::run::{Status, checked_reason, restore_status, with_change, within};
@@ -64,7 +65,7 @@ fn rollback_to(
     })?)
 }
 
-fn restore(change: &mut Change<'_>, to_version: i64, label: Option<&str>, reason: Option<&str>) -> Result<i64> {
+pub fn restore(change: &mut Change<'_>, to_version: i64, label: Option<&str>, reason: Option<&str>) -> Result<i64> {
     change.require_unfinished()?;
     let protected = change.db.query(&PROTECTED_ABOVE, &[change.run_id.into_datum(), to_version.into_datum()]);
     if !protected.is_empty() {
@@ -79,10 +80,14 @@ fn restore(change: &mut Change<'_>, to_version: i64, label: Option<&str>, reason
     drop(protected);
     let status = status_at(change, to_version);
     let mut writes = Vec::new();
+    let mut nodes = Vec::new();
     for difference in differences(&change.db, change.run_id, to_version, change.head.version, false) {
         let newest =
             Newest { version: difference.new_version, revision: difference.new_revision, hash: difference.new_hash };
         change.cells.know(difference.id.clone(), newest);
+        if difference.id.scope == "node" {
+            nodes.push(difference.id.key.clone());
+        }
         writes.extend(restored(
             &mut change.cells,
             difference.id,
@@ -93,7 +98,11 @@ fn restore(change: &mut Change<'_>, to_version: i64, label: Option<&str>, reason
     }
     let payload = Jsonb::of(&RolledBack { to_version, label, reason: checked_reason(reason)?, status: status.name() });
     args::within_limit(payload.text(), MAX_VALUE, "reason")?;
-    let version = change.append(NewEvent { type_name: "run.rolled_back", payload, writes, checkpoint: None })?;
+    let version = change.append(NewEvent::new("run.rolled_back", payload, writes))?;
+    if !nodes.is_empty() {
+        node::release(change, nodes);
+    }
+    interaction::rolled_back(change, to_version);
     restore_status(change, status);
     Ok(version)
 }
@@ -125,6 +134,10 @@ fn status_at(change: &Change<'_>, version: i64) -> Status {
             _ => Status::Running,
         }
     };
-    // To a version at which the run was finished: it was reopened since, and stays open.
-    if status.is_finished() { Status::Running } else { status }
+    match status {
+        Status::Cancelling => Status::Cancelling,
+        // Paused is what waits; and a version at which the run was finished: it was reopened since, and stays open.
+        _ if interaction::waiting_at(change, version) => Status::Paused,
+        _ => Status::Running,
+    }
 }

@@ -9,7 +9,7 @@ use crate::jsonb::Jsonb;
 use crate::name::Name;
 use crate::spi::{Db, Rows};
 use crate::statements::*;
-use crate::{access, graph, settings, variables, workflow};
+use crate::{access, graph, interaction, settings, variables, workflow};
 use pgrx::IntoDatum;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -67,6 +67,8 @@ pub struct Run {
     pub workflow: Option<WorkflowRef>,
     /// Of a fork: its parent, and the version it was taken at.
     pub parent: Option<(String, i64)>,
+    /// Of a fork whose parent was dropped.
+    pub orphan: bool,
 }
 
 impl Run {
@@ -86,6 +88,7 @@ impl Run {
             owner: rows.get(0, 2).unwrap_or_default(),
             workflow,
             parent: rows.get(0, 7).zip(rows.get(0, 8)),
+            orphan: rows.get::<String>(0, 7).is_none() && rows.get::<i64>(0, 8).is_some(),
         })
     }
 
@@ -115,6 +118,7 @@ impl Run {
 pub struct Reader<'a> {
     pub db: Db,
     pub run_id: &'a str,
+    pub run: Run,
     pub head: i64,
 }
 
@@ -125,7 +129,7 @@ impl<'a> Reader<'a> {
         let Some(run) = Run::read(&rows) else { return Err(Error::NoSuchRun(run_id.to_owned())) };
         let head = rows.get(0, 9).unwrap_or_default();
         access::must_read(&db, run_id, &run.owner)?;
-        Ok(Reader { db, run_id, head })
+        Ok(Reader { db, run_id, run, head })
     }
 
     /// A version of this run, the head where none is given.
@@ -142,6 +146,16 @@ impl<'a> Reader<'a> {
     pub fn require_version(&self, version: i64, what: &str) -> Result<()> {
         within(self.run_id, self.head, version, what)
     }
+}
+
+/// For writes beside the log (a heartbeat): the run, unlocked, of which the caller must be an owner.
+pub fn for_update_of_its_own(run_id: &str) -> Result<(Db, Run)> {
+    let db = Db::write();
+    let Some(run) = Run::read(&db.query(&READ_RUN, &[run_id.into_datum()])) else {
+        return Err(Error::NoSuchRun(run_id.to_owned()));
+    };
+    access::may_write(&db, run_id, &run.owner)?;
+    Ok((db, run))
 }
 
 /// 22023 for a version that a run does not have.
@@ -241,7 +255,7 @@ fn start(
         // The run may exist already, and the call be a repetition: that is said first.
         Err(error) => return repeated_start(db, request, Some(error)),
     };
-    let run = Run { status: Status::Running, owner, workflow: reference, parent: None };
+    let run = Run { status: Status::Running, owner, workflow: reference, parent: None, orphan: false };
     let now = settings::now()?;
     if !run.insert(&db, request.run_id, metadata, now) {
         return repeated_start(db, request, None);
@@ -270,7 +284,8 @@ fn start(
         )?);
     }
     let payload = first_payload(&change.run, metadata, None);
-    change.append(NewEvent { type_name: "run.started", payload, writes, checkpoint: None })
+    let version = change.append(NewEvent::new("run.started", payload, writes))?;
+    change.close(version)
 }
 
 /// A run that exists: the first call's version where this is a repetition, else 23505.
@@ -305,7 +320,10 @@ pub fn with_change<'a>(
 ) -> Result<i64> {
     match request.open(type_name)? {
         Opened::Repeated(version) => Ok(version),
-        Opened::Change(mut change) => work(&mut change),
+        Opened::Change(mut change) => {
+            let version = work(&mut change)?;
+            change.close(version)
+        }
     }
 }
 
@@ -368,9 +386,9 @@ fn finish(
             args::within_limit(text, MAX_VALUE, "result")?;
         }
         let payload = Jsonb::of(&Finished { status: status.name(), result: text.map(raw) });
-        let version =
-            change.append(NewEvent { type_name: "run.finished", payload, writes: vec![], checkpoint: None })?;
+        let version = change.append(NewEvent::new("run.finished", payload, vec![]))?;
         update_status(change, status, result, Some(change.head.at));
+        interaction::withdraw_all(change);
         Ok(version)
     })
 }
@@ -397,8 +415,7 @@ fn reopen(run_id: Option<&str>, reason: Option<&str>, expected: Option<i64>, key
             });
         }
         let payload = Jsonb::of(&Reason { reason: checked_reason(reason)? });
-        let version =
-            change.append(NewEvent { type_name: "run.reopened", payload, writes: vec![], checkpoint: None })?;
+        let version = change.append(NewEvent::new("run.reopened", payload, vec![]))?;
         update_status(change, Status::Running, None, None);
         Ok(version)
     })
@@ -424,9 +441,9 @@ fn cancel(run_id: Option<&str>, reason: Option<&str>, expected: Option<i64>, key
             return Ok(change.head.version);
         }
         let payload = Jsonb::of(&Reason { reason: checked_reason(reason)? });
-        let version =
-            change.append(NewEvent { type_name: "run.cancelling", payload, writes: vec![], checkpoint: None })?;
+        let version = change.append(NewEvent::new("run.cancelling", payload, vec![]))?;
         update_status(change, Status::Cancelling, None, None);
+        interaction::withdraw_all(change);
         Ok(version)
     })
 }
@@ -462,13 +479,13 @@ fn change_owner(run_id: Option<&str>, owner: Option<Name>, expected: Option<i64>
     let role = access::existing_role(owner);
     with_change(request, "run.owner_changed", |change| {
         if !access::can_become(change.db.caller, role) {
-            return Err(Error::Privilege(format!("must be able to SET ROLE {owner:?} to make it the owner of a run")));
+            let message = format!("must be able to SET ROLE {owner:?} to make it the owner of a run");
+            return Err(Error::Privilege { message, hint: "The caller has to be a member of the new owner's role." });
         }
         change.expect_version(expected)?;
         change.require_unfinished()?;
         let payload = Jsonb::of(&OwnerChanged { owner, previous: &change.run.owner });
-        let version =
-            change.append(NewEvent { type_name: "run.owner_changed", payload, writes: vec![], checkpoint: None })?;
+        let version = change.append(NewEvent::new("run.owner_changed", payload, vec![]))?;
         change.db.query(&UPDATE_OWNER, &[change.run_id.into_datum(), owner.into_datum()]);
         Ok(version)
     })
@@ -488,11 +505,33 @@ fn remove(run_id: Option<&str>) -> Result<()> {
         return Err(Error::NoSuchRun(run_id.to_owned()));
     };
     access::may_write(&db, run_id, &run.owner)?;
+    if above_read_committed() {
+        must_see_everything(&db, run_id)?;
+    }
     bequeath_keys(&db, run_id, &run);
-    for statement in [&DELETE_CELLS, &DELETE_EVENTS, &DELETE_CHECKPOINTS, &DELETE_INHERITED_KEYS, &DELETE_RUN] {
+    for statement in [
+        &DELETE_CELLS,
+        &DELETE_EVENTS,
+        &DELETE_CHECKPOINTS,
+        &DELETE_INHERITED_KEYS,
+        &DELETE_LEASES,
+        &DELETE_INTERACTIONS,
+        &DELETE_RUN,
+    ] {
         db.query(statement, &[run_id.into_datum()]);
     }
     Ok(())
+}
+
+/// Above READ COMMITTED the snapshot may hide events that were added, and forks that were made, since it was taken: what
+/// is deleted would then not be all there is.
+fn must_see_everything(db: &Db, run_id: &str) -> Result<()> {
+    let state = |rows: Rows| (rows.get::<i64>(0, 1), rows.get::<i64>(0, 2));
+    let seen = state(db.query(&HEAD_AND_FORKS, &[run_id.into_datum()]));
+    if seen == state(db.query_latest(&HEAD_AND_FORKS, &[run_id.into_datum()])) {
+        return Ok(());
+    }
+    Err(Error::Conflict { run: run_id.to_owned(), variable: None, expected: None, actual: None, conflicts: Vec::new() })
 }
 
 /// Forks remember the idempotency keys that they inherited, also when their parent is gone: a fork becomes a fork of its
@@ -509,7 +548,7 @@ fn bequeath_keys(db: &Db, run_id: &str, run: &Run) {
             );
         }
         db.query(&INHERIT_INHERITED_KEYS, &[run_id.into_datum(), fork.as_str().into_datum()]);
-        let (parent, version) = run.parent.clone().unwrap_or((run_id.to_owned(), 0));
-        db.query(&UPDATE_PARENT, &[fork.into_datum(), parent.into_datum(), version.into_datum()]);
+        let (parent, version) = run.parent.clone().unzip();
+        db.query(&UPDATE_PARENT, &[fork.into_datum(), parent.into_datum(), version.unwrap_or(0).into_datum()]);
     }
 }

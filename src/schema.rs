@@ -2,8 +2,11 @@
 
 use crate::definition::{self, Definition, Problems};
 use crate::error::Violation;
-use crate::hash::Hash;
+use crate::graph;
+use crate::hash::{Hash, value_hash};
+use crate::jsonb::Jsonb;
 use crate::merge::pointer_token;
+use crate::spi::Db;
 use jsonschema::{PatternOptions, Validator};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -21,10 +24,27 @@ const MAX_CACHED: usize = 256;
 
 thread_local! {
     static CACHE: RefCell<HashMap<Hash, Rc<Compiled>>> = RefCell::new(HashMap::new());
+    static VALIDATORS: RefCell<HashMap<Hash, Rc<Validator>>> = RefCell::new(HashMap::new());
 }
 
 pub fn cached(hash: &Hash) -> Option<Rc<Compiled>> {
     CACHE.with_borrow(|cache| cache.get(hash).cloned())
+}
+
+/// A schema that stands alone (an event type's, a response's), compiled once per session.
+pub fn cached_validator(text: &str) -> Result<Rc<Validator>, String> {
+    let hash = value_hash(text);
+    if let Some(validator) = VALIDATORS.with_borrow(|cache| cache.get(&hash).cloned()) {
+        return Ok(validator);
+    }
+    let validator = Rc::new(validator(text)?);
+    VALIDATORS.with_borrow_mut(|cache| {
+        if cache.len() >= MAX_CACHED {
+            cache.clear();
+        }
+        cache.insert(hash, validator.clone());
+    });
+    Ok(validator)
 }
 
 pub fn remember(hash: Hash, compiled: Rc<Compiled>) {
@@ -82,6 +102,20 @@ pub fn violations(validator: &Validator, path: &str, text: &str) -> Vec<Violatio
             keyword: error.kind().keyword().to_owned(),
         })
         .collect()
+}
+
+/// The graph that an engine cell refers to, as a definition without anything else.
+pub fn of_graph(db: &Db, reference: &str) -> Rc<Compiled> {
+    let hash = value_hash(reference);
+    if let Some(compiled) = cached(&hash) {
+        return compiled;
+    }
+    let (nodes, edges) = graph::load(db, reference);
+    let part = |part: Option<Jsonb>| part.map_or("[]".to_owned(), |part| part.text().to_owned());
+    let text = format!("{{\"nodes\":{},\"edges\":{}}}", part(nodes), part(edges));
+    let compiled = Rc::new(compile(&text).0);
+    remember(hash, compiled.clone());
+    compiled
 }
 
 impl Compiled {

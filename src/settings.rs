@@ -2,8 +2,9 @@
 
 use crate::args;
 use crate::error::{Error, Result};
+use pgrx::datum::Interval;
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
-use pgrx::pg_sys;
+use pgrx::{IntoDatum, pg_sys};
 use std::ffi::CString;
 
 static ACTOR: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
@@ -46,6 +47,21 @@ pub fn actor() -> Result<Option<String>> {
     let Some(actor) = text(&ACTOR) else { return Ok(None) };
     args::name(Some(&actor), "layra.actor")?;
     Ok(Some(actor))
+}
+
+/// A time of day plus an interval, both as PostgreSQL has them; 22023 where the interval is not above zero.
+pub fn after(at: i64, interval: Interval, what: &str) -> Result<i64> {
+    // SAFETY: timestamptz_pl_interval takes a timestamptz and an interval, and raises an error for what is out of range.
+    let end = unsafe {
+        pgrx::direct_function_call::<i64>(
+            pg_sys::timestamptz_pl_interval,
+            &[Some(pg_sys::Datum::from(at)), interval.into_datum()],
+        )
+    };
+    match end {
+        Some(end) if end > at => Ok(end),
+        _ => Err(Error::argument(format!("{what} must be above zero"))),
+    }
 }
 
 /// Microseconds since 2000-01-01 UTC, as PostgreSQL counts: `layra.now`, else the clock.

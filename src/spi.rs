@@ -69,22 +69,88 @@ impl Db {
         }
     }
 
+    /// Runs `work` as the caller, whose own code must never run as the owner of the tables.
+    pub fn as_caller<T>(&self, work: impl FnOnce() -> T) -> T {
+        let suspended = self._guard.suspend();
+        let result = work();
+        drop(suspended);
+        result
+    }
+
+    /// As `query`, with a snapshot of this moment whatever the isolation level.
+    pub fn query_latest(&self, statement: &'static Statement, args: &[Arg]) -> Rows {
+        // SAFETY: a registered snapshot is valid until it is unregistered; an error's transaction abort does that, too.
+        unsafe {
+            let snapshot = pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot());
+            let rows = self.run(statement, args, |plan, values, nulls| {
+                pg_sys::SPI_execute_snapshot(plan, values, nulls, snapshot, std::ptr::null_mut(), true, false, 0)
+            });
+            pg_sys::UnregisterSnapshot(snapshot);
+            rows
+        }
+    }
+
     pub fn query(&self, statement: &'static Statement, args: &[Arg]) -> Rows {
+        // SAFETY: `run` gives a plan and arguments that fit it.
+        self.run(statement, args, |plan, values, nulls| unsafe {
+            pg_sys::SPI_execute_plan(plan, values, nulls, self.read_only, 0)
+        })
+    }
+
+    fn run(
+        &self,
+        statement: &'static Statement,
+        args: &[Arg],
+        execute: impl FnOnce(pg_sys::SPIPlanPtr, *mut pg_sys::Datum, *const std::ffi::c_char) -> i32,
+    ) -> Rows {
         debug_assert_eq!(statement.args.len(), args.len());
         let plan = plan(statement);
         let mut values: Vec<pg_sys::Datum> = args.iter().map(|arg| arg.unwrap_or(pg_sys::Datum::from(0))).collect();
         let nulls: Vec<std::ffi::c_char> =
             args.iter().map(|arg| if arg.is_some() { b' ' } else { b'n' } as std::ffi::c_char).collect();
-        // SAFETY: the plan was prepared for these argument types, `values` and `nulls` have its number of entries, and
-        // SPI_tuptable belongs to us until `Rows` frees it.
+        // The plan was prepared for these argument types; `values` and `nulls` have its number of entries.
+        let code = execute(plan, values.as_mut_ptr(), nulls.as_ptr());
+        if code < 0 {
+            pgrx::error!("SPI failed with code {code}: {}", statement.sql);
+        }
+        // SAFETY: SPI_tuptable belongs to us until `Rows` frees it.
         unsafe {
-            let code = pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr(), self.read_only, 0);
-            if code < 0 {
-                pgrx::error!("SPI_execute_plan failed with code {code}: {}", statement.sql);
-            }
             pg_sys::MemoryContextSwitchTo(self.memory);
             Rows { table: pg_sys::SPI_tuptable, len: pg_sys::SPI_processed as usize }
         }
+    }
+}
+
+/// Runs SQL whose text is made at run time, as whoever is the current user, and returns the first column of its rows:
+/// for calls of the users' own functions, never on the hot path.
+pub fn execute_text(sql: &str, args: &[(pg_sys::Oid, Arg)]) -> Vec<Option<String>> {
+    let sql = CString::new(sql).expect("SQL text has no NUL");
+    let mut types: Vec<pg_sys::Oid> = args.iter().map(|(oid, _)| *oid).collect();
+    let mut values: Vec<pg_sys::Datum> = args.iter().map(|(_, arg)| arg.unwrap_or(pg_sys::Datum::from(0))).collect();
+    let nulls: Vec<std::ffi::c_char> =
+        args.iter().map(|(_, arg)| if arg.is_some() { b' ' } else { b'n' } as std::ffi::c_char).collect();
+    // SAFETY: SPI_connect is matched by SPI_finish, which `Spi` calls; the arrays have the number of arguments as entries.
+    unsafe {
+        let memory = pg_sys::CurrentMemoryContext;
+        if pg_sys::SPI_connect() != pg_sys::SPI_OK_CONNECT as i32 {
+            pgrx::error!("SPI_connect failed");
+        }
+        let _spi = Spi;
+        let code = pg_sys::SPI_execute_with_args(
+            sql.as_ptr(),
+            types.len() as i32,
+            types.as_mut_ptr(),
+            values.as_mut_ptr(),
+            nulls.as_ptr(),
+            false,
+            0,
+        );
+        if code < 0 {
+            pgrx::error!("SPI_execute_with_args failed with code {code}");
+        }
+        pg_sys::MemoryContextSwitchTo(memory);
+        let rows = Rows { table: pg_sys::SPI_tuptable, len: pg_sys::SPI_processed as usize };
+        if rows.table.is_null() { Vec::new() } else { (0..rows.len()).map(|row| rows.get(row, 1)).collect() }
     }
 }
 

@@ -19,7 +19,8 @@ macro_rules! statement {
 statement! {
     /// First half of a write. The head is read by the next statement: in one, it would be stale after a wait.
     LOCK_RUN, [TEXTOID], "/* layra.lock_run */
-SELECT r.status, r.owner, r.workflow_owner, r.workflow, r.workflow_version, r.definition_hash, r.parent_run_id, r.parent_version
+SELECT r.status, r.owner, r.workflow_owner, r.workflow, r.workflow_version, r.definition_hash, r.parent_run_id, r.parent_version,
+    EXISTS (SELECT FROM layra.handler), EXISTS (SELECT FROM layra.event_type)
 FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE"
 }
 
@@ -51,7 +52,8 @@ FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) $1"
 statement! {
     /// As READ_RUN, for a fork: the parent cannot be dropped before the fork commits.
     SHARE_RUN, [TEXTOID], "/* layra.share_run */
-SELECT r.status, r.owner, r.workflow_owner, r.workflow, r.workflow_version, r.definition_hash, r.parent_run_id, r.parent_version
+SELECT r.status, r.owner, r.workflow_owner, r.workflow, r.workflow_version, r.definition_hash, r.parent_run_id, r.parent_version,
+    r.metadata
 FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) $1 FOR KEY SHARE"
 }
 
@@ -296,13 +298,13 @@ CROSS JOIN LATERAL ", newest_row!($columns, "'context'", "n.key", "o.ordinal", $
 statement! {
     NEWEST_CELLS, [TEXTOID, TEXTOID, TEXTOID], "/* layra.newest_cells */
 WITH RECURSIVE ", newest_cells!("c.version, c.revision, c.hash, c.value"), "
-SELECT w.scope, w.key, 0::pg_catalog.int8, w.version, w.revision, w.value FROM walk w WHERE w.hash IS NOT NULL"
+SELECT w.scope, w.key, 0::pg_catalog.int8, w.version, w.revision, w.value, w.hash FROM walk w WHERE w.hash IS NOT NULL"
 }
 
 statement! {
     CELLS_AT, [TEXTOID, TEXTOID, TEXTOID, INT8OID], "/* layra.cells_at */
 WITH RECURSIVE ", newest_cells!("c.ordinal"), "
-SELECT w.scope, w.key, 0::pg_catalog.int8, c.version, c.revision, c.value
+SELECT w.scope, w.key, 0::pg_catalog.int8, c.version, c.revision, c.value, c.hash
 FROM walk w CROSS JOIN LATERAL ", newest_row!("c.version, c.revision, c.hash, c.value", "w.scope", "w.key", "0",
         " AND c.version OPERATOR(pg_catalog.<=) $4"), " c WHERE c.hash IS NOT NULL"
 }
@@ -311,10 +313,10 @@ statement! {
     /// Live context at a version, oldest entry first; a node with an empty list gives one row without an entry.
     CONTEXT_AT, [TEXTOID, INT8OID], "/* layra.context_at */
 WITH RECURSIVE ", context_counters!(" AND c.version OPERATOR(pg_catalog.<=) $2"), "
-SELECT 'context', n.key, o.ordinal, c.version, c.revision, c.value
+SELECT 'context', n.key, o.ordinal, c.version, c.revision, c.value, c.hash
 FROM counter n
 LEFT JOIN LATERAL pg_catalog.generate_series(n.next OPERATOR(pg_catalog.-) n.live, n.next OPERATOR(pg_catalog.-) 1) o(ordinal) ON true
-LEFT JOIN LATERAL ", newest_row!("c.version, c.revision, c.value", "'context'", "n.key", "o.ordinal",
+LEFT JOIN LATERAL ", newest_row!("c.version, c.revision, c.value, c.hash", "'context'", "n.key", "o.ordinal",
         " AND c.version OPERATOR(pg_catalog.<=) $2"), " c ON true
 WHERE n.hash IS NOT NULL"
 }
@@ -413,6 +415,12 @@ FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) $1 FOR UPDATE"
 }
 
 statement! {
+    HEAD_AND_FORKS, [TEXTOID], "/* layra.head_and_forks */
+SELECT (SELECT e.version FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) $1 ORDER BY e.version DESC LIMIT 1),
+    (SELECT pg_catalog.count(*) FROM layra.run r WHERE r.parent_run_id OPERATOR(pg_catalog.=) $1)"
+}
+
+statement! {
     /// The forks of a run.
     FORKS, [TEXTOID], "/* layra.forks */
 SELECT r.run_id, r.parent_version FROM layra.run r WHERE r.parent_run_id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE"
@@ -436,8 +444,7 @@ ON CONFLICT DO NOTHING"
 }
 
 statement! {
-    /// A fork of a dropped run becomes a fork of that run's own parent. Where there is none the name stays, with version 0:
-    /// a later run of that name is another one.
+    /// A fork of a dropped run becomes a fork of that run's own parent; where there is none, an orphan.
     UPDATE_PARENT, [TEXTOID, TEXTOID, INT8OID], "/* layra.update_parent */
 UPDATE layra.run r SET parent_run_id = $2, parent_version = $3 WHERE r.run_id OPERATOR(pg_catalog.=) $1"
 }
@@ -562,7 +569,7 @@ SELECT r.run_id, r.owner FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.>) 
 statement! {
     VERIFY_RUN, [TEXTOID], "/* layra.verify_run */
 SELECT r.status, r.owner, r.metadata::pg_catalog.text, r.result::pg_catalog.text, r.created_at, r.finished_at, r.workflow_owner,
-    r.workflow, r.workflow_version, r.definition_hash
+    r.workflow, r.workflow_version, r.definition_hash, r.parent_run_id, r.parent_version
 FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) $1"
 }
 
@@ -638,4 +645,296 @@ FROM layra.checkpoint c WHERE c.run_id OPERATOR(pg_catalog.=) $1 ORDER BY c.vers
 statement! {
     ROLES_WITH_LEVEL, [TEXTOID], "/* layra.roles_with_level */
 SELECT a.role FROM layra.access a WHERE a.level OPERATOR(pg_catalog.=) $1"
+}
+
+// ------------------------------------------------------------------------------------------------------------- nodes
+
+statement! {
+    GET_LEASE, [TEXTOID, TEXTOID], "/* layra.get_lease */
+SELECT l.attempt, l.worker, l.until FROM layra.lease l
+WHERE l.run_id OPERATOR(pg_catalog.=) $1 AND l.node_id OPERATOR(pg_catalog.=) $2"
+}
+
+statement! {
+    /// The next attempt of a node ($6: whatever a lease says, because the node is not running). No row: somebody else's heartbeat extended the lease since it was read.
+    TAKE_LEASE, [TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID], "/* layra.take_lease */
+INSERT INTO layra.lease AS l (run_id, node_id, attempt, worker, until, held)
+VALUES ($1, $2, 1, $3, $4, $4 IS NOT NULL)
+ON CONFLICT (run_id, node_id) DO UPDATE
+SET attempt = l.attempt OPERATOR(pg_catalog.+) 1, worker = $3, until = $4, held = $4 IS NOT NULL
+WHERE $6 OR l.until IS NULL OR l.until OPERATOR(pg_catalog.<=) $5 OR l.worker OPERATOR(pg_catalog.=) $3 OR (l.worker IS NULL AND $3 IS NULL)
+RETURNING l.attempt"
+}
+
+statement! {
+    /// The leases of nodes that are done, failed or reset.
+    RELEASE_LEASES, [TEXTOID, TEXTARRAYOID], "/* layra.release_leases */
+UPDATE layra.lease l SET until = NULL, held = false
+WHERE l.run_id OPERATOR(pg_catalog.=) $1 AND l.node_id OPERATOR(pg_catalog.=) ANY ($2) AND l.held"
+}
+
+statement! {
+    EXTEND_LEASE, [TEXTOID, TEXTOID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID], "/* layra.extend_lease */
+UPDATE layra.lease l SET until = $4
+WHERE l.run_id OPERATOR(pg_catalog.=) $1 AND l.node_id OPERATOR(pg_catalog.=) $2 AND l.attempt OPERATOR(pg_catalog.=) $3
+  AND l.held AND l.until OPERATOR(pg_catalog.>) $5"
+}
+
+statement! {
+    LEASES, [TEXTOID], "/* layra.leases */
+SELECT l.node_id, l.until FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.=) $1 AND l.held"
+}
+
+statement! {
+    /// Newest rows of some cells with their values, for cells whose values are small.
+    GET_VALUES, [TEXTOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID], "/* layra.get_values */
+SELECT n.position, c.version, c.revision, c.hash, c.value
+FROM unnest($2, $3, $4) WITH ORDINALITY n(scope, key, ordinal, position)
+CROSS JOIN LATERAL ", newest_row!("c.version, c.revision, c.hash, c.value", "n.scope", "n.key", "n.ordinal", ""), " c"
+}
+
+statement! {
+    /// The newest entries of one node's context ($3: how many), newest first; dead entries are never visited.
+    LAST_CONTEXT, [TEXTOID, TEXTOID, INT8OID], "/* layra.last_context */
+SELECT $2, o.ordinal, e.value, e.version, pg_catalog.octet_length(e.value::pg_catalog.text)
+FROM ", newest_row!("c.value, c.hash", "'context'", "$2", "-1", ""), " k
+CROSS JOIN LATERAL pg_catalog.generate_series((k.value OPERATOR(pg_catalog.->>) 'next')::pg_catalog.int8 OPERATOR(pg_catalog.-) 1,
+    GREATEST((k.value OPERATOR(pg_catalog.->>) 'next')::pg_catalog.int8 OPERATOR(pg_catalog.-) (k.value OPERATOR(pg_catalog.->>) 'live')::pg_catalog.int8,
+             (k.value OPERATOR(pg_catalog.->>) 'next')::pg_catalog.int8 OPERATOR(pg_catalog.-) $3), -1) o(ordinal)
+CROSS JOIN LATERAL ", newest_row!("c.value, c.version", "'context'", "$2", "o.ordinal", ""), " e
+WHERE k.hash IS NOT NULL"
+}
+
+statement! {
+    /// The nodes that have, or had, context.
+    CONTEXT_NODES, [TEXTOID], "/* layra.context_nodes */
+WITH RECURSIVE node AS (
+    (SELECT c.key FROM layra.cell c
+     WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.scope OPERATOR(pg_catalog.=) 'context' ORDER BY c.key DESC LIMIT 1)
+    UNION ALL
+    SELECT n.key FROM node w CROSS JOIN LATERAL (
+        SELECT c.key FROM layra.cell c
+        WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.scope OPERATOR(pg_catalog.=) 'context' AND c.key OPERATOR(pg_catalog.<) w.key
+        ORDER BY c.key DESC LIMIT 1) n)
+SELECT w.key FROM node w"
+}
+
+statement! {
+    /// Running runs that somebody should look at: a lease ran out, or no event since $1.
+    STALE_RUNS, [TIMESTAMPTZOID, TIMESTAMPTZOID], "/* layra.stale_runs */
+SELECT r.run_id, r.owner, e.version, e.at,
+    ARRAY(SELECT l.node_id FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.=) r.run_id AND l.held
+          AND l.until OPERATOR(pg_catalog.<=) $2)
+FROM layra.run r CROSS JOIN LATERAL (
+    SELECT e.version, e.at FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) r.run_id ORDER BY e.version DESC LIMIT 1) e
+WHERE r.status OPERATOR(pg_catalog.=) 'running'
+  AND (e.at OPERATOR(pg_catalog.<=) $1 OR EXISTS (
+      SELECT FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.=) r.run_id AND l.held AND l.until OPERATOR(pg_catalog.<=) $2))
+ORDER BY r.run_id"
+}
+
+statement! {
+    CHECKPOINTS, [TEXTOID], "/* layra.checkpoints */
+SELECT c.version, c.protected FROM layra.checkpoint c WHERE c.run_id OPERATOR(pg_catalog.=) $1 ORDER BY c.version DESC"
+}
+
+statement! {
+    DELETE_LEASES, [TEXTOID], "/* layra.delete_leases */
+DELETE FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.=) $1"
+}
+
+// ------------------------------------------------------------------------------------------------------ interactions
+
+statement! {
+    INSERT_INTERACTION, [TEXTOID, UUIDOID, INT8OID, TEXTOID, JSONBOID, JSONBOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID],
+    "/* layra.insert_interaction */
+INSERT INTO layra.interaction (run_id, id, version, node_id, status, prompt, response_schema, assignee, created_at, expires_at)
+VALUES ($1, $2, $3, $4, 'pending', $5, $6, $7, $8, $9)"
+}
+
+statement! {
+    GET_INTERACTION, [TEXTOID, UUIDOID], "/* layra.get_interaction */
+SELECT i.version, i.status, i.response_schema, i.assignee, i.expires_at, i.closed_version, i.response_hash, i.node_id
+FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.id OPERATOR(pg_catalog.=) $2"
+}
+
+statement! {
+    INTERACTION_AT, [TEXTOID, INT8OID], "/* layra.interaction_at */
+SELECT i.id FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.version OPERATOR(pg_catalog.=) $2"
+}
+
+statement! {
+    ANSWER_INTERACTION, [TEXTOID, UUIDOID, INT8OID, JSONBOID, BYTEAOID, TEXTOID, TEXTOID], "/* layra.answer_interaction */
+UPDATE layra.interaction i SET status = 'answered', closed_version = $3, response = $4, response_hash = $5, answered_by = $6, answered_for = $7
+WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.id OPERATOR(pg_catalog.=) $2"
+}
+
+statement! {
+    /// Withdraws the pending interactions above a version, with the version that did it.
+    WITHDRAW_ABOVE, [TEXTOID, INT8OID, INT8OID], "/* layra.withdraw_above */
+UPDATE layra.interaction i SET status = 'withdrawn', closed_version = $3
+WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.status OPERATOR(pg_catalog.=) 'pending' AND i.version OPERATOR(pg_catalog.>) $2"
+}
+
+statement! {
+    WITHDRAW_ONE, [TEXTOID, UUIDOID, INT8OID], "/* layra.withdraw_one */
+UPDATE layra.interaction i SET status = 'withdrawn', closed_version = $3
+WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.id OPERATOR(pg_catalog.=) $2"
+}
+
+statement! {
+    /// Interactions of a version or before that were closed after it wait again.
+    REOPEN_INTERACTIONS, [TEXTOID, INT8OID], "/* layra.reopen_interactions */
+UPDATE layra.interaction i SET status = 'pending', closed_version = NULL, response = NULL, response_hash = NULL,
+    answered_by = NULL, answered_for = NULL
+WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.version OPERATOR(pg_catalog.<=) $2 AND i.closed_version OPERATOR(pg_catalog.>) $2"
+}
+
+statement! {
+    /// How many interactions wait, other than $3, and not longer than until $2.
+    WAITING, [TEXTOID, TIMESTAMPTZOID, UUIDOID], "/* layra.waiting */
+SELECT pg_catalog.count(*) FROM layra.interaction i
+WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.status OPERATOR(pg_catalog.=) 'pending'
+  AND (i.expires_at IS NULL OR i.expires_at OPERATOR(pg_catalog.>) $2)
+  AND ($3 IS NULL OR i.id OPERATOR(pg_catalog.<>) $3)"
+}
+
+statement! {
+    /// How many interactions wait after a rollback to version $3.
+    WAITING_AT, [TEXTOID, TIMESTAMPTZOID, INT8OID], "/* layra.waiting_at */
+SELECT pg_catalog.count(*) FROM layra.interaction i
+WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.version OPERATOR(pg_catalog.<=) $3
+  AND (i.closed_version IS NULL OR i.closed_version OPERATOR(pg_catalog.>) $3)
+  AND (i.expires_at IS NULL OR i.expires_at OPERATOR(pg_catalog.>) $2)"
+}
+
+statement! {
+    /// The versions in which answers were given.
+    ANSWER_VERSIONS, [TEXTOID], "/* layra.answer_versions */
+SELECT i.closed_version FROM layra.interaction i
+WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.status OPERATOR(pg_catalog.=) 'answered'"
+}
+
+statement! {
+    DELETE_INTERACTIONS, [TEXTOID], "/* layra.delete_interactions */
+DELETE FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) $1"
+}
+
+statement! {
+    VERIFY_INTERACTIONS, [TEXTOID], "/* layra.verify_interactions */
+SELECT i.version, i.id::pg_catalog.text, i.node_id, i.status, i.prompt::pg_catalog.text, i.response_schema::pg_catalog.text, i.assignee,
+    i.closed_version, i.response::pg_catalog.text, i.answered_by, i.answered_for
+FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) $1 ORDER BY i.version"
+}
+
+// ---------------------------------------------------------------------------------------------------------- breakers
+
+statement! {
+    BREAKERS_NAMED, [TEXTOID], "/* layra.breakers_named */
+SELECT b.owner FROM layra.breaker b WHERE b.name OPERATOR(pg_catalog.=) $1 ORDER BY b.owner"
+}
+
+statement! {
+    /// A breaker, its last success or reset, and the newest failures since: how many (up to the threshold), when, what.
+    BREAKER_STATE, [TEXTOID, TEXTOID], "/* layra.breaker_state */
+SELECT b.failure_threshold, b.reset_after, b.probe_lease, b.probe_at, f.failures, f.at, f.error
+FROM layra.breaker b
+LEFT JOIN LATERAL (
+    SELECT o.at FROM layra.breaker_outcome o
+    WHERE o.name OPERATOR(pg_catalog.=) $1 AND o.owner OPERATOR(pg_catalog.=) $2 AND o.outcome OPERATOR(pg_catalog.<>) 'failure'
+    ORDER BY o.at DESC LIMIT 1) s ON true
+LEFT JOIN LATERAL (
+    SELECT pg_catalog.count(*) AS failures, pg_catalog.max(n.at) AS at, (pg_catalog.array_agg(n.error))[1] AS error
+    FROM (SELECT o.at, o.error FROM layra.breaker_outcome o
+          WHERE o.name OPERATOR(pg_catalog.=) $1 AND o.owner OPERATOR(pg_catalog.=) $2 AND o.outcome OPERATOR(pg_catalog.=) 'failure'
+            AND o.at OPERATOR(pg_catalog.>) COALESCE(s.at, '-infinity')
+          ORDER BY o.at DESC LIMIT b.failure_threshold) n) f ON true
+WHERE b.name OPERATOR(pg_catalog.=) $1 AND b.owner OPERATOR(pg_catalog.=) $2"
+}
+
+statement! {
+    /// The right to probe: no row where somebody else is at it.
+    LOCK_BREAKER, [TEXTOID, TEXTOID], "/* layra.lock_breaker */
+SELECT b.probe_at FROM layra.breaker b
+WHERE b.name OPERATOR(pg_catalog.=) $1 AND b.owner OPERATOR(pg_catalog.=) $2 FOR UPDATE SKIP LOCKED"
+}
+
+statement! {
+    PROBE_BREAKER, [TEXTOID, TEXTOID, TIMESTAMPTZOID], "/* layra.probe_breaker */
+UPDATE layra.breaker b SET probe_at = $3 WHERE b.name OPERATOR(pg_catalog.=) $1 AND b.owner OPERATOR(pg_catalog.=) $2"
+}
+
+statement! {
+    INSERT_OUTCOME, [TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, JSONBOID], "/* layra.insert_outcome */
+INSERT INTO layra.breaker_outcome (name, owner, at, id, outcome, error)
+VALUES ($1, $2, $3, pg_catalog.gen_random_uuid(), $4, $5)"
+}
+
+statement! {
+    /// What a success made meaningless; rows that somebody else is deleting are left to him.
+    FORGET_OUTCOMES, [TEXTOID, TEXTOID, TIMESTAMPTZOID], "/* layra.forget_outcomes */
+DELETE FROM layra.breaker_outcome d
+WHERE d.name OPERATOR(pg_catalog.=) $1 AND d.owner OPERATOR(pg_catalog.=) $2 AND d.id OPERATOR(pg_catalog.=) ANY (ARRAY(
+    SELECT o.id FROM layra.breaker_outcome o
+    WHERE o.name OPERATOR(pg_catalog.=) $1 AND o.owner OPERATOR(pg_catalog.=) $2 AND o.at OPERATOR(pg_catalog.<) $3
+    ORDER BY o.at LIMIT 1000 FOR UPDATE SKIP LOCKED))"
+}
+
+statement! {
+    DEFINE_BREAKER, [TEXTOID, TEXTOID, INT4OID, INTERVALOID, INTERVALOID, TIMESTAMPTZOID], "/* layra.define_breaker */
+INSERT INTO layra.breaker AS b (name, owner, failure_threshold, reset_after, probe_lease, created_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (name, owner) DO UPDATE SET failure_threshold = $3, reset_after = $4, probe_lease = $5"
+}
+
+// ------------------------------------------------------------------------------------------------- rules and handlers
+
+statement! {
+    /// Schemas of some event types for an owner: the owner's own, else the shared one.
+    EVENT_TYPES, [TEXTOID, TEXTARRAYOID], "/* layra.event_types */
+SELECT n.type, t.schema FROM pg_catalog.unnest($2) n(type)
+CROSS JOIN LATERAL (
+    SELECT t.schema FROM layra.event_type t WHERE t.type OPERATOR(pg_catalog.=) n.type AND (t.owner OPERATOR(pg_catalog.=) $1 OR t.shared)
+    ORDER BY (t.owner OPERATOR(pg_catalog.=) $1) DESC LIMIT 1) t"
+}
+
+statement! {
+    DEFINE_EVENT_TYPE, [TEXTOID, TEXTOID, BOOLOID, JSONBOID, TIMESTAMPTZOID], "/* layra.define_event_type */
+INSERT INTO layra.event_type (type, owner, shared, schema, created_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (type, owner) DO UPDATE SET shared = $3, schema = $4"
+}
+
+statement! {
+    SHARED_EVENT_TYPE_OWNER, [TEXTOID], "/* layra.shared_event_type_owner */
+SELECT t.owner FROM layra.event_type t WHERE t.type OPERATOR(pg_catalog.=) $1 AND t.shared"
+}
+
+statement! {
+    ADD_VALIDATOR, [TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID], "/* layra.add_validator */
+INSERT INTO layra.validator (workflow, name, function, created_by, created_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (workflow, name) DO UPDATE SET function = $3, created_by = $4"
+}
+
+statement! {
+    VALIDATORS, [TEXTOID], "/* layra.validators */
+SELECT v.name, v.function FROM layra.validator v WHERE v.workflow OPERATOR(pg_catalog.=) $1 ORDER BY v.name"
+}
+
+statement! {
+    ADD_HANDLER, [TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID], "/* layra.add_handler */
+INSERT INTO layra.handler (type_pattern, function, workflow, created_by, created_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING"
+}
+
+statement! {
+    REMOVE_HANDLER, [TEXTOID, TEXTOID], "/* layra.remove_handler */
+DELETE FROM layra.handler h WHERE h.type_pattern OPERATOR(pg_catalog.=) $1 AND h.function OPERATOR(pg_catalog.=) $2"
+}
+
+statement! {
+    /// The handlers for a type ($2: the type and the patterns that cover it), in the order of their registration.
+    HANDLERS, [TEXTOID, TEXTARRAYOID], "/* layra.handlers */
+SELECT h.function FROM layra.handler h
+WHERE h.type_pattern OPERATOR(pg_catalog.=) ANY ($2)
+  AND (h.workflow OPERATOR(pg_catalog.=) '' OR h.workflow OPERATOR(pg_catalog.=) $1)"
 }

@@ -33,7 +33,7 @@ pub fn plan(change: &mut Change<'_>, values: Vec<(String, Option<Jsonb>)>) -> Re
 
 /// As `plan`, where every variable has been loaded.
 pub fn plan_loaded(change: &mut Change<'_>, values: Vec<(String, Option<Jsonb>)>) -> Result<Vec<Write>> {
-    let compiled = change.run.workflow.as_ref().map(|reference| workflow::load(&change.db, reference)).transpose()?;
+    let compiled = change.compiled()?;
     let limit = compiled
         .as_ref()
         .and_then(|compiled| compiled.definition.policy.value_bytes)
@@ -156,24 +156,36 @@ impl<'a> SetRequest<'a> {
         } else {
             change.cells.load(&change.db, change.run_id, ids);
         }
+        let mut stale: Vec<(&str, Option<i64>, i64)> = Vec::new();
         for (name, expected) in &self.expected_variables {
             let actual = change.cells.get(&CellId::variable(name)).set_version();
             if actual != *expected {
-                differences.add(Difference {
-                    expected: Some(*expected),
-                    actual: Some(actual),
-                    ..named(pointer_token(name))
-                });
+                stale.push((name, Some(*expected), actual));
             }
         }
         if ahead || (moved && self.on_conflict == OnConflict::Fail) {
             for (name, _) in &self.updates {
                 let actual = change.cells.get(&CellId::variable(name)).version;
                 if self.expected.is_some_and(|expected| actual > expected) {
-                    differences.add(Difference { actual: Some(actual), ..named(pointer_token(name)) });
+                    stale.push((name, None, actual));
                 }
             }
             differences.any = true;
+        }
+        if !stale.is_empty() {
+            let ids = stale.iter().map(|(name, ..)| CellId::variable(name)).collect();
+            let values = change.cells.load_values(&change.db, change.run_id, ids);
+            for (name, expected, actual) in stale {
+                let ours = self.updates.iter().find(|(given, _)| given == name).map(|(_, value)| value);
+                let theirs = values.get(&CellId::variable(name));
+                differences.add(Difference {
+                    expected,
+                    actual: Some(actual),
+                    ours: ours.map(|value| raw(value.text())),
+                    theirs: theirs.map(|value| raw(value.text())),
+                    ..named(pointer_token(name))
+                });
+            }
         }
         if differences.any {
             return Ok(Outcome::Conflict {
@@ -195,12 +207,8 @@ impl<'a> SetRequest<'a> {
                 Jsonb::parse(&format!("{{\"on_conflict\":\"merge\",\"base\":{}}}", self.expected.unwrap_or(0)))
             }
         };
-        Ok(Outcome::Committed(change.append(NewEvent {
-            type_name: "variables.set",
-            payload,
-            writes,
-            checkpoint: None,
-        })?))
+        let version = change.append(NewEvent::new("variables.set", payload, writes))?;
+        Ok(Outcome::Committed(change.close(version)?))
     }
 }
 
@@ -290,7 +298,7 @@ fn set_variables(
         Outcome::Committed(version) => Ok(version),
         Outcome::Conflict { run_id, expected, head, paths, .. } => {
             let actual = expected.map(|_| head);
-            Err(Error::Conflict { run: run_id, expected, actual, conflicts: paths }.into())
+            Err(Error::Conflict { run: run_id, variable: None, expected, actual, conflicts: paths }.into())
         }
     }
 }
@@ -342,11 +350,12 @@ fn set_one(
         let actual = change.cells.get(&CellId::variable(name)).set_version();
         if expected.is_some_and(|expected| expected != actual) {
             let conflicts = vec![pointer_token(name)];
-            return Err(Error::Conflict { run: change.run_id.to_owned(), expected, actual: Some(actual), conflicts });
+            let (run, variable) = (change.run_id.to_owned(), Some(name.to_owned()));
+            return Err(Error::Conflict { run, variable, expected, actual: Some(actual), conflicts });
         }
         change.require_unfinished()?;
         let writes = plan_loaded(change, vec![(name.to_owned(), Some(value))])?;
-        change.append(NewEvent { type_name: "variables.set", payload: Jsonb::parse("{}"), writes, checkpoint: None })
+        change.append(NewEvent::new("variables.set", Jsonb::parse("{}"), writes))
     })
 }
 
@@ -373,7 +382,7 @@ fn unset(
         change.expect_version(expected)?;
         change.require_unfinished()?;
         let writes = plan(change, names.into_iter().map(|name| (name, None)).collect())?;
-        change.append(NewEvent { type_name: "variables.unset", payload: Jsonb::parse("{}"), writes, checkpoint: None })
+        change.append(NewEvent::new("variables.unset", Jsonb::parse("{}"), writes))
     })
 }
 
@@ -409,8 +418,20 @@ fn get_variables(
     run_id: Option<&str>,
     names: default!(Option<Vec<Option<String>>>, "NULL"),
     at_version: default!(Option<i64>, "NULL"),
+    in_group: default!(Option<&str>, "NULL"),
 ) -> std::result::Result<Jsonb, ErrorReport> {
-    let variables = read_variables(args::run_id(run_id)?, names, at_version)?;
+    let in_group = args::optional_name(in_group, "in_group")?;
+    let run_id = args::run_id(run_id)?;
+    let mut variables = read_variables(run_id, names, at_version)?;
+    if let Some(group) = in_group {
+        let reader = Reader::open(run_id)?;
+        let compiled =
+            reader.run.workflow.as_ref().map(|reference| workflow::load(&reader.db, reference)).transpose()?;
+        variables.retain(|(name, _)| {
+            let variable = compiled.as_ref().and_then(|compiled| compiled.definition.variables.get(name));
+            variable.is_some_and(|variable| variable.group.as_deref() == Some(group))
+        });
+    }
     Ok(Jsonb::parse(&object_text(variables.iter().map(|(name, value)| (name.as_str(), value.text())))))
 }
 

@@ -81,6 +81,28 @@ struct Checkpoint {
     created_at: i64,
 }
 
+/// What the events say an interaction is.
+#[derive(Debug, Default, PartialEq)]
+struct Interaction {
+    id: String,
+    node_id: String,
+    status: String,
+    prompt: String,
+    response_schema: Option<String>,
+    assignee: Option<String>,
+    closed_version: Option<i64>,
+    response: Option<String>,
+    answered_by: Option<String>,
+    answered_for: Option<String>,
+}
+
+impl Interaction {
+    fn reopen(&mut self) {
+        self.status = "pending".into();
+        (self.closed_version, self.response, self.answered_by, self.answered_for) = (None, None, None, None);
+    }
+}
+
 /// One run's verification: what the events so far say.
 #[derive(Default)]
 struct Check {
@@ -94,12 +116,15 @@ struct Check {
     metadata: String,
     result: Option<String>,
     workflow: Option<String>,
+    parent: Option<(String, i64)>,
     created_at: i64,
     finished_at: Option<i64>,
     checkpoint_version: Option<i64>,
     bytes: i64,
     checkpoints: BTreeMap<i64, Checkpoint>,
     labels: HashMap<String, i64>,
+    /// By the version that asked.
+    interactions: BTreeMap<i64, Interaction>,
     cells: i64,
     graphs: HashSet<String>,
 }
@@ -120,6 +145,7 @@ impl Check {
             check.cell_rows(db);
             check.run_row(db);
             check.checkpoint_rows(db);
+            check.interaction_rows(db);
         });
         check.problems
     }
@@ -194,6 +220,7 @@ impl Check {
             (self.version, self.hash, self.at) = (version, hash, at);
             let payload: Payload<'_> = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
             self.fold(&type_name, &payload, kind, label, at);
+            self.fold_interactions(&type_name, &payload, actor, on_behalf_of);
         }
         true
     }
@@ -320,6 +347,10 @@ impl Check {
             self.owner = string("owner").unwrap_or_default();
             self.metadata = raw("metadata").unwrap_or_else(|| "{}".into());
             self.workflow = raw("workflow");
+            let parent: Payload<'_> =
+                payload.get("parent").and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+            let run_id = parent.get("run_id").and_then(|raw| serde_json::from_str(raw.get()).ok());
+            self.parent = run_id.zip(parent.get("version").and_then(|raw| raw.get().parse().ok()));
             self.created_at = at;
         }
         match type_name {
@@ -330,7 +361,10 @@ impl Check {
             }
             "run.reopened" => (self.status, self.result, self.finished_at) = ("running".into(), None, None),
             "run.cancelling" => self.status = "cancelling".into(),
-            "run.rolled_back" => self.status = string("status").unwrap_or_default(),
+            "interaction.requested" => self.status = "paused".into(),
+            "run.rolled_back" | "interaction.answered" | "interaction.withdrawn" => {
+                self.status = string("status").unwrap_or_default();
+            }
             "run.owner_changed" => self.owner = string("owner").unwrap_or_default(),
             "checkpoint.protected" | "checkpoint.unprotected" => {
                 if let Some(checkpoint) = number("version").and_then(|version| self.checkpoints.get_mut(&version)) {
@@ -346,9 +380,96 @@ impl Check {
             {
                 old.label = None;
             }
-            let metadata = raw("metadata").unwrap_or_else(|| "{}".into());
-            let checkpoint = Checkpoint { kind, label, protected: false, metadata, created_at: at };
+            // Only the event that a checkpoint is all about has its metadata.
+            let metadata = raw("metadata").filter(|_| type_name == "checkpoint.created").unwrap_or_else(|| "{}".into());
+            let protected = type_name == "interaction.requested";
+            let checkpoint = Checkpoint { kind, label, protected, metadata, created_at: at };
             self.checkpoints.insert(self.version, checkpoint);
+        }
+    }
+
+    /// What an event says of the people who were asked.
+    fn fold_interactions(
+        &mut self,
+        type_name: &str,
+        payload: &Payload<'_>,
+        actor: String,
+        on_behalf_of: Option<String>,
+    ) {
+        let raw = |key: &str| payload.get(key).map(|raw| raw.get().to_owned());
+        let string = |key: &str| payload.get(key).and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+        let version = self.version;
+        let withdraw = |interaction: &mut Interaction| {
+            interaction.status = "withdrawn".into();
+            interaction.closed_version = Some(version);
+        };
+        match type_name {
+            "interaction.requested" => {
+                let interaction = Interaction {
+                    id: string("interaction").unwrap_or_default(),
+                    node_id: string("node_id").unwrap_or_default(),
+                    status: "pending".into(),
+                    prompt: raw("prompt").unwrap_or_default(),
+                    response_schema: raw("response_schema"),
+                    assignee: string("assignee"),
+                    ..Interaction::default()
+                };
+                self.interactions.insert(version, interaction);
+            }
+            "interaction.answered" | "interaction.withdrawn" => {
+                let id = string("interaction").unwrap_or_default();
+                let Some(interaction) = self.interactions.values_mut().find(|i| i.id == id) else { return };
+                withdraw(interaction);
+                if type_name == "interaction.answered" {
+                    interaction.status = "answered".into();
+                    interaction.response = raw("response");
+                    (interaction.answered_by, interaction.answered_for) = (Some(actor), on_behalf_of);
+                }
+            }
+            "run.finished" | "run.cancelling" => {
+                self.interactions.values_mut().filter(|i| i.status == "pending").for_each(withdraw);
+            }
+            "run.rolled_back" => {
+                let to = payload.get("to_version").and_then(|raw| raw.get().parse::<i64>().ok()).unwrap_or_default();
+                for (asked, interaction) in &mut self.interactions {
+                    if *asked > to && interaction.status == "pending" {
+                        withdraw(interaction);
+                    } else if *asked <= to && interaction.closed_version.is_some_and(|closed| closed > to) {
+                        interaction.reopen();
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn interaction_rows(&mut self, db: &Db) {
+        let rows = db.query(&VERIFY_INTERACTIONS, &[self.run_id.as_str().into_datum()]);
+        let mut expected = std::mem::take(&mut self.interactions);
+        for row in 0..rows.len() {
+            let version: i64 = rows.get(row, 1).unwrap_or_default();
+            let stored = Interaction {
+                id: rows.get(row, 2).unwrap_or_default(),
+                node_id: rows.get(row, 3).unwrap_or_default(),
+                status: rows.get(row, 4).unwrap_or_default(),
+                prompt: rows.get(row, 5).unwrap_or_default(),
+                response_schema: rows.get(row, 6),
+                assignee: rows.get(row, 7),
+                closed_version: rows.get(row, 8),
+                response: rows.get(row, 9),
+                answered_by: rows.get(row, 10),
+                answered_for: rows.get(row, 11),
+            };
+            match expected.remove(&version) {
+                None => self.problem(Some(version), "an interaction row is named by no event"),
+                Some(said) if said != stored => {
+                    self.problem(Some(version), "the interaction is not what its events say");
+                }
+                Some(_) => {}
+            }
+        }
+        for version in expected.into_keys() {
+            self.problem(Some(version), "the row of the interaction is missing");
         }
     }
 
@@ -394,11 +515,30 @@ impl Check {
             ("created_at", rows.get::<i64>(0, 5) == Some(self.created_at)),
             ("finished_at", rows.get::<i64>(0, 6) == self.finished_at),
             ("workflow", workflow == self.workflow),
+            ("parent", self.parent_fits(rows.get(0, 11), rows.get(0, 12))),
         ];
+        if let (Some(owner), Some(name)) = (rows.get::<String>(0, 7), rows.get::<String>(0, 8)) {
+            let version = rows.get::<i32>(0, 9);
+            let found = db.query(&OWN_WORKFLOW, &[owner.into_datum(), name.into_datum(), version.into_datum()]);
+            let definition = if found.is_empty() { None } else { found.jsonb(0, 4) };
+            if definition.map(|definition| value_hash(definition.text())) != rows.hash(0, 10) {
+                self.problem(None, "the definition of the run's workflow does not match its hash");
+            }
+        }
         for (column, right) in checks {
             if !right && self.version > 0 {
                 self.problem(None, format!("the run's {column} is not what its events say"));
             }
+        }
+    }
+
+    /// A fork's parent is the one that its first event names, until that one is dropped.
+    fn parent_fits(&self, run_id: Option<String>, version: Option<i64>) -> bool {
+        match (&self.parent, run_id, version) {
+            (None, None, None) => true,
+            (None, ..) | (Some(_), _, None) => false,
+            (Some((said, at)), Some(run_id), Some(version)) if *said == run_id => *at == version,
+            _ => true,
         }
     }
 

@@ -33,8 +33,8 @@ fn define(name: Option<&str>, definition: Option<Jsonb>, shared: bool) -> Result
         return Err(Error::Definition { name: name.to_owned(), problems });
     }
     let db = Db::write();
-    if shared && !access::is_admin(&db) {
-        return Err(Error::Privilege("only roles with level admin define shared workflows".into()));
+    if shared {
+        access::require_admin(&db, "define shared workflows")?;
     }
     let owner = access::role_name(db.caller);
     args::within_limit(text, args::MAX_VALUE, "definition")?;
@@ -43,7 +43,7 @@ fn define(name: Option<&str>, definition: Option<Jsonb>, shared: bool) -> Result
         if let Some(other) = (!rows.is_empty()).then(|| rows.get::<String>(0, 1).unwrap_or_default())
             && other != owner
         {
-            return Err(Error::SharedNameTaken { name: name.to_owned(), owner: other });
+            return Err(Error::SharedNameTaken { what: "workflow", name: name.to_owned(), owner: other });
         }
     }
     graph::store(&db, &owner, &compiled.definition.graph);
@@ -77,7 +77,7 @@ fn define(name: Option<&str>, definition: Option<Jsonb>, shared: bool) -> Result
         let taken = db.query(&SHARED_OWNER, &[name.into_datum()]);
         if shared && !taken.is_empty() && taken.get::<String>(0, 1).as_ref() != Some(&owner) {
             let other = taken.get::<String>(0, 1).unwrap_or_default();
-            return Err(Error::SharedNameTaken { name: name.to_owned(), owner: other });
+            return Err(Error::SharedNameTaken { what: "workflow", name: name.to_owned(), owner: other });
         }
         crate::spi::check_for_interrupts();
     }
