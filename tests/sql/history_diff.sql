@@ -27,6 +27,7 @@ SELECT revision, version, value FROM layra.history('flow', 'c');
 SELECT revision, version, value FROM layra.history('flow', 'nothing');
 SELECT revision, version, value FROM layra.history('flow', 'n', 'node');
 SELECT revision, version, value FROM layra.history('flow', 'l', scope => 'loop');
+-- Each entry of a node's context is a cell of its own, with revisions of its own.
 SELECT revision, version, value FROM layra.history('flow', 'n', 'context');
 SELECT revision, version, value FROM layra.history('flow', 'stack', 'engine');
 SELECT * FROM layra.history('flow', 'a', 'variables');
@@ -53,7 +54,14 @@ SELECT layra.digest('flow');
 SELECT layra.digest('flow') = encode(hash, 'hex') AS "that of the head" FROM layra.event
 WHERE run_id = 'flow' AND version = 4;
 
+-- Oldest first, also where an older entry changes later.
+SELECT layra.save_state('lists', '{"context": {"n": ["x"]}}');
+SELECT layra.save_state('lists', '{"context": {"n": ["x", "y"]}}');
+SELECT layra.save_state('lists', '{"context": {"n": ["z", "y"]}}');
+SELECT revision, version, value FROM layra.history('lists', 'n', 'context');
+
 SELECT layra.drop_run('flow');
+SELECT layra.drop_run('lists');
 RESET ROLE;
 SELECT layra.revoke_access('regress_engine');
 DROP ROLE regress_engine;

@@ -55,12 +55,13 @@ SELECT * FROM tampered($$UPDATE layra.event SET bytes_since_checkpoint = 0 WHERE
 -- Whoever cuts off the end leaves a log that is shorter but sound: that is what a digest kept elsewhere is for.
 SELECT * FROM tampered($$DELETE FROM layra.event WHERE run_id = 'log' AND version = 6;
     DELETE FROM layra.cell WHERE run_id = 'log' AND version = 6$$);
--- What follows from the events: the run, its checkpoints, its graph.
+-- What follows from the events: the run, its checkpoints, its graph and its workflow.
 SELECT * FROM tampered($$UPDATE layra.run SET status = 'paused', metadata = '{}' WHERE run_id = 'log'$$);
 SELECT * FROM tampered($$UPDATE layra.run SET owner = 'somebody' WHERE run_id = 'log'$$);
 SELECT * FROM tampered($$UPDATE layra.checkpoint SET label = 'there' WHERE run_id = 'log'$$);
 SELECT * FROM tampered($$DELETE FROM layra.checkpoint WHERE run_id = 'log'$$);
 SELECT * FROM tampered($$UPDATE layra.graph SET nodes = '[]' WHERE owner = 'regress_engine'$$);
+SELECT * FROM tampered($$UPDATE layra.workflow SET definition = '{}' WHERE owner = 'regress_engine'$$);
 SELECT * FROM layra.verify('log');
 
 -- Without a run: all those that one may read. Of a run that does not exist: an error.
