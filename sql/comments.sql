@@ -735,6 +735,7 @@ COMMENT ON COLUMN layra.validator.function IS 'The function, as text with its ar
 COMMENT ON COLUMN layra.validator.created_by IS 'Role that added it.';
 COMMENT ON COLUMN layra.validator.created_at IS 'Time at which it was added.';
 COMMENT ON INDEX layra.validator_pkey IS 'The rules of a workflow.';
+COMMENT ON POLICY readable ON layra.validator IS 'Those added by roles whose privileges the role has; auditors see all.';
 
 COMMENT ON TABLE layra.handler IS
 'Functions that run after events.';
@@ -744,6 +745,7 @@ COMMENT ON COLUMN layra.handler.workflow IS 'Name of the workflows whose runs it
 COMMENT ON COLUMN layra.handler.created_by IS 'Role that registered it.';
 COMMENT ON COLUMN layra.handler.created_at IS 'Time at which it was registered.';
 COMMENT ON INDEX layra.handler_pkey IS 'The handlers of a pattern.';
+COMMENT ON POLICY readable ON layra.handler IS 'Those registered by roles whose privileges the role has; auditors see all.';
 
 COMMENT ON TABLE layra.access IS
 'The levels of access that grant_access gave to roles.';

@@ -120,20 +120,26 @@ def test_everything_else_has_comments(admin):
 # A world in which every example of a comment works.
 WORLD = """
     CREATE ROLE app; CREATE ROLE billing_team;
+    CREATE FUNCTION public.check_total(run_id text, state jsonb) RETURNS SETOF text LANGUAGE sql AS 'SELECT $1';
+    CREATE FUNCTION public.to_outbox(run_id text, version bigint, type text, payload jsonb) RETURNS void LANGUAGE sql
+        AS '';
     SELECT layra.start_run('order-17', variables => '{"total": 120.50, "customer": "Ada"}');
     SELECT layra.checkpoint('order-17', 'before payment');
     SELECT layra.set_variable('order-17', 'total', '99.90');
     SELECT layra.rollback('order-17', 3);
+    SELECT layra.begin_node('order-17', 'pay', 'w1', '5 minutes');
+    SELECT layra.enter_loop('order-17', 'lines');
     SELECT layra.save_state('order-18', '{"global_variables": {}}');
-    SELECT layra.start_run('order-19');
-    SELECT layra.finish_run('order-19', 'failed');
+    SELECT layra.define_breaker('mail api');
 """
-# Examples that show a conflict, or need a run that is not there.
+# What some examples need besides.
 BEFORE = {
     "start_run": "SELECT layra.drop_run('order-17')",
     "reopen_run": "SELECT layra.finish_run('order-17', 'failed')",
     "set_variables": "SELECT layra.drop_run('order-17'); SELECT layra.start_run('order-17')",
     "checkpoint": "SELECT layra.drop_run('order-17'); SELECT layra.start_run('order-17')",
+    "resume_run": "SELECT layra.pause_run('order-17', 'pay')",
+    "withdraw_interaction": "SELECT layra.pause_run('order-17', 'pay')",
 }
 
 
