@@ -119,6 +119,12 @@ CREATE POLICY readable ON layra.breaker FOR SELECT
     USING (layra.owns(owner) OR (SELECT layra.reads_every_run()));
 CREATE POLICY readable ON layra.breaker_outcome FOR SELECT
     USING (layra.owns(owner) OR (SELECT layra.reads_every_run()));
+ALTER TABLE layra.validator ENABLE ROW LEVEL SECURITY;
+ALTER TABLE layra.handler ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readable ON layra.validator FOR SELECT
+    USING (layra.owns(created_by) OR (SELECT layra.reads_every_run()));
+CREATE POLICY readable ON layra.handler FOR SELECT
+    USING (layra.owns(created_by) OR (SELECT layra.reads_every_run()));
 CREATE POLICY readable ON layra.event_type FOR SELECT
     USING (shared OR layra.owns(owner) OR (SELECT layra.reads_every_run()));
 

@@ -4,8 +4,8 @@ use crate::args;
 use crate::error::Result;
 use crate::hash::{Hash, value_hash};
 use crate::jsonb::Jsonb;
-use crate::spi::Db;
-use crate::statements::{GET_VALUES, PROBE_CELL, PROBE_CELLS};
+use crate::spi::{Db, Rows};
+use crate::statements::{GET_NODE_VALUES, GET_VALUES, PROBE_CELL, PROBE_CELLS};
 use pgrx::IntoDatum;
 use std::collections::HashMap;
 
@@ -131,17 +131,40 @@ impl Cells {
         }
     }
 
-    /// As `load`, with the values' texts, for cells whose values are small or are needed.
+    /// As `load`, with the values, for cells whose values are small or are needed.
     pub fn load_values(&mut self, db: &Db, run_id: &str, ids: Vec<CellId>) -> HashMap<CellId, Jsonb> {
-        let mut values = HashMap::new();
         if ids.is_empty() {
-            return values;
+            return HashMap::new();
         }
         let [scopes, keys, ordinals] = columns(&ids);
         let rows = db.query(&GET_VALUES, &[run_id.into_datum(), scopes, keys, ordinals]);
+        self.take_values(&rows, ids).0
+    }
+
+    /// As `load_values`, with the highest ordinal that the context of a node ever used (-1: none).
+    pub fn load_node_values(
+        &mut self,
+        db: &Db,
+        run_id: &str,
+        ids: Vec<CellId>,
+        node_id: &str,
+    ) -> (HashMap<CellId, Jsonb>, i64) {
+        let [scopes, keys, ordinals] = columns(&ids);
+        let rows = db.query(&GET_NODE_VALUES, &[run_id.into_datum(), scopes, keys, ordinals, node_id.into_datum()]);
+        self.take_values(&rows, ids)
+    }
+
+    fn take_values(&mut self, rows: &Rows, ids: Vec<CellId>) -> (HashMap<CellId, Jsonb>, i64) {
+        let mut values = HashMap::new();
+        let mut highest = COUNTER;
         for row in 0..rows.len() {
-            let id = ids[rows.get::<i64>(row, 1).unwrap_or(1) as usize - 1].clone();
-            self.newest.insert(id.clone(), newest_row(&rows, row, 2));
+            let position: i64 = rows.get(row, 1).unwrap_or_default();
+            if position == 0 {
+                highest = rows.get(row, 6).unwrap_or(COUNTER);
+                continue;
+            }
+            let id = ids[position as usize - 1].clone();
+            self.newest.insert(id.clone(), newest_row(rows, row, 2));
             if let Some(value) = rows.jsonb(row, 5) {
                 values.insert(id, value);
             }
@@ -149,7 +172,7 @@ impl Cells {
         for id in ids {
             self.newest.entry(id).or_default();
         }
-        values
+        (values, highest)
     }
 
     pub fn know(&mut self, id: CellId, newest: Newest) {

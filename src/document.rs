@@ -131,12 +131,8 @@ fn loop_index(value: &str) -> Option<String> {
     Some(fields.get("index")?.get().to_owned())
 }
 
-/// `top` is the first ordinal that was never used, left out where that is `next`.
-fn counter_cell(live: usize, next: i64, top: i64) -> Jsonb {
-    Jsonb::parse(&match top > next {
-        true => format!("{{\"live\":{live},\"next\":{next},\"top\":{top}}}"),
-        false => format!("{{\"live\":{live},\"next\":{next}}}"),
-    })
+fn counter_cell(live: usize, next: i64) -> Jsonb {
+    Jsonb::parse(&format!("{{\"live\":{live},\"next\":{next}}}"))
 }
 
 /// A node's context list, as its counter cell has it.
@@ -144,8 +140,8 @@ fn counter_cell(live: usize, next: i64, top: i64) -> Jsonb {
 struct Counter {
     live: usize,
     next: i64,
-    /// The first ordinal that was never used; None where the counter was unset, and nobody knows.
-    top: Option<i64>,
+    /// The highest ordinal that was ever used, live or not (-1: none); rollbacks do not lower it.
+    highest: i64,
 }
 
 /// The newest cells of a run, as far as a document is compared with them.
@@ -175,11 +171,10 @@ impl Stored {
                 }
             }
             if id.ordinal == COUNTER {
-                let next = rows.get(row, 9).unwrap_or_default();
                 let counter = Counter {
                     live: rows.get::<i64>(row, 8).unwrap_or_default() as usize,
-                    next,
-                    top: newest.hash.map(|_| rows.get(row, 10).unwrap_or(next)),
+                    next: rows.get(row, 9).unwrap_or_default(),
+                    highest: rows.get(row, 10).unwrap_or(-1),
                 };
                 stored.counters.insert(id.key.clone(), counter);
             }
@@ -300,8 +295,8 @@ fn plan_context(
     gone: &mut BTreeSet<CellId>,
     writes: &mut Vec<Write>,
 ) -> Result<()> {
-    let Counter { live, next, top } =
-        stored.counters.get(key).copied().unwrap_or(Counter { live: 0, next: 0, top: Some(0) });
+    let Counter { live, next, highest } =
+        stored.counters.get(key).copied().unwrap_or(Counter { live: 0, next: 0, highest: -1 });
     let first = next - live as i64;
     let old: Vec<Option<Hash>> =
         (first..next).map(|ordinal| stored.hashes.get(&CellId::context(key, ordinal)).copied()).collect();
@@ -311,12 +306,12 @@ fn plan_context(
     for ordinal in start..start + list.len() as i64 {
         gone.remove(&CellId::context(key, ordinal));
     }
-    // Ordinals above the live ones may have been used before the list was shortened; those from `top` on never were.
+    // Ordinals above the live ones may have been used before the list was shortened; those above `highest` never were.
     let unread: Vec<CellId> = edit
         .written
         .iter()
         .map(|position| CellId::context(key, start + *position as i64))
-        .filter(|id| top.is_none_or(|top| id.ordinal < top) && !change.cells.knows(id))
+        .filter(|id| id.ordinal <= highest && !change.cells.knows(id))
         .collect();
     change.cells.load(&change.db, change.run_id, unread);
     for position in edit.written {
@@ -326,7 +321,7 @@ fn plan_context(
     let counter = CellId::context(key, COUNTER);
     gone.remove(&counter);
     let end = start + list.len() as i64;
-    let value = counter_cell(list.len(), end, top.unwrap_or(next).max(next).max(end));
+    let value = counter_cell(list.len(), end);
     writes.extend(change.cells.write(counter, Some(value), MAX_VALUE)?);
     Ok(())
 }

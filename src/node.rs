@@ -89,9 +89,6 @@ pub fn restored(value: &str) -> Option<Jsonb> {
 pub struct Counter {
     pub live: i64,
     pub next: i64,
-    /// The first ordinal that was never used, where that is not `next`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub top: Option<i64>,
 }
 
 impl Counter {
@@ -101,15 +98,20 @@ impl Counter {
 }
 
 /// The rows that append an entry to a node's context: never more than two, however long the list is.
-fn append_context(change: &mut Change<'_>, node_id: &str, counter: Counter, value: Jsonb) -> Result<(i64, Vec<Write>)> {
+fn append_context(
+    change: &mut Change<'_>,
+    node_id: &str,
+    counter: Counter,
+    highest: i64,
+    value: Jsonb,
+) -> Result<(i64, Vec<Write>)> {
     let ordinal = counter.next;
     let id = CellId::context(node_id, ordinal);
-    // Used before, in a list that was shortened since, or whose counter was unset.
-    if counter.top.is_some_and(|top| ordinal < top) || counter.next == 0 {
+    // Used before, in a list that was shortened or rolled back since.
+    if ordinal <= highest && !change.cells.knows(&id) {
         change.cells.load(&change.db, change.run_id, vec![id.clone()]);
     }
-    let next = ordinal + 1;
-    let grown = Counter { live: counter.live + 1, next, top: counter.top.filter(|top| *top > next) };
+    let grown = Counter { live: counter.live + 1, next: ordinal + 1 };
     let mut writes = Vec::with_capacity(2);
     writes.extend(change.cells.write(id, Some(value), MAX_VALUE)?);
     writes.extend(change.cells.write(CellId::context(node_id, COUNTER), Some(Jsonb::of(&grown)), MAX_VALUE)?);
@@ -372,7 +374,7 @@ fn complete(
 ) -> Result<i64> {
     let mut ids = vec![Node::id(node_id), CellId::context(node_id, COUNTER)];
     ids.extend(updates.iter().map(|(name, _)| CellId::variable(name)));
-    let values = change.cells.load_values(&change.db, change.run_id, ids);
+    let (values, highest) = change.cells.load_node_values(&change.db, change.run_id, ids, node_id);
     let node = Node::parse(values.get(&Node::id(node_id)));
     if node.status == "completed" {
         // The answer to the first call got lost: the same completion again is that one.
@@ -389,7 +391,7 @@ fn complete(
         None => (None, Vec::new()),
         Some(output) => {
             let counter = Counter::parse(values.get(&CellId::context(node_id, COUNTER)));
-            let (ordinal, writes) = append_context(change, node_id, counter, output)?;
+            let (ordinal, writes) = append_context(change, node_id, counter, highest, output)?;
             (Some(ordinal), writes)
         }
     };

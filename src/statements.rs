@@ -20,7 +20,8 @@ statement! {
     /// First half of a write. The head is read by the next statement: in one, it would be stale after a wait.
     LOCK_RUN, [TEXTOID], "/* layra.lock_run */
 SELECT r.status, r.owner, r.workflow_owner, r.workflow, r.workflow_version, r.definition_hash, r.parent_run_id, r.parent_version,
-    EXISTS (SELECT FROM layra.handler), EXISTS (SELECT FROM layra.event_type)
+    EXISTS (SELECT FROM layra.handler h WHERE h.type_pattern OPERATOR(pg_catalog.>=) ''),
+    EXISTS (SELECT FROM layra.event_type t WHERE t.type OPERATOR(pg_catalog.>=) '')
 FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE"
 }
 
@@ -265,21 +266,21 @@ macro_rules! newest_cells {
     };
 }
 
-/// The nodes that ever had context, and their counter cells (ordinal -1) at version $4: dead entries are never visited.
+/// The nodes that ever had context, the highest ordinal that each ever used, and their counter cells (ordinal -1): dead entries
+/// are never visited.
 macro_rules! context_counters {
     ($version:literal) => {
         concat!("node AS (
-    (SELECT c.key FROM layra.cell c
-     WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.scope OPERATOR(pg_catalog.=) 'context' ORDER BY c.key DESC LIMIT 1)
+    (SELECT c.key, c.ordinal FROM layra.cell c
+     WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.scope OPERATOR(pg_catalog.=) 'context' ORDER BY c.key DESC, c.ordinal DESC LIMIT 1)
     UNION ALL
-    SELECT n.key FROM node w CROSS JOIN LATERAL (
-        SELECT c.key FROM layra.cell c
+    SELECT n.key, n.ordinal FROM node w CROSS JOIN LATERAL (
+        SELECT c.key, c.ordinal FROM layra.cell c
         WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.scope OPERATOR(pg_catalog.=) 'context' AND c.key OPERATOR(pg_catalog.<) w.key
-        ORDER BY c.key DESC LIMIT 1) n),
+        ORDER BY c.key DESC, c.ordinal DESC LIMIT 1) n),
 counter AS (
-    SELECT k.key, c.version, c.revision, c.hash,
-        (c.value OPERATOR(pg_catalog.->>) 'live')::pg_catalog.int8 AS live, (c.value OPERATOR(pg_catalog.->>) 'next')::pg_catalog.int8 AS next,
-        (c.value OPERATOR(pg_catalog.->>) 'top')::pg_catalog.int8 AS top
+    SELECT k.key, k.ordinal AS highest, c.version, c.revision, c.hash,
+        (c.value OPERATOR(pg_catalog.->>) 'live')::pg_catalog.int8 AS live, (c.value OPERATOR(pg_catalog.->>) 'next')::pg_catalog.int8 AS next
     FROM node k CROSS JOIN LATERAL (
         SELECT c.version, c.revision, c.hash, c.value FROM layra.cell c
         WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.scope OPERATOR(pg_catalog.=) 'context'
@@ -330,7 +331,7 @@ WITH RECURSIVE ", newest_cells!("c.version, c.revision, c.hash, CASE WHEN c.scop
 ", context_counters!(""), "
 SELECT w.scope, w.key, 0::pg_catalog.int8, w.version, w.revision, w.hash, w.value, NULL::pg_catalog.int8, NULL::pg_catalog.int8, NULL::pg_catalog.int8 FROM walk w
 UNION ALL
-SELECT 'context', n.key, -1::pg_catalog.int8, n.version, n.revision, n.hash, NULL, n.live, n.next, n.top FROM counter n
+SELECT 'context', n.key, -1::pg_catalog.int8, n.version, n.revision, n.hash, NULL, n.live, n.next, n.highest FROM counter n
 UNION ALL
 SELECT 'context', n.key, o.ordinal, c.version, c.revision, c.hash, NULL, NULL, NULL, NULL
 FROM ", live_entries!("c.version, c.revision, c.hash", "")
@@ -685,12 +686,30 @@ statement! {
 SELECT l.node_id, l.until FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.=) $1 AND l.held"
 }
 
+macro_rules! get_values {
+    () => {
+        concat!(
+            "SELECT n.position, c.version, c.revision, c.hash, c.value, NULL::pg_catalog.int8
+FROM unnest($2, $3, $4) WITH ORDINALITY n(scope, key, ordinal, position)
+CROSS JOIN LATERAL ",
+            newest_row!("c.version, c.revision, c.hash, c.value", "n.scope", "n.key", "n.ordinal", ""),
+            " c"
+        )
+    };
+}
+
 statement! {
     /// Newest rows of some cells with their values, for cells whose values are small.
-    GET_VALUES, [TEXTOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID], "/* layra.get_values */
-SELECT n.position, c.version, c.revision, c.hash, c.value
-FROM unnest($2, $3, $4) WITH ORDINALITY n(scope, key, ordinal, position)
-CROSS JOIN LATERAL ", newest_row!("c.version, c.revision, c.hash, c.value", "n.scope", "n.key", "n.ordinal", ""), " c"
+    GET_VALUES, [TEXTOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID], "/* layra.get_values */\n", get_values!()
+}
+
+statement! {
+    /// As GET_VALUES, and in row 0 the newest row of the highest ordinal that the node $5 ever used.
+    GET_NODE_VALUES, [TEXTOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TEXTOID], "/* layra.get_node_values */\n", get_values!(), "
+UNION ALL
+(SELECT 0, c.version, c.revision, c.hash, NULL, c.ordinal FROM layra.cell c
+ WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.scope OPERATOR(pg_catalog.=) 'context' AND c.key OPERATOR(pg_catalog.=) $5
+ ORDER BY c.ordinal DESC, c.version DESC LIMIT 1)"
 }
 
 statement! {
