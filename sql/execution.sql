@@ -18,7 +18,7 @@ CREATE TABLE layra.lease (
     until   timestamptz,
     held    boolean NOT NULL,
     PRIMARY KEY (run_id, node_id),
-    CHECK (held = (until IS NOT NULL))
+    CONSTRAINT lease_held_until CHECK (held = (until IS NOT NULL))
 ) WITH (fillfactor = 70);
 CREATE INDEX lease_held ON layra.lease (run_id, node_id) WHERE held;
 CREATE INDEX run_running ON layra.run (run_id) WHERE status = 'running';
@@ -41,9 +41,9 @@ CREATE TABLE layra.interaction (
     answered_for    text,
     PRIMARY KEY (run_id, id),
     UNIQUE (run_id, version),
-    CHECK ((status = 'pending') = (closed_version IS NULL)),
-    CHECK ((status = 'answered') = (response_hash IS NOT NULL)),
-    CHECK ((status = 'answered') = (answered_by IS NOT NULL))
+    CONSTRAINT interaction_closed CHECK ((status = 'pending') = (closed_version IS NULL)),
+    CONSTRAINT interaction_response CHECK ((status = 'answered') = (response_hash IS NOT NULL)),
+    CONSTRAINT interaction_answered_by CHECK ((status = 'answered') = (answered_by IS NOT NULL))
 );
 CREATE INDEX interaction_pending ON layra.interaction (run_id) WHERE status = 'pending';
 

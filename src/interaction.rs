@@ -90,8 +90,10 @@ fn pause_run(
         assignee,
         expires_at: expires_at.and_then(|at| TimestampWithTimeZone::try_from(at).ok()).map(|at| at.to_iso_string()),
     });
-    // Nothing that happens later goes behind what somebody was asked about.
-    let checkpoint = NewCheckpoint { kind: "human", label: None, protected: true, metadata: Jsonb::parse("{}") };
+    // No rollback goes behind what somebody was asked about, unless the checkpoint is freed by its label.
+    let label = format!("interaction {id}");
+    let checkpoint =
+        NewCheckpoint { kind: "human", label: Some(&label), protected: true, metadata: Jsonb::parse("{}") };
     let version = change.append(NewEvent {
         type_name: "interaction.requested",
         payload,
