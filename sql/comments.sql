@@ -387,7 +387,7 @@ Errors: 22023 bad argument.
 Example: SELECT run_id, expired FROM layra.stale_runs('15 minutes');$$;
 
 COMMENT ON FUNCTION layra.pause_run(text, text, jsonb, jsonb, text, interval, text) IS
-$$Asks somebody: stores an interaction, makes a protected checkpoint of kind human, and pauses the run.
+$$Asks somebody: stores an interaction, makes a protected checkpoint of kind human (label: interaction and its id), and pauses the run.
 run_id text: the run. node_id text: the node that asks. prompt jsonb, default {}: the question, any JSON value.
 response_schema jsonb, default NULL: JSON Schema that the answer must satisfy; NULL: any.
 assignee text, default NULL: who may answer: role:NAME (members of that role), else a name that layra.actor must have; NULL: whoever may change the run.
@@ -655,6 +655,7 @@ COMMENT ON COLUMN layra.graph.owner IS 'Role whose runs use it, as text.';
 COMMENT ON COLUMN layra.graph.hash IS 'BLAKE3 of the JSON texts of nodes and edges with a line feed between them, 32 octets.';
 COMMENT ON COLUMN layra.graph.nodes IS 'JSON array; NULL: the definition or document had none.';
 COMMENT ON COLUMN layra.graph.edges IS 'JSON array; NULL: the definition or document had none.';
+COMMENT ON COLUMN layra.graph.xact IS 'The transaction that stored it: two that do so at the same time keep a row each.';
 COMMENT ON INDEX layra.graph_pkey IS 'A graph by owner and content.';
 COMMENT ON POLICY readable ON layra.graph IS 'Graphs of owners whose privileges the role has; auditors see all.';
 
@@ -666,6 +667,7 @@ COMMENT ON COLUMN layra.lease.attempt IS 'Its newest attempt, from 1.';
 COMMENT ON COLUMN layra.lease.worker IS 'Worker that began this attempt; NULL: it gave no name.';
 COMMENT ON COLUMN layra.lease.until IS 'End of the lease; NULL: none holds.';
 COMMENT ON COLUMN layra.lease.held IS 'Whether there is a lease, which may have run out.';
+COMMENT ON CONSTRAINT lease_held_until ON layra.lease IS 'A lease has an end; a node that is not held has none.';
 COMMENT ON INDEX layra.lease_pkey IS 'The attempt of a node.';
 COMMENT ON INDEX layra.lease_held IS 'The leases of a run, for recovery.';
 COMMENT ON POLICY readable ON layra.lease IS 'Leases of the runs that the role sees.';
@@ -688,6 +690,9 @@ COMMENT ON COLUMN layra.interaction.response_hash IS 'BLAKE3 of the answer''s JS
 COMMENT ON COLUMN layra.interaction.answered_by IS 'Role that answered.';
 COMMENT ON COLUMN layra.interaction.answered_for IS 'Setting layra.actor of the answer: a claim.';
 COMMENT ON CONSTRAINT interaction_status_check ON layra.interaction IS 'The states of a question.';
+COMMENT ON CONSTRAINT interaction_closed ON layra.interaction IS 'A question waits until a version answers or withdraws it.';
+COMMENT ON CONSTRAINT interaction_response ON layra.interaction IS 'An answered question has an answer, and no other has one.';
+COMMENT ON CONSTRAINT interaction_answered_by ON layra.interaction IS 'An answered question has somebody who answered it.';
 COMMENT ON INDEX layra.interaction_pkey IS 'An interaction of a run.';
 COMMENT ON INDEX layra.interaction_run_id_version_key IS 'The interaction that a version asked for.';
 COMMENT ON INDEX layra.interaction_pending IS 'The questions that wait in a run.';
