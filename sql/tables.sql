@@ -116,7 +116,9 @@ CREATE TABLE layra.graph (
     hash  bytea NOT NULL CHECK (pg_catalog.octet_length(hash) = 32),
     nodes jsonb,
     edges jsonb,
-    PRIMARY KEY (owner, hash)
+    -- Two transactions that store the same graph at the same time each keep a row of their own: neither waits.
+    xact  xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
+    PRIMARY KEY (owner, hash, xact)
 );
 
 CREATE TABLE layra.access (

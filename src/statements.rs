@@ -516,12 +516,14 @@ WHERE w.name OPERATOR(pg_catalog.=) $1 AND w.shared
 
 statement! {
     INSERT_GRAPH, [TEXTOID, BYTEAOID, JSONBOID, JSONBOID], "/* layra.insert_graph */
-INSERT INTO layra.graph (owner, hash, nodes, edges) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
+INSERT INTO layra.graph (owner, hash, nodes, edges)
+SELECT $1, $2, $3, $4 WHERE NOT EXISTS (
+    SELECT FROM layra.graph g WHERE g.owner OPERATOR(pg_catalog.=) $1 AND g.hash OPERATOR(pg_catalog.=) $2)"
 }
 
 statement! {
     GET_GRAPH, [TEXTOID, BYTEAOID], "/* layra.get_graph */
-SELECT g.nodes, g.edges FROM layra.graph g WHERE g.owner OPERATOR(pg_catalog.=) $1 AND g.hash OPERATOR(pg_catalog.=) $2"
+SELECT g.nodes, g.edges FROM layra.graph g WHERE g.owner OPERATOR(pg_catalog.=) $1 AND g.hash OPERATOR(pg_catalog.=) $2 LIMIT 1"
 }
 
 // ------------------------------------------------------------------------------------------------------ checkpoints
