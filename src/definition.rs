@@ -367,8 +367,31 @@ impl Definition {
     }
 }
 
-/// The text as a `serde_json::Value`, for schemas only: stored values stay text.
-pub fn value(text: &str) -> Option<Value> {
+/// How deep the brackets of a JSON text are nested.
+pub fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0usize, 0, false, false);
+    for octet in text.bytes() {
+        match octet {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// The text as a `serde_json::Value`, for schemas only: stored values stay text. None where it is nested deeper than `levels`:
+/// what works on such a value is recursive, and a stack that overflows takes the server down.
+pub fn value(text: &str, levels: usize) -> Option<Value> {
+    if depth(text) > levels {
+        return None;
+    }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     deserializer.disable_recursion_limit();
     Value::deserialize(&mut deserializer).ok()

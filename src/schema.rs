@@ -22,6 +22,11 @@ pub struct Compiled {
 /// a look-up 0.1 µs; a session that meets more definitions than this starts anew.
 const MAX_CACHED: usize = 256;
 
+/// Schemas are compiled recursively, and values checked so: 1,000 levels work, with a schema that refers to itself, too, in
+/// a quarter of the usual stack of 8 MB.
+const MAX_SCHEMA_DEPTH: usize = 128;
+const MAX_VALUE_DEPTH: usize = 1024;
+
 thread_local! {
     static CACHE: RefCell<HashMap<Hash, Rc<Compiled>>> = RefCell::new(HashMap::new());
     static VALIDATORS: RefCell<HashMap<Hash, Rc<Validator>>> = RefCell::new(HashMap::new());
@@ -82,7 +87,8 @@ pub fn compile(text: &str) -> (Compiled, Problems) {
 /// Remote references are not fetched, and patterns run on an engine whose time is linear in the text: a schema can
 /// neither make the server open a connection nor keep it busy.
 pub fn validator(schema: &str) -> Result<Validator, String> {
-    let schema = definition::value(schema).ok_or("a schema is JSON")?;
+    let schema = definition::value(schema, MAX_SCHEMA_DEPTH)
+        .ok_or_else(|| format!("is nested deeper than {MAX_SCHEMA_DEPTH} levels"))?;
     jsonschema::options()
         .offline()
         .with_pattern_options(PatternOptions::regex())
@@ -92,7 +98,7 @@ pub fn validator(schema: &str) -> Result<Validator, String> {
 
 /// Where and how a value breaks its schema; `path` is the pointer to the value.
 pub fn violations(validator: &Validator, path: &str, text: &str) -> Vec<Violation> {
-    let Some(value) = definition::value(text) else {
+    let Some(value) = definition::value(text, MAX_VALUE_DEPTH) else {
         return vec![Violation { path: path.to_owned(), keyword: "depth".to_owned() }];
     };
     validator

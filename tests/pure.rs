@@ -349,3 +349,20 @@ mod times {
         }
     }
 }
+
+mod depths {
+    use crate::definition::{depth, value};
+
+    #[test]
+    fn brackets_in_strings_do_not_count() {
+        assert_eq!(depth(r#"{"a[": "]\\\"{[", "b": [[1], {}]}"#), 3);
+        assert_eq!(depth("1"), 0);
+    }
+
+    #[test]
+    fn deeper_values_are_refused_before_anything_recursive_sees_them() {
+        let nested = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(value(&nested(1024), 1024).is_some());
+        assert!(value(&nested(1_000_000), 1024).is_none());
+    }
+}
