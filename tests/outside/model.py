@@ -364,13 +364,16 @@ class Run:
             head = head - 1 if back_to is None else back_to
 
     def live_keys(self, head):
-        """Every idempotency key that counts as used at a version: {key: (version, family)}."""
-        keys = {key: (1, function) for key, (_, function) in self.inherited_keys.items()}
+        """Every idempotency key that counts as used at a version: {key: (version, family)}.
+
+        The newest use counts, as a rollback can bring back an older one of its own key.
+        """
+        keys = {}
         for version in self.live_versions(head):
             event = self.events[version - 1]
             if event.idempotency_key is not None:
-                keys[event.idempotency_key] = (version, family(event.type))
-        return keys
+                keys.setdefault(event.idempotency_key, (version, family(event.type)))
+        return {key: (1, function) for key, (_, function) in self.inherited_keys.items()} | keys
 
     def variable_version(self, name):
         """The version that last changed a variable; 0 where it is not set."""
@@ -545,12 +548,12 @@ class Model:
         check_key(idempotency_key)
         if owner is None:
             bad("owner is NULL")
+        if owner not in self.roles:
+            raise Refused("42704", "no such role")
         run = self.known(run_id)
         hit = self.used(run, idempotency_key, "run.owner_changed")
         if hit:
             return hit
-        if owner not in self.roles:
-            self.missing("42704", "no such role", run, expected_version)
         self.expect(run, expected_version)
         self.open(run)
         run.owner = owner

@@ -18,6 +18,11 @@ NAMES = ("alice", "bob", "carol", "dave", "audit", "boss", "bypass", "stranger",
 OWNERS = ("alice", "bob", "team", "gone")
 
 
+def runs_of(owner):
+    """One that runs, one that failed, one with a node and a loop at work, one with a question that waits."""
+    return {owner, f"{owner} failed", f"{owner} worked", f"{owner} asked"}
+
+
 class Cast:
     """The roles of this module's database, by the names above, and a connection as each."""
 
@@ -26,6 +31,7 @@ class Cast:
         self.admin = psycopg.connect(dsn, autocommit=True)
         self.roles = {name: f"{name}_{os.getpid()}_access" for name in NAMES}
         self.connections = {}
+        self.questions = {}
 
     def __getitem__(self, name):
         return self.roles[name]
@@ -68,8 +74,19 @@ def cast(dsn):
             cast.admin.execute("SELECT layra.checkpoint(%s, 'kept')", [run_id])
             cast.admin.execute("SELECT layra.append_event(%s, 'note', '{}', idempotency_key => 'used')", [run_id])
         cast.admin.execute("SELECT layra.finish_run(%s, 'failed')", [f"{owner} failed"])
+        graph = '{"nodes": [{"id": "held", "type": "code"}, {"id": "new", "type": "code"}, {"id": "l", "type": "loop"}], "edges": []}'
+        for run_id in (f"{owner} worked", f"{owner} asked"):
+            cast.admin.execute("SELECT layra.save_state(%s, %s)", [run_id, graph])
+        cast.admin.execute("SELECT layra.begin_node(%s, 'held', 'w', '1 day')", [f"{owner} worked"])
+        cast.admin.execute("SELECT layra.enter_loop(%s, 'l')", [f"{owner} worked"])
+        (question,) = cast.admin.execute("SELECT layra.pause_run(%s, 'held')", [f"{owner} asked"]).fetchone()
+        cast.questions[owner] = question
         cast.admin.execute("SELECT layra.define_workflow('own', %s)", [f'{{"by": "{owner}"}}'])
+    cast.admin.execute(f"SET SESSION AUTHORIZATION {cast['alice']}")
+    cast.admin.execute("SELECT layra.define_breaker('of alice')")
     cast.admin.execute("RESET SESSION AUTHORIZATION")
+    cast.admin.execute(f"CREATE FUNCTION {HANDLER} RETURNS void LANGUAGE sql AS ''")
+    cast.admin.execute(f"CREATE FUNCTION {RULE} RETURNS SETOF text LANGUAGE sql AS 'SELECT ''x'' WHERE false'")
     cast.admin.execute(f"DROP OWNED BY {cast['gone']}; DROP ROLE {cast['gone']}")
     yield cast
     cast.close()
@@ -100,6 +117,8 @@ READS = {
     "digest": "layra.digest('{r}')",
     # What the views are made of can be called, too.
     "cells": "layra.cells('{r}', 'variable')",
+    "context": "layra.context('{r}')",
+    "validate_run": "layra.validate_run('{r}')",
 }
 WRITES = {
     "set_variables": "layra.set_variables('{r}', '{{\"v\": 1}}')",
@@ -120,9 +139,25 @@ WRITES = {
     "drop_run": "layra.drop_run('{r}')",
     "set_owner": "layra.set_owner('{r}', current_user)",
     "fork_run": "layra.fork_run('{r}', 'new fork')",
+    "begin_node": "layra.begin_node('{r} worked', 'new')",
+    "heartbeat": "layra.heartbeat('{r} worked', 'held', 1, '1 day')",
+    "complete_node": "layra.complete_node('{r} worked', 'held')",
+    "fail_node": "layra.fail_node('{r} worked', 'held', '{{}}')",
+    "skip_nodes": "layra.skip_nodes('{r} worked', '{{new}}')",
+    "reset_nodes": "layra.reset_nodes('{r} worked', '{{held}}')",
+    "set_engine": "layra.set_engine('{r} worked', '{{}}')",
+    "enter_loop": "layra.enter_loop('{r} worked', 'l')",
+    "next_iteration": "layra.next_iteration('{r} worked', 'l')",
+    "exit_loop": "layra.exit_loop('{r} worked', 'l')",
+    "recover_run": "layra.recover_run('{r} worked')",
+    "pause_run": "layra.pause_run('{r}', 'a')",
+    "withdraw_interaction": "layra.withdraw_interaction('{r} asked', '{q}')",
+    "resume_run": "layra.resume_run('{r} asked', '{q}')",
 }
-NOT_ON_A_RUN = {"define_workflow", "start_run", "grant_access", "revoke_access"}
-INTERNAL = {"owns", "reads_every_run", "check_access", "renew_grants"}
+NOT_ON_A_RUN = {"define_workflow", "start_run", "grant_access", "revoke_access", "stale_runs", "define_breaker", "breaker_try",
+                "breaker_success", "breaker_failure", "reset_breaker", "define_event_type", "add_validator", "on_event",
+                "off_event"}  # fmt: skip
+INTERNAL = {"owns", "reads_every_run", "check_access", "renew_grants", "breaker_state"}
 
 ACTORS = ("alice", "bob", "carol", "dave", "audit", "boss", "bypass", "stranger", "superuser")
 # Whose runs they have the privileges of.
@@ -146,7 +181,7 @@ def test_functions(cast, actor, owner):
     wrong = []
     for calls, allowed in ((READS, may_read(actor, owner)), (WRITES, may_write(actor, owner))):
         for name, call in calls.items():
-            found = outcome(cast.connection(actor), f"SELECT * FROM {call.format(r=owner)}")
+            found = outcome(cast.connection(actor), f"SELECT * FROM {call.format(r=owner, q=cast.questions[owner])}")
             if found != ("works" if allowed else DENIED):
                 wrong.append(f"{actor}, {name} on the run of {owner}: {found}")
     assert not wrong, "\n".join(wrong)
@@ -159,6 +194,10 @@ def test_every_function_is_in_the_tables_above(cast):
     assert functions <= {*READS, *WRITES, *NOT_ON_A_RUN, *INTERNAL}
 
 
+HANDLER = "public.handle(text, bigint, text, jsonb)"
+RULE = "public.rule(text, jsonb)"
+
+
 @pytest.mark.parametrize("actor", ACTORS)
 def test_functions_on_no_run(cast, actor):
     connection = cast.connection(actor)
@@ -168,6 +207,15 @@ def test_functions_on_no_run(cast, actor):
         "SELECT layra.save_state('a new run', '{}')": "works" if writes else DENIED,
         "SELECT layra.define_workflow('w', '{}')": "works" if writes else DENIED,
         "SELECT layra.define_workflow('w', '{}', shared => true)": "works" if actor in ("boss", "superuser") else DENIED,
+        "SELECT layra.define_breaker('b')": "works" if writes else DENIED,
+        "SELECT layra.breaker_try('no such breaker')": "P0002" if writes else DENIED,
+        "SELECT layra.breaker_try('of alice')": DENIED if not writes else "works" if actor in ("alice", "superuser") else "P0002",
+        "SELECT layra.define_event_type('t', 'true')": "works" if writes else DENIED,
+        "SELECT layra.define_event_type('t', 'true', shared => true)": "works" if actor in ("boss", "superuser") else DENIED,
+        f"SELECT layra.on_event('t', '{HANDLER}')": "works" if actor in ("boss", "superuser") else DENIED,
+        f"SELECT layra.off_event('t', '{HANDLER}')": "works" if actor in ("boss", "superuser") else DENIED,
+        f"SELECT layra.add_validator('w', 'rule', '{RULE}')": "works" if actor in ("boss", "superuser") else DENIED,
+        "SELECT layra.stale_runs('1 hour')": DENIED if actor in CALL_NOTHING else "works",
         "SELECT layra.set_variable('no such run', 'v', '1')": "P0002" if writes else DENIED,
         "SELECT layra.get_state('no such run')": DENIED if actor in CALL_NOTHING else "P0002",
         f"SELECT layra.grant_access('{cast['bob']}', 'admin')": "works" if actor == "superuser" else DENIED,
@@ -204,12 +252,25 @@ def test_verify_of_all_runs_covers_those_one_may_read(cast, actor):
     assert found == ({"alice"} if may_read(actor, "alice") else set())
 
 
+@pytest.mark.parametrize("actor", [actor for actor in ACTORS if actor not in CALL_NOTHING])
+def test_stale_runs_are_those_one_may_read(cast, actor):
+    with cast.admin.transaction(force_rollback=True):
+        cast.admin.execute("SET LOCAL layra.now = '2100-01-01 00:00:00+00'")
+        if actor != "superuser":
+            cast.admin.execute(f"SET LOCAL ROLE {cast[actor]}")
+        found = {run_id for (run_id,) in cast.admin.execute("SELECT run_id FROM layra.stale_runs('1 hour')")}
+    running = {run_id for owner in OWNERS for run_id in (owner, f"{owner} worked")}
+    assert found == {run_id for run_id in running if may_read(actor, run_id.split()[0])}
+
+
 def test_set_role_gives_what_noinherit_withholds(cast):
     dave = cast.connection("dave")
     with dave.transaction(force_rollback=True):
         dave.execute(f"SET LOCAL ROLE {cast['team']}")
         dave.execute("SELECT layra.append_event('team', 'note')")
-        assert dave.execute("SELECT DISTINCT run_id FROM layra.event ORDER BY 1").fetchall() == [("team",), ("team failed",)]
+        assert dave.execute("SELECT DISTINCT run_id FROM layra.event ORDER BY 1").fetchall() == [
+            (run_id,) for run_id in sorted(runs_of("team"))
+        ]
     assert outcome(dave, "SELECT layra.append_event('team', 'note')") == DENIED
 
 
@@ -254,8 +315,9 @@ def test_views_show_what_they_promise(cast):
         return alice.execute(query).fetchall()
 
     assert rows("SELECT run_id, status, version FROM layra.runs ORDER BY 1") == [
-        ("alice", "running", 4), ("alice failed", "failed", 5),
+        ("alice", "running", 4), ("alice asked", "paused", 2), ("alice failed", "failed", 5), ("alice worked", "running", 3),
     ]  # fmt: skip
+    assert rows("SELECT run_id, node_id FROM layra.interactions") == [("alice asked", "held")]
     assert rows("SELECT name, value, version FROM layra.variables WHERE run_id = 'alice' ORDER BY 1") == [
         ("secret", "the secret of alice", 2), ("v", 1, 1), ("w", {"x": 1}, 1),
     ]  # fmt: skip
@@ -358,8 +420,8 @@ def test_a_run_given_away_is_gone(cast):
         for name, expected in (("alice", DENIED), ("bob", "works")):
             cast.admin.execute(f"SET LOCAL ROLE {cast[name]}")
             for call in (*READS.values(), *WRITES.values()):
-                if "failed" not in call and "set_owner" not in call:
-                    assert outcome(cast.admin, f"SELECT * FROM {call.format(r='alice')}") == expected, call
+                if "{r} " not in call and "set_owner" not in call:
+                    assert outcome(cast.admin, f"SELECT * FROM {call.format(r='alice', q=cast.questions['alice'])}") == expected, call
             count = 1 if name == "bob" else 0
             assert cast.admin.execute("SELECT count(*) FROM layra.run WHERE run_id = 'alice'").fetchone() == (count,)
             cast.admin.execute("RESET ROLE")
@@ -530,7 +592,7 @@ def test_set_local_role_for_applications_with_many_users(cast, connect, role):
             assert session.execute("SELECT owner FROM layra.run WHERE run_id = 'new'").fetchone() == (cast[name],)
             assert outcome(session, f"SELECT layra.get_state('{other}')") == DENIED
             found = {run_id for (run_id,) in session.execute("SELECT run_id FROM layra.run")}
-            assert found == {name, f"{name} failed", "new"}
+            assert found == runs_of(name) | {"new"}
     assert outcome(session, "SELECT layra.get_state('alice')") == DENIED
 
 
@@ -566,7 +628,7 @@ def test_the_user_is_the_same_after_every_call(cast):
         with alice.transaction(force_rollback=True):
             try:
                 with alice.transaction():
-                    found = alice.execute(f"SELECT current_user, count(x), current_user FROM {call.format(r=run_id)} x")
+                    found = alice.execute(f"SELECT current_user, count(x), current_user FROM {call.format(r=run_id, q=cast.questions[run_id])} x")
                     found = found.fetchone()
             except psycopg.Error:
                 found = None
@@ -663,10 +725,10 @@ def test_a_hostile_search_path_changes_nothing(cast, hostile):
     assert outcome(hostile, "SELECT 'a'::pg_catalog.text = 'b'::pg_catalog.text") == "TRAP1"
     calls = [call for calls in (READS, WRITES) for call in calls.values()]
     for call in calls:
-        found = outcome(hostile, f"SELECT * FROM {call.format(r='bob').replace('now()', 'pg_catalog.now()')}")
+        found = outcome(hostile, f"SELECT * FROM {call.format(r='bob', q=cast.questions['bob']).replace('now()', 'pg_catalog.now()')}")
         assert found == "works", call
-        assert outcome(hostile, f"SELECT * FROM {call.format(r='alice').replace('now()', 'pg_catalog.now()')}") == DENIED, call
-    for view in relations(cast.admin, "v"):
+        assert outcome(hostile, f"SELECT * FROM {call.format(r='alice', q=cast.questions['alice']).replace('now()', 'pg_catalog.now()')}") == DENIED, call
+    for view in (view for view in relations(cast.admin, "v") if has_run_id(cast.admin, view)):
         # The condition is the attacker's own; the view and its row security are not.
         hostile.execute(f"SELECT run_id FROM layra.{view} WHERE run_id OPERATOR(pg_catalog.=) 'bob'").fetchall()
 
@@ -691,4 +753,4 @@ def test_temporary_tables_are_not_taken_for_ours(cast):
         for table in relations(cast.admin, "r"):
             alice.execute(f"CREATE TEMP TABLE {table} (run_id text, version bigint)")
         for call in (*READS.values(), *WRITES.values()):
-            assert outcome(alice, f"SELECT * FROM {call.format(r='alice')}") == "works", call
+            assert outcome(alice, f"SELECT * FROM {call.format(r='alice', q=cast.questions['alice'])}") == "works", call

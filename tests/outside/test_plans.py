@@ -80,8 +80,8 @@ def faults(plan):
 
 
 def allowed(name, fault):
-    """verify() of everything walks along the indexes from end to end."""
-    return name in ("rows_without_run", "all_runs") and "over the whole of" in fault
+    """verify() of everything, and the search for stale runs among all that run, walk along an index from end to end."""
+    return name in ("rows_without_run", "all_runs", "stale_runs") and "over the whole of" in fault
 
 
 # --- a call of every function ----------------------------------------------------------------------------------
@@ -172,6 +172,69 @@ WORKLOAD = [
     "fork_run('{r} fork', '{r} fork again')",
     "drop_run('{r} fork')",
 ]
+# The execution state, on a run of a workflow with a loop, a rule and a handler.
+LOOPING = json.dumps({
+    "nodes": [{"id": "start", "type": "code"}, {"id": "l", "type": "loop", "data": {"maxCount": 3}},
+              {"id": "a", "type": "code"}, {"id": "end", "type": "code"}],
+    "edges": [{"source": "start", "target": "l"}, {"source": "l", "target": "a", "sourceHandle": "loop_body"},
+              {"source": "a", "target": "l", "sourceHandle": "loop_next"}, {"source": "l", "target": "end"}],
+    "policy": {"checkpoint": {"milestones": ["code"], "bytes": 1000, "every": "1 hour"}},
+})  # fmt: skip
+EXECUTION = [
+    "define_workflow('looping', %(looping)s::jsonb)",
+    "define_event_type('note', '{{\"type\": \"object\"}}')",
+    "define_event_type('shared note', 'true', shared => true)",
+    "add_validator('looping', 'rule', 'public.rule(text, jsonb)')",
+    "on_event('note', 'public.handle(text, bigint, text, jsonb)')",
+    "start_run('{r} e', 'looping')",
+    "begin_node('{r} e', 'start', 'w', '1 hour')",
+    "begin_node('{r} e', 'start', 'w', '1 hour')",
+    "heartbeat('{r} e', 'start', 2, '1 hour')",
+    "complete_node('{r} e', 'start', '{{\"x\": 1}}', '{{\"v\": 2}}')",
+    "begin_node('{r} e', 'start')",
+    "begin_node('{r} e', 'end')",
+    "fail_node('{r} e', 'end', '{{\"why\": 1}}')",
+    "enter_loop('{r} e', 'l')",
+    "next_iteration('{r} e', 'l')",
+    "begin_node('{r} e', 'a')",
+    "complete_node('{r} e', 'a', '1')",
+    "next_iteration('{r} e', 'l', 0)",
+    "exit_loop('{r} e', 'l')",
+    "skip_nodes('{r} e', '{{end}}')",
+    "reset_nodes('{r} e', '{{start}}')",
+    "set_engine('{r} e', '{{\"execution_stack\": [1]}}')",
+    "context('{r} e')",
+    "context('{r} e', 'a', 1)",
+    "append_event('{r} e', 'note')",
+    "begin_node('{r} e', 'start', 'w', '1 microsecond')",
+    "recover_run('{r} e', dry_run => true)",
+    "recover_run('{r} e')",
+    "validate_run('{r} e')",
+    "validate_run('{r} e', 3)",
+    "stale_runs('1 hour')",
+    "pause_run('{r} e', 'a', idempotency_key => 'question')",
+    "pause_run('{r} e', 'a', idempotency_key => 'question')",
+    "resume_run('{r} e', %(interaction)s, '{{\"yes\": true}}', '{{\"v\": 3}}')",
+    "resume_run('{r} e', %(interaction)s, '{{\"yes\": true}}', '{{\"v\": 3}}')",
+    "pause_run('{r} e', 'a', expires_in => '1 hour')",
+    "withdraw_interaction('{r} e', %(interaction)s)",
+    "pause_run('{r} e', 'a')",
+    "verify('{r} e')",
+    "fork_run('{r} e', '{r} e fork')",
+    "rollback('{r} e fork', 1)",
+    "cancel_run('{r} e')",
+    "verify('{r} e')",
+    "define_breaker('b', 1, '1 microsecond', '1 microsecond')",
+    "breaker_try('b')",
+    "breaker_failure('b', '{{\"why\": 1}}')",
+    "breaker_try('b')",
+    "breaker_success('b')",
+    "reset_breaker('b')",
+    "breaker_state(session_user::text, 'b')",
+    "off_event('note', 'public.handle(text, bigint, text, jsonb)')",
+    "drop_run('{r} e')",
+]
+
 ABOVE_READ_COMMITTED = [
     "start_run('{r} strict')",
     "append_event('{r} strict', 'note')",
@@ -183,17 +246,21 @@ ABOVE_READ_COMMITTED = [
 
 # So many events on so few cells that the cells are the shorter way.
 LONG = json.dumps([{"type": "note", "updates": {"v": number}} for number in range(200)])
-ARGUMENTS = {"definition": DEFINITION, "state": STATE, "next": NEXT_STATE, "long": LONG}
+ARGUMENTS = {"definition": DEFINITION, "looping": LOOPING, "state": STATE, "next": NEXT_STATE, "long": LONG}
 
 
 def perform(connection, run_id, workload=WORKLOAD):
+    arguments = dict(ARGUMENTS)
     for sql in workload:
-        connection.execute(f"SELECT * FROM layra.{sql.format(r=run_id)}", ARGUMENTS).fetchall()
+        rows = connection.execute(f"SELECT * FROM layra.{sql.format(r=run_id)}", arguments).fetchall()
+        if sql.startswith("pause_run"):
+            arguments["interaction"] = rows[0][0]
 
 
 def perform_all(connection, run_id):
-    """For a session that acts as a worker and can be a superuser again; there is a shared workflow of somebody else."""
+    """For a session that acts as a worker and can be a superuser again; `share` was called before."""
     perform(connection, run_id)
+    perform(connection, run_id, EXECUTION)
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     with connection.transaction():
         perform(connection, run_id, ABOVE_READ_COMMITTED)
@@ -241,8 +308,13 @@ def fresh(create_database, connect):
     return connection
 
 
-def share_a_workflow(connection):
+def share(connection):
+    """What others made: a shared workflow, a handler and a rule."""
     connection.execute("SELECT layra.define_workflow('common', %s, shared => true)", [DEFINITION])
+    connection.execute(
+        "CREATE OR REPLACE FUNCTION public.handle(text, bigint, text, jsonb) RETURNS void LANGUAGE sql AS '';"
+        "CREATE OR REPLACE FUNCTION public.rule(text, jsonb) RETURNS SETOF text LANGUAGE sql AS 'SELECT ''x'' WHERE false'"
+    )
 
 
 @pytest.fixture
@@ -278,7 +350,7 @@ def sizes(connection):
 def test_every_statement_has_an_index_plan(fresh, worker, size):
     """The plans are made while the tables are of this size, and kept while they grow."""
     if size == "small":
-        share_a_workflow(fresh)
+        share(fresh)
         perform_all(worker().connection, "before")
     elif size == "large":
         fill_with_other_runs(fresh)
@@ -286,7 +358,7 @@ def test_every_statement_has_an_index_plan(fresh, worker, size):
     else:
         assert set(sizes(fresh).values()) == {0}
     analyze(fresh)
-    share_a_workflow(fresh)
+    share(fresh)
     plans = worker()
     for number in range(3):
         perform_all(plans.connection, f"run {number}")
@@ -298,9 +370,10 @@ def test_every_statement_has_an_index_plan(fresh, worker, size):
 
 def test_nothing_but_named_statements_reads_the_tables(fresh, worker):
     """A statement that is put together on the way, without a name and a kept plan, would show up here."""
-    share_a_workflow(fresh)
+    share(fresh)
     plans = worker()
     perform(plans.connection, "named")
+    perform(plans.connection, "named", EXECUTION)
     assert len(plans.seen) > 100
     for name, query, plan in plans.seen:
         assert name or not tables_below(plan), query
