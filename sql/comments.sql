@@ -485,6 +485,12 @@ Result: none.
 Errors: 22023 bad argument or other argument types, 42501 not level admin, 42883 no such function.
 Example: SELECT layra.add_validator('billing', 'total', 'public.check_total(text, jsonb)');$$;
 
+COMMENT ON FUNCTION layra.remove_validator(text, text) IS
+$$Takes a validator away that add_validator registered; one that is not there is no error. Level admin.
+workflow text: the workflow's name. name text: the rule's name.
+Errors: 22023 bad argument, 42501 without level admin.
+Example: SELECT layra.remove_validator('billing', 'total_not_negative');$$;
+
 COMMENT ON FUNCTION layra.on_event(text, regprocedure, text) IS
 $$Registers a function that runs after events, in the same transaction and as the caller; an error in it undoes the call (level admin).
 type_pattern text: an event type, or a prefix that ends in .* (mail.* covers mail.sent).

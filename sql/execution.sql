@@ -6,7 +6,7 @@ ALTER TABLE layra.cell
         COALESCE(value ->> 'status', '') IN ('pending', 'running', 'completed', 'failed', 'skipped')
         AND (NOT value ? 'error' OR value ->> 'status' = 'failed')
         AND (NOT value ? 'output' OR value ->> 'status' = 'completed'))),
-    ADD CONSTRAINT cell_loop CHECK (scope <> 'loop' OR value IS NULL OR pg_catalog.jsonb_typeof(value -> 'index') = 'number');
+    ADD CONSTRAINT cell_loop CHECK (scope <> 'loop' OR value IS NULL OR COALESCE(pg_catalog.jsonb_typeof(value -> 'index'), '') = 'number');
 
 -- One row per node that was ever begun: its attempt only grows, and nothing restores it. Heartbeats update "until" in
 -- place, which no index covers, so they stay on their page.
@@ -21,7 +21,7 @@ CREATE TABLE layra.lease (
     CONSTRAINT lease_held_until CHECK (held = (until IS NOT NULL))
 ) WITH (fillfactor = 70);
 CREATE INDEX lease_held ON layra.lease (run_id, node_id) WHERE held;
-CREATE INDEX run_running ON layra.run (run_id) WHERE status = 'running';
+CREATE INDEX run_running ON layra.run (run_id) WHERE status = ANY ('{running,paused}'::text[]);
 
 CREATE TABLE layra.interaction (
     run_id          text COLLATE "C" NOT NULL,

@@ -256,6 +256,12 @@ fn plan(change: &mut Change<'_>, document: Document, created: bool) -> Result<Ve
             writes.extend(change.cells.write(id, Some(node::from_shown(&shown)), MAX_VALUE)?);
         }
     }
+    let left_out = gone.iter().filter(|id| id.scope == "node");
+    unleased.extend(
+        left_out
+            .filter(|id| stored.values.get(id).is_some_and(|value| node::is_leased(value)))
+            .map(|id| id.key.clone()),
+    );
     if !unleased.is_empty() {
         node::release(change, unleased);
     }

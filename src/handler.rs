@@ -32,8 +32,19 @@ pub fn calls(db: &Db, workflow: Option<&str>, fired: Vec<Fired>) -> Vec<Call> {
     let mut calls = Vec::new();
     for event in fired {
         let rows = db.query(&HANDLERS, &[workflow.unwrap_or("").into_datum(), patterns(&event.type_name).into_datum()]);
+        let mut functions: Vec<String> = Vec::new();
         for row in 0..rows.len() {
             let function: String = rows.get(row, 1).unwrap_or_default();
+            if rows.get(row, 2).unwrap_or(false) {
+                functions.push(function);
+            } else {
+                // One admin's dropped function must not stop every tenant.
+                pgrx::warning!("handler {function} does not exist any more, and was passed over");
+            }
+        }
+        functions.sort();
+        functions.dedup();
+        for function in functions {
             let Fired { version, type_name, payload } = &event;
             let event = Fired { version: *version, type_name: type_name.clone(), payload: *payload };
             calls.push(Call { function, event });

@@ -2,11 +2,13 @@
 
 use crate::access;
 use crate::args::{self, MAX_VALUE};
+use crate::cell::COUNTER;
 use crate::change::{Change, NewCheckpoint, NewEvent, Opened, Request};
 use crate::compare::differences;
 use crate::error::{Error, Result, Violation};
 use crate::hash::{Hash, value_hash};
 use crate::jsonb::Jsonb;
+use crate::merge::pointer_token;
 use crate::run::{Status, checked_reason, raw, restore_status, with_change};
 use crate::settings;
 use crate::statements::*;
@@ -264,7 +266,11 @@ fn must_be_unchanged(change: &Change<'_>, interaction: &Interaction) -> Result<(
         differences(&change.db, change.run_id, interaction.version, change.head.version, false)
             .into_iter()
             .filter(|d| matches!(d.id.scope, "variable" | "loop" | "context") && !answers.contains(&d.new_version))
-            .map(|d| format!("/{}", d.id.name()))
+            .filter(|d| d.id.ordinal != COUNTER)
+            .map(|d| match d.id.scope {
+                "variable" => pointer_token(&d.id.key),
+                _ => format!("/{}", d.id.name()),
+            })
             .collect();
     if conflicts.is_empty() { Ok(()) } else { Err(change.conflict(Some(interaction.version), conflicts)) }
 }

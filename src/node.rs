@@ -33,8 +33,13 @@ pub struct Node {
     /// Of a completed node: the ordinal of its output in its context.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub error: Option<Box<RawValue>>,
+}
+
+/// A field that is there, also where it is JSON null.
+fn present<'de, D: serde::Deserializer<'de>>(field: D) -> std::result::Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(field).map(Some)
 }
 
 impl Node {
@@ -232,7 +237,9 @@ fn begin(run_id: Option<&str>, node_id: Option<&str>, worker: Option<&str>, leas
     if change.run.status != Status::Running {
         return Err(Error::state(format!("run {:?} is {}", change.run_id, change.run.status.name())));
     }
-    if node.status == "running" {
+    // Running by a document's word only, it has no attempt: nobody holds it.
+    let taken = node.status == "running" && node.attempt.is_some();
+    if taken {
         require_free(&change, node_id, worker)?;
     }
     let until = lease.map(|lease| settings::after(change.now, lease, "lease")).transpose()?;
@@ -244,7 +251,7 @@ fn begin(run_id: Option<&str>, node_id: Option<&str>, worker: Option<&str>, leas
             worker.into_datum(),
             until.into_datum(),
             change.now.into_datum(),
-            (node.status != "running").into_datum(),
+            (!taken).into_datum(),
         ],
     );
     let Some(attempt) = (if rows.is_empty() { None } else { rows.get::<i32>(0, 1) }) else {
@@ -492,9 +499,12 @@ fn skip_nodes(
     let nodes = args::names(node_ids, "node_ids")?;
     let expected = args::expected(expected_version)?;
     Ok(with_change(request, "node.skipped", |change| {
+        let current = load(change, &nodes);
+        if let Some(version) = all_are(change, &nodes, &current, "skipped") {
+            return Ok(version);
+        }
         change.expect_version(expected)?;
         change.require_unfinished()?;
-        let current = load(change, &nodes);
         let mut writes = Vec::new();
         for id in &nodes {
             let node = Node::parse(current.get(&Node::id(id)));
@@ -507,7 +517,8 @@ fn skip_nodes(
                 status => return Err(wrong_move(change, id, status, "skipped")),
             }
         }
-        append_unless_empty(change, "node.skipped", &nodes, reason, writes)
+        let payload = Jsonb::of(&Several { node_ids: &nodes, reason: crate::run::checked_reason(reason)? });
+        change.append(NewEvent::new("node.skipped", payload, writes))
     })?)
 }
 
@@ -522,28 +533,25 @@ fn reset_nodes(
     let nodes = args::names(node_ids, "node_ids")?;
     let expected = args::expected(expected_version)?;
     Ok(with_change(request, "node.reset", |change| {
+        let current = load(change, &nodes);
+        if let Some(version) = all_are(change, &nodes, &current, "pending") {
+            return Ok(version);
+        }
         change.expect_version(expected)?;
         change.require_unfinished()?;
         let writes = reset(change, &nodes)?;
-        append_unless_empty(change, "node.reset", &nodes, None, writes)
+        let payload = Jsonb::of(&Several { node_ids: &nodes, reason: None });
+        change.append(NewEvent::new("node.reset", payload, writes))
     })?)
 }
 
-/// What is so already is not done twice: the version in which it was done.
-fn append_unless_empty(
-    change: &mut Change<'_>,
-    type_name: &str,
-    nodes: &[String],
-    reason: Option<&str>,
-    writes: Vec<Write>,
-) -> Result<i64> {
-    if writes.is_empty() {
-        let newest = nodes.iter().map(|id| change.cells.get(&Node::id(id)).version).max();
-        return Ok(newest.filter(|version| *version > 0).unwrap_or(change.head.version));
+/// Where all nodes are so already (the answer to the first call got lost): the version in which they became so.
+fn all_are(change: &Change<'_>, nodes: &[String], current: &HashMap<CellId, Jsonb>, status: &str) -> Option<i64> {
+    if nodes.iter().any(|id| Node::parse(current.get(&Node::id(id))).status != status) {
+        return None;
     }
-    let reason = crate::run::checked_reason(reason)?;
-    let payload = Jsonb::of(&Several { node_ids: nodes, reason });
-    change.append(NewEvent::new(type_name, payload, writes))
+    let newest = nodes.iter().map(|id| change.cells.get(&Node::id(id)).version).max();
+    Some(newest.filter(|version| *version > 0).unwrap_or(change.head.version))
 }
 
 fn wrong_move(change: &Change<'_>, node_id: &str, from: &str, to: &str) -> Error {
@@ -575,9 +583,9 @@ pub fn reset(change: &mut Change<'_>, nodes: &[String]) -> Result<Vec<Write>> {
     Ok(writes)
 }
 
-/// The live nodes of a run and what is known of them.
-pub fn all(db: &crate::spi::Db, run_id: &str) -> BTreeMap<String, (i64, Node)> {
-    crate::history::live_cells(db, run_id, Some("node"), None)
+/// The live nodes of a run at a version (the newest: None), and what is known of them.
+pub fn all(db: &crate::spi::Db, run_id: &str, at_version: Option<i64>) -> BTreeMap<String, (i64, Node)> {
+    crate::history::live_cells(db, run_id, Some("node"), at_version)
         .into_iter()
         .map(|cell| (cell.key, (cell.version, Node::parse(cell.value.as_ref()))))
         .collect()

@@ -5,10 +5,12 @@ use crate::args;
 use crate::change::{Change, NewEvent, Opened, Request};
 use crate::definition::Definition;
 use crate::error::{Error, Result};
+use crate::interaction;
 use crate::jsonb::Jsonb;
 use crate::loops::topology;
 use crate::node::{self, Node};
 use crate::rollback;
+use crate::run::restore_status;
 use crate::settings;
 use crate::spi::Db;
 use crate::statements::{CHECKPOINTS, LEASES, STALE_RUNS};
@@ -23,6 +25,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 #[derive(Serialize)]
 struct Recovered<'a> {
     reset: &'a [String],
+    /// The run's status from here on: running where every question has expired.
+    status: &'a str,
 }
 
 /// The one row of `recover_run`.
@@ -74,6 +78,11 @@ fn recover(run_id: Option<&str>, dry_run: bool) -> Result<Report> {
     let Opened::Change(mut change) = request.open("run.recovered")? else { unreachable!("no key was given") };
     change.require_unfinished()?;
     let mut report = Report { from_version: change.head.version, ..Report::default() };
+    report.incomplete = node::all(&change.db, change.run_id, None)
+        .into_iter()
+        .filter(|(_, (_, node))| node.status == "running")
+        .map(|(id, _)| id)
+        .collect();
     let problems = validate::problems(&change.db, change.run_id, &change.run, None)?;
     report.problems = problems.iter().map(|p| format!("{} {}: {}", p.rule, p.path, p.message)).collect();
     if !problems.is_empty() {
@@ -82,14 +91,19 @@ fn recover(run_id: Option<&str>, dry_run: bool) -> Result<Report> {
             rollback::restore(&mut change, version, None, Some("recovery"))?;
         }
     }
-    let nodes = node::all(&change.db, change.run_id);
+    let nodes = match (dry_run, report.checkpoint_version) {
+        // What it would find after the rollback.
+        (true, Some(version)) => pending(node::all(&change.db, change.run_id, Some(version))),
+        _ => node::all(&change.db, change.run_id, None),
+    };
     let lost = lost_nodes(&change, &nodes);
-    if !dry_run && !lost.is_empty() {
+    let status = interaction::status_without(&change, None);
+    if !dry_run && (!lost.is_empty() || status != change.run.status) {
         let writes = node::reset(&mut change, &lost)?;
-        change.append(NewEvent::new("run.recovered", Jsonb::of(&Recovered { reset: &lost }), writes))?;
+        let payload = Jsonb::of(&Recovered { reset: &lost, status: status.name() });
+        change.append(NewEvent::new("run.recovered", payload, writes))?;
+        restore_status(&change, status);
     }
-    report.incomplete =
-        nodes.iter().filter(|(_, (_, node))| node.status == "running").map(|(id, _)| id.clone()).collect();
     report.last_completed = nodes
         .iter()
         .filter(|(_, (_, node))| node.status == "completed")
@@ -104,6 +118,12 @@ fn recover(run_id: Option<&str>, dry_run: bool) -> Result<Report> {
     let version = report.version;
     change.close(version)?;
     Ok(report)
+}
+
+/// Nodes as a rollback brings them back: nobody works on them.
+fn pending(nodes: BTreeMap<String, (i64, Node)>) -> BTreeMap<String, (i64, Node)> {
+    let reset = |node: Node| if node.status == "running" { Node::pending() } else { node };
+    nodes.into_iter().map(|(id, (version, node))| (id, (version, reset(node)))).collect()
 }
 
 /// The newest checkpoint whose state is valid, no further back than the newest protected one; None where there is none.

@@ -741,16 +741,20 @@ SELECT w.key FROM node w"
 }
 
 statement! {
-    /// Running runs that somebody should look at: a lease ran out, or no event since $1.
+    /// Runs that somebody should look at: running, and a lease ran out or no event since $1; paused, and every question has
+    /// expired.
     STALE_RUNS, [TIMESTAMPTZOID, TIMESTAMPTZOID], "/* layra.stale_runs */
 SELECT r.run_id, r.owner, e.version, e.at,
     ARRAY(SELECT l.node_id FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.=) r.run_id AND l.held
           AND l.until OPERATOR(pg_catalog.<=) $2)
 FROM layra.run r CROSS JOIN LATERAL (
     SELECT e.version, e.at FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) r.run_id ORDER BY e.version DESC LIMIT 1) e
-WHERE r.status OPERATOR(pg_catalog.=) 'running'
-  AND (e.at OPERATOR(pg_catalog.<=) $1 OR EXISTS (
-      SELECT FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.=) r.run_id AND l.held AND l.until OPERATOR(pg_catalog.<=) $2))
+WHERE r.status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])
+  AND CASE WHEN r.status OPERATOR(pg_catalog.=) 'running' THEN e.at OPERATOR(pg_catalog.<=) $1 OR EXISTS (
+        SELECT FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.=) r.run_id AND l.held AND l.until OPERATOR(pg_catalog.<=) $2)
+      ELSE NOT EXISTS (
+        SELECT FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) r.run_id AND i.status OPERATOR(pg_catalog.=) 'pending'
+          AND (i.expires_at IS NULL OR i.expires_at OPERATOR(pg_catalog.>) $2)) END
 ORDER BY r.run_id"
 }
 
@@ -938,7 +942,7 @@ ON CONFLICT (workflow, name) DO UPDATE SET function = $3, created_by = $4"
 
 statement! {
     VALIDATORS, [TEXTOID], "/* layra.validators */
-SELECT v.name, v.function FROM layra.validator v WHERE v.workflow OPERATOR(pg_catalog.=) $1 ORDER BY v.name"
+SELECT v.name, v.function, pg_catalog.to_regprocedure(v.function) IS NOT NULL FROM layra.validator v WHERE v.workflow OPERATOR(pg_catalog.=) $1 ORDER BY v.name"
 }
 
 statement! {
@@ -948,14 +952,21 @@ ON CONFLICT DO NOTHING"
 }
 
 statement! {
+    /// With it go registrations of the pattern whose function is gone: no regprocedure names them any more.
     REMOVE_HANDLER, [TEXTOID, TEXTOID], "/* layra.remove_handler */
-DELETE FROM layra.handler h WHERE h.type_pattern OPERATOR(pg_catalog.=) $1 AND h.function OPERATOR(pg_catalog.=) $2"
+DELETE FROM layra.handler h WHERE h.type_pattern OPERATOR(pg_catalog.=) $1
+  AND (h.function OPERATOR(pg_catalog.=) $2 OR pg_catalog.to_regprocedure(h.function) IS NULL)"
 }
 
 statement! {
-    /// The handlers for a type ($2: the type and the patterns that cover it), in the order of their registration.
+    REMOVE_VALIDATOR, [TEXTOID, TEXTOID], "/* layra.remove_validator */
+DELETE FROM layra.validator v WHERE v.workflow OPERATOR(pg_catalog.=) $1 AND v.name OPERATOR(pg_catalog.=) $2"
+}
+
+statement! {
+    /// The handlers for a type ($2: the type and the patterns that cover it), and whether the function is still there.
     HANDLERS, [TEXTOID, TEXTARRAYOID], "/* layra.handlers */
-SELECT h.function FROM layra.handler h
+SELECT h.function, pg_catalog.to_regprocedure(h.function) IS NOT NULL FROM layra.handler h
 WHERE h.type_pattern OPERATOR(pg_catalog.=) ANY ($2)
   AND (h.workflow OPERATOR(pg_catalog.=) '' OR h.workflow OPERATOR(pg_catalog.=) $1)"
 }

@@ -12,7 +12,7 @@ use crate::name::Procedure;
 use crate::run::{Reader, Run};
 use crate::schema::Compiled;
 use crate::spi::{Db, execute_text};
-use crate::statements::{ADD_VALIDATOR, VALIDATORS};
+use crate::statements::{ADD_VALIDATOR, REMOVE_VALIDATOR, VALIDATORS};
 use crate::{access, document, graph, schema, settings, workflow};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -172,8 +172,16 @@ fn check_loops(cells: &[LiveCell], compiled: Option<&Compiled>, graph: Option<&C
 
 fn check_validators(db: &Db, run_id: &str, workflow: &str, at_version: Option<i64>, found: &mut Vec<Problem>) {
     let rows = db.query(&VALIDATORS, &[workflow.into_datum()]);
-    let validators: Vec<(String, String)> =
-        (0..rows.len()).filter_map(|row| rows.get(row, 1).zip(rows.get(row, 2))).collect();
+    let mut validators: Vec<(String, String)> = Vec::new();
+    for row in 0..rows.len() {
+        let (name, function): (String, String) =
+            (rows.get(row, 1).unwrap_or_default(), rows.get(row, 2).unwrap_or_default());
+        if rows.get(row, 3).unwrap_or(false) {
+            validators.push((name, function));
+        } else {
+            found.push(Problem::new(&name, String::new(), format!("validator {function} does not exist any more")));
+        }
+    }
     drop(rows);
     if validators.is_empty() {
         return;
@@ -209,5 +217,15 @@ fn add_validator(
             settings::now()?.into_datum(),
         ],
     );
+    Ok(())
+}
+
+#[pg_extern]
+fn remove_validator(workflow: Option<&str>, name: Option<&str>) -> std::result::Result<(), ErrorReport> {
+    let workflow = args::name(workflow, "workflow")?;
+    let name = args::name(name, "name")?;
+    let db = Db::write();
+    access::require_admin(&db, "remove validators")?;
+    db.query(&REMOVE_VALIDATOR, &[workflow.into_datum(), name.into_datum()]);
     Ok(())
 }

@@ -362,7 +362,7 @@ impl Check {
             "run.reopened" => (self.status, self.result, self.finished_at) = ("running".into(), None, None),
             "run.cancelling" => self.status = "cancelling".into(),
             "interaction.requested" => self.status = "paused".into(),
-            "run.rolled_back" | "interaction.answered" | "interaction.withdrawn" => {
+            "run.rolled_back" | "run.recovered" | "interaction.answered" | "interaction.withdrawn" => {
                 self.status = string("status").unwrap_or_default();
             }
             "run.owner_changed" => self.owner = string("owner").unwrap_or_default(),
