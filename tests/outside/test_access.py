@@ -155,8 +155,8 @@ WRITES = {
     "resume_run": "layra.resume_run('{r} asked', '{q}')",
 }
 NOT_ON_A_RUN = {"define_workflow", "start_run", "grant_access", "revoke_access", "stale_runs", "define_breaker", "breaker_try",
-                "breaker_success", "breaker_failure", "reset_breaker", "define_event_type", "add_validator", "on_event",
-                "off_event"}  # fmt: skip
+                "breaker_success", "breaker_failure", "reset_breaker", "define_event_type", "add_validator", "remove_validator",
+                "on_event", "off_event"}  # fmt: skip
 INTERNAL = {"owns", "reads_every_run", "check_access", "renew_grants", "breaker_state"}
 
 ACTORS = ("alice", "bob", "carol", "dave", "audit", "boss", "bypass", "stranger", "superuser")
@@ -215,6 +215,7 @@ def test_functions_on_no_run(cast, actor):
         f"SELECT layra.on_event('t', '{HANDLER}')": "works" if actor in ("boss", "superuser") else DENIED,
         f"SELECT layra.off_event('t', '{HANDLER}')": "works" if actor in ("boss", "superuser") else DENIED,
         f"SELECT layra.add_validator('w', 'rule', '{RULE}')": "works" if actor in ("boss", "superuser") else DENIED,
+        "SELECT layra.remove_validator('w', 'rule')": "works" if actor in ("boss", "superuser") else DENIED,
         "SELECT layra.stale_runs('1 hour')": DENIED if actor in CALL_NOTHING else "works",
         "SELECT layra.set_variable('no such run', 'v', '1')": "P0002" if writes else DENIED,
         "SELECT layra.get_state('no such run')": DENIED if actor in CALL_NOTHING else "P0002",

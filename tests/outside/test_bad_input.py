@@ -91,7 +91,8 @@ REASON = [DEFAULT, ("because of 'it'\nand more", OK)]
 WRITE = {"expected_version": [DEFAULT, *EXPECTED], "idempotency_key": [DEFAULT, *KEY]}
 
 # For each function the arguments of a call that works on the run `run` (five versions) and, for each argument, the
-# values to try in it and what comes of them. The rest of the call stays as it is.
+# values to try in it and what comes of them. The rest of the call stays as it is. A function stands here a second time,
+# with a space behind its name, where another call shows more.
 FUNCTIONS = {
     "define_workflow": (
         {"name": "w", "definition": '{"nodes": []}'},
@@ -327,7 +328,8 @@ ELSEWHERE = [
     "begin_node", "heartbeat", "complete_node", "fail_node", "skip_nodes", "reset_nodes", "context", "set_engine",
     "enter_loop", "next_iteration", "exit_loop", "recover_run", "stale_runs", "pause_run", "resume_run",
     "withdraw_interaction", "define_breaker", "breaker_try", "breaker_success", "breaker_failure", "reset_breaker",
-    "validate_run", "define_event_type", "add_validator", "on_event", "off_event",
+    "validate_run", "define_event_type", "add_validator", "remove_validator",
+    "on_event", "off_event",
 ]  # fmt: skip
 
 

@@ -231,11 +231,6 @@ def workflow_of(definition):
     )
 
 
-def as_json(value):
-    """JSON text of parsed data, numbers as they were written: what a client would send."""
-    return jsonb(value)
-
-
 class Driver:
     """Performs random calls on the extension and on the model, and compares."""
 
@@ -534,7 +529,7 @@ class Driver:
                 value = parse(old)
                 for _ in range(self.random.randint(1, 3)):
                     value = self.mutated(value)
-                members.append((name, as_json(value)))
+                members.append((name, jsonb(value)))
         if members and self.chance(0.05):
             members.append(members[0])
         return "{" + ", ".join(f"{json.dumps(name)}: {text}" for name, text in members) + "}"
@@ -604,7 +599,7 @@ class Driver:
         document = parse(run.state.document) if run else {}
         for _ in range(self.random.choice([0, 1, 1, 2, 3, 6])):
             self.change_document(document, run)
-        return "save_state", {"run_id": run_id, "state": as_json(document)} | self.common(run)
+        return "save_state", {"run_id": run_id, "state": jsonb(document)} | self.common(run)
 
     def change_document(self, document, run):
         """One thing an engine does to its document between two saves."""
@@ -685,7 +680,7 @@ class Driver:
             if self.chance(0.5):
                 entry["updates"] = parse(self.updates(run and run.state.variables))
             batch.append(entry)
-        return "append_events", {"run_id": run_id, "events": as_json(batch)} | self.common(run)
+        return "append_events", {"run_id": run_id, "events": jsonb(batch)} | self.common(run)
 
     def for_checkpoint(self, run_id, run):
         arguments = {"run_id": run_id}

@@ -232,6 +232,7 @@ EXECUTION = [
     "reset_breaker('b')",
     "breaker_state(session_user::text, 'b')",
     "off_event('note', 'public.handle(text, bigint, text, jsonb)')",
+    "remove_validator('looping', 'rule')",
     "drop_run('{r} e')",
 ]
 
