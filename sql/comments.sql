@@ -373,14 +373,14 @@ Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001
 Example: SELECT layra.exit_loop('order-17', 'lines');$$;
 
 COMMENT ON FUNCTION layra.recover_run(text, boolean) IS
-$$Makes a run fit to go on after a crash: a broken state goes back to the newest checkpoint that is valid, nodes that nobody holds become pending.
-run_id text: the run. dry_run boolean, default false: true only reports.
-Result, one row: from_version; checkpoint_version that it goes back to (NULL: the state is valid, or there is none); incomplete (running nodes it found); last_completed; resume_at (nodes to go on with); problems (as validate_run has them); version after it.
+$$Makes a run fit to go on after a crash: a broken state goes back to the newest checkpoint that is valid, nodes that nobody holds become pending, a run whose questions have all expired is running again.
+run_id text: the run. dry_run boolean, default false: true only reports what it would do.
+Result, one row: from_version; checkpoint_version that it goes back to (NULL: the state is valid, or there is none); incomplete (nodes that were running); last_completed; resume_at (nodes to go on with); problems (as validate_run has them); version after it.
 Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 55000 the run finished.
 Example: SELECT version, resume_at, problems FROM layra.recover_run('order-17');$$;
 
 COMMENT ON FUNCTION layra.stale_runs(interval) IS
-$$Lists the running runs that the caller may read and somebody should look at: a lease ran out, or nothing has happened for some time.
+$$Lists the runs that the caller may read and somebody should look at: running, and a lease ran out or nothing has happened for some time; or paused, and every question has expired.
 idle interval: that time, above zero.
 Result: run_id, version, last_activity, expired (nodes whose lease ran out). It does not read states.
 Errors: 22023 bad argument.
@@ -486,10 +486,11 @@ Errors: 22023 bad argument or other argument types, 42501 not level admin, 42883
 Example: SELECT layra.add_validator('billing', 'total', 'public.check_total(text, jsonb)');$$;
 
 COMMENT ON FUNCTION layra.remove_validator(text, text) IS
-$$Takes a validator away that add_validator registered; one that is not there is no error. Level admin.
-workflow text: the workflow's name. name text: the rule's name.
-Errors: 22023 bad argument, 42501 without level admin.
-Example: SELECT layra.remove_validator('billing', 'total_not_negative');$$;
+$$Takes a rule of one's own away from validate_run (level admin).
+workflow text: name of the workflows. name text: the rule's name.
+Result: none; no such rule is no error.
+Errors: 22023 bad argument, 42501 not level admin.
+Example: SELECT layra.remove_validator('billing', 'total');$$;
 
 COMMENT ON FUNCTION layra.on_event(text, regprocedure, text) IS
 $$Registers a function that runs after events, in the same transaction and as the caller; an error in it undoes the call (level admin).
@@ -503,7 +504,7 @@ Example: SELECT layra.on_event('mail.*', 'public.to_outbox(text, bigint, text, j
 COMMENT ON FUNCTION layra.off_event(text, regprocedure) IS
 $$Removes a handler, for all workflows (level admin).
 type_pattern text: the pattern that it was registered with. function regprocedure: the function.
-Result: none; no such handler is no error.
+Result: none; no such handler is no error. Handlers of the pattern whose functions were dropped go with it.
 Errors: 22023 bad argument or other argument types, 42501 not level admin, 42883 no such function.
 Example: SELECT layra.off_event('mail.*', 'public.to_outbox(text, bigint, text, jsonb)');$$;
 
@@ -569,7 +570,7 @@ COMMENT ON CONSTRAINT run_result ON layra.run IS 'Only a finished run has a resu
 COMMENT ON CONSTRAINT run_workflow ON layra.run IS 'A run has a workflow''s owner, name, version and hash, or none of them.';
 COMMENT ON CONSTRAINT run_parent_version ON layra.run IS 'A fork has a parent and a version of it; one whose parent was dropped has the version 0 alone.';
 COMMENT ON INDEX layra.run_pkey IS 'A run by its name.';
-COMMENT ON INDEX layra.run_running IS 'The running runs, for stale_runs.';
+COMMENT ON INDEX layra.run_running IS 'The running and paused runs, for stale_runs.';
 COMMENT ON INDEX layra.run_parent IS 'The forks of a run, for drop_run.';
 COMMENT ON POLICY readable ON layra.run IS 'A role sees the runs whose owner''s privileges it has; auditors see all.';
 
