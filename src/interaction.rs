@@ -4,7 +4,7 @@ use crate::access;
 use crate::args::{self, MAX_VALUE};
 use crate::cell::COUNTER;
 use crate::change::{Change, NewCheckpoint, NewEvent, Opened, Request};
-use crate::compare::differences;
+use crate::compare::{Difference, differences};
 use crate::error::{Error, Result, Violation};
 use crate::hash::{Hash, value_hash};
 use crate::jsonb::Jsonb;
@@ -19,6 +19,7 @@ use pgrx::prelude::*;
 use pgrx::{IntoDatum, pg_sys};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 #[derive(Serialize)]
 struct Requested<'a> {
@@ -266,13 +267,31 @@ fn must_be_unchanged(change: &Change<'_>, interaction: &Interaction) -> Result<(
         differences(&change.db, change.run_id, interaction.version, change.head.version, false)
             .into_iter()
             .filter(|d| matches!(d.id.scope, "variable" | "loop" | "context") && !answers.contains(&d.new_version))
-            .filter(|d| d.id.ordinal != COUNTER)
+            .filter(|d| d.id.ordinal != COUNTER && !answered_so(change, d, &answers))
             .map(|d| match d.id.scope {
                 "variable" => pointer_token(&d.id.key),
                 _ => format!("/{}", d.id.name()),
             })
             .collect();
     if conflicts.is_empty() { Ok(()) } else { Err(change.conflict(Some(interaction.version), conflicts)) }
+}
+
+/// Whether the cell has the value that an answer gave it: a rollback may have brought it back since.
+fn answered_so(change: &Change<'_>, difference: &Difference, answers: &[i64]) -> bool {
+    let id = &difference.id;
+    let hash = difference.new_hash.as_ref().map(|hash| hash.as_slice());
+    let rows = change.db.query(
+        &WROTE_VALUE,
+        &[
+            change.run_id.into_datum(),
+            id.scope.into_datum(),
+            id.key.as_str().into_datum(),
+            id.ordinal.into_datum(),
+            answers.to_vec().into_datum(),
+            hash.into_datum(),
+        ],
+    );
+    !rows.is_empty()
 }
 
 fn must_be_valid(change: &Change<'_>) -> Result<()> {
@@ -336,16 +355,107 @@ pub fn withdraw_all(change: &Change<'_>) {
         .query(&WITHDRAW_ABOVE, &[change.run_id.into_datum(), 0i64.into_datum(), change.head.version.into_datum()]);
 }
 
-/// A rollback: interactions created since are withdrawn, those closed since wait again.
-pub fn rolled_back(change: &Change<'_>, to_version: i64) {
-    let run_id = change.run_id.into_datum();
-    change.db.query(&WITHDRAW_ABOVE, &[run_id, to_version.into_datum(), change.head.version.into_datum()]);
-    change.db.query(&REOPEN_INTERACTIONS, &[run_id, to_version.into_datum()]);
+/// An interaction as it was at some version.
+#[derive(Clone)]
+pub struct Past {
+    id: Uuid,
+    expires_at: Option<i64>,
+    status: &'static str,
+    closed_version: Option<i64>,
+    response: Option<Jsonb>,
+    answered_by: Option<String>,
+    answered_for: Option<String>,
 }
 
-/// How many interactions wait in a run after a rollback to this version.
-pub fn waiting_at(change: &Change<'_>, to_version: i64) -> bool {
-    let rows =
-        change.db.query(&WAITING_AT, &[change.run_id.into_datum(), change.now.into_datum(), to_version.into_datum()]);
-    rows.get::<i64>(0, 1).unwrap_or_default() > 0
+/// The interactions that there were at a version, as they were then: what the newest event up to it says of each.
+pub fn at(change: &Change<'_>, version: i64) -> Vec<Past> {
+    let rows = change.db.query(&INTERACTIONS_UP_TO, &[change.run_id.into_datum(), version.into_datum()]);
+    (0..rows.len())
+        .filter_map(|row| {
+            let (id, asked): (Uuid, i64) = rows.get(row, 1).zip(rows.get(row, 2))?;
+            let pending = Past {
+                id,
+                expires_at: rows.get(row, 3),
+                status: "pending",
+                closed_version: None,
+                response: None,
+                answered_by: None,
+                answered_for: None,
+            };
+            Some(past(change, pending, asked, version))
+        })
+        .collect()
+}
+
+fn past(change: &Change<'_>, pending: Past, asked: i64, version: i64) -> Past {
+    // The newest event that withdrew what was still pending then.
+    let mut withdrawn_by = None;
+    let mut top = version;
+    loop {
+        let rows = change.db.query(&INTERACTION_EVENT_BEFORE, &[change.run_id.into_datum(), top.into_datum()]);
+        let at: i64 = if rows.is_empty() { 0 } else { rows.get(0, 1).unwrap_or_default() };
+        if at <= asked {
+            break;
+        }
+        let type_name: String = rows.get(0, 2).unwrap_or_default();
+        let payload = rows.jsonb(0, 3);
+        let fields: BTreeMap<String, &RawValue> =
+            payload.as_ref().and_then(|payload| serde_json::from_str(payload.text()).ok()).unwrap_or_default();
+        let about = fields.get("interaction").and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+        top = at - 1;
+        match type_name.as_str() {
+            "run.rolled_back" => {
+                let to = fields.get("to_version").and_then(|raw| raw.get().parse().ok()).unwrap_or_default();
+                if asked <= to {
+                    top = to;
+                } else {
+                    withdrawn_by = Some(at);
+                }
+            }
+            "run.finished" | "run.cancelling" => withdrawn_by = Some(at),
+            _ if about != Some(pending.id.to_string()) => {}
+            "interaction.withdrawn" => return Past { status: "withdrawn", closed_version: Some(at), ..pending },
+            _ => {
+                return Past {
+                    status: "answered",
+                    closed_version: Some(at),
+                    response: fields.get("response").map(|raw| Jsonb::parse(raw.get())),
+                    answered_by: rows.get(0, 4),
+                    answered_for: rows.get(0, 5),
+                    ..pending
+                };
+            }
+        }
+    }
+    match withdrawn_by {
+        Some(at) => Past { status: "withdrawn", closed_version: Some(at), ..pending },
+        None => pending,
+    }
+}
+
+/// Whether anybody is waited for.
+pub fn any_waits(past: &[Past], now: i64) -> bool {
+    past.iter().any(|p| p.status == "pending" && p.expires_at.is_none_or(|at| at > now))
+}
+
+/// A rollback: interactions created since are withdrawn, those of before are as they were.
+pub fn rolled_back(change: &Change<'_>, to_version: i64, past: Vec<Past>) {
+    let run_id = change.run_id.into_datum();
+    change.db.query(&WITHDRAW_ABOVE, &[run_id, to_version.into_datum(), change.head.version.into_datum()]);
+    for past in past {
+        let hash = past.response.map(|response| value_hash(response.text()));
+        change.db.query(
+            &RESTORE_INTERACTION,
+            &[
+                run_id,
+                past.id.into_datum(),
+                past.status.into_datum(),
+                past.closed_version.into_datum(),
+                past.response.into_datum(),
+                hash.as_ref().map(|hash| hash.as_slice()).into_datum(),
+                past.answered_by.into_datum(),
+                past.answered_for.into_datum(),
+            ],
+        );
+    }
 }

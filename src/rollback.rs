@@ -78,7 +78,9 @@ pub fn restore(change: &mut Change<'_>, to_version: i64, label: Option<&str>, re
         });
     }
     drop(protected);
-    let status = status_at(change, to_version);
+    let interactions = interaction::at(change, to_version);
+    let waits = interaction::any_waits(&interactions, change.now);
+    let status = status_at(change, to_version, waits);
     let mut writes = Vec::new();
     let mut nodes = Vec::new();
     for difference in differences(&change.db, change.run_id, to_version, change.head.version, false) {
@@ -102,7 +104,7 @@ pub fn restore(change: &mut Change<'_>, to_version: i64, label: Option<&str>, re
     if !nodes.is_empty() {
         node::release(change, nodes);
     }
-    interaction::rolled_back(change, to_version);
+    interaction::rolled_back(change, to_version, interactions);
     restore_status(change, status);
     Ok(version)
 }
@@ -121,7 +123,7 @@ pub fn restored(cells: &mut Cells, id: CellId, hash: Option<Hash>, version: i64,
 
 /// The status of the run at a version: what the newest event up to it that sets a status says. Only statuses of
 /// unfinished runs can come out of it where the run is unfinished now, but for versions after which it was reopened.
-fn status_at(change: &Change<'_>, version: i64) -> Status {
+fn status_at(change: &Change<'_>, version: i64, waits: bool) -> Status {
     let rows = change.db.query(&STATUS_EVENT_BEFORE, &[change.run_id.into_datum(), version.into_datum()]);
     let status = if rows.is_empty() {
         Status::Running
@@ -137,7 +139,7 @@ fn status_at(change: &Change<'_>, version: i64) -> Status {
     match status {
         Status::Cancelling => Status::Cancelling,
         // Paused is what waits; and a version at which the run was finished: it was reopened since, and stays open.
-        _ if interaction::waiting_at(change, version) => Status::Paused,
+        _ if waits => Status::Paused,
         _ => Status::Running,
     }
 }

@@ -396,6 +396,15 @@ UPDATE layra.run r SET status = $2, result = $3, finished_at = $4 WHERE r.run_id
 }
 
 statement! {
+    /// The newest event up to a version that may have changed an interaction's row.
+    INTERACTION_EVENT_BEFORE, [TEXTOID, INT8OID], "/* layra.interaction_event_before */
+SELECT e.version, e.type, e.payload, e.actor, e.on_behalf_of FROM layra.event e
+WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.version OPERATOR(pg_catalog.<=) $2
+  AND e.type OPERATOR(pg_catalog.=) ANY ('{run.finished,run.cancelling,run.rolled_back,interaction.answered,interaction.withdrawn}'::pg_catalog.text[])
+ORDER BY e.version DESC LIMIT 1"
+}
+
+statement! {
     /// The newest event up to a version that says what the run's status is.
     STATUS_EVENT_BEFORE, [TEXTOID, INT8OID], "/* layra.status_event_before */
 SELECT e.type, e.payload OPERATOR(pg_catalog.->>) 'status' FROM layra.event e
@@ -808,11 +817,17 @@ WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.id OPERATOR(pg_catalog.=) $2"
 }
 
 statement! {
-    /// Interactions of a version or before that were closed after it wait again.
-    REOPEN_INTERACTIONS, [TEXTOID, INT8OID], "/* layra.reopen_interactions */
-UPDATE layra.interaction i SET status = 'pending', closed_version = NULL, response = NULL, response_hash = NULL,
-    answered_by = NULL, answered_for = NULL
-WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.version OPERATOR(pg_catalog.<=) $2 AND i.closed_version OPERATOR(pg_catalog.>) $2"
+    INTERACTIONS_UP_TO, [TEXTOID, INT8OID], "/* layra.interactions_up_to */
+SELECT i.id, i.version, i.expires_at FROM layra.interaction i
+WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.version OPERATOR(pg_catalog.<=) $2"
+}
+
+statement! {
+    /// An interaction as it was at an older version.
+    RESTORE_INTERACTION, [TEXTOID, UUIDOID, TEXTOID, INT8OID, JSONBOID, BYTEAOID, TEXTOID, TEXTOID], "/* layra.restore_interaction */
+UPDATE layra.interaction i SET status = $3, closed_version = $4, response = $5, response_hash = $6, answered_by = $7, answered_for = $8
+WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.id OPERATOR(pg_catalog.=) $2
+  AND (i.status OPERATOR(pg_catalog.<>) $3 OR i.closed_version OPERATOR(pg_catalog.<>) $4)"
 }
 
 statement! {
@@ -825,12 +840,12 @@ WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.status OPERATOR(pg_catalog.=) 'pe
 }
 
 statement! {
-    /// How many interactions wait after a rollback to version $3.
-    WAITING_AT, [TEXTOID, TIMESTAMPTZOID, INT8OID], "/* layra.waiting_at */
-SELECT pg_catalog.count(*) FROM layra.interaction i
-WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.version OPERATOR(pg_catalog.<=) $3
-  AND (i.closed_version IS NULL OR i.closed_version OPERATOR(pg_catalog.>) $3)
-  AND (i.expires_at IS NULL OR i.expires_at OPERATOR(pg_catalog.>) $2)"
+    /// Whether one of some versions ($5) gave a cell this value.
+    WROTE_VALUE, [TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8ARRAYOID, BYTEAOID], "/* layra.wrote_value */
+SELECT true FROM layra.cell c
+WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.scope OPERATOR(pg_catalog.=) $2 AND c.key OPERATOR(pg_catalog.=) $3
+  AND c.ordinal OPERATOR(pg_catalog.=) $4 AND c.version OPERATOR(pg_catalog.=) ANY ($5)
+  AND ((c.hash OPERATOR(pg_catalog.=) $6) OR (c.hash IS NULL AND $6 IS NULL)) LIMIT 1"
 }
 
 statement! {

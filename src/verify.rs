@@ -82,7 +82,7 @@ struct Checkpoint {
 }
 
 /// What the events say an interaction is.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default, Clone, PartialEq)]
 struct Interaction {
     id: String,
     node_id: String,
@@ -94,13 +94,6 @@ struct Interaction {
     response: Option<String>,
     answered_by: Option<String>,
     answered_for: Option<String>,
-}
-
-impl Interaction {
-    fn reopen(&mut self) {
-        self.status = "pending".into();
-        (self.closed_version, self.response, self.answered_by, self.answered_for) = (None, None, None, None);
-    }
 }
 
 /// One run's verification: what the events so far say.
@@ -123,8 +116,8 @@ struct Check {
     bytes: i64,
     checkpoints: BTreeMap<i64, Checkpoint>,
     labels: HashMap<String, i64>,
-    /// By the version that asked.
-    interactions: BTreeMap<i64, Interaction>,
+    /// By the version that asked: what each was from which version on.
+    interactions: BTreeMap<i64, Vec<(i64, Interaction)>>,
     cells: i64,
     graphs: HashSet<String>,
 }
@@ -399,9 +392,10 @@ impl Check {
         let raw = |key: &str| payload.get(key).map(|raw| raw.get().to_owned());
         let string = |key: &str| payload.get(key).and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
         let version = self.version;
-        let withdraw = |interaction: &mut Interaction| {
-            interaction.status = "withdrawn".into();
-            interaction.closed_version = Some(version);
+        let withdrawn = |interaction: &Interaction| Interaction {
+            status: "withdrawn".into(),
+            closed_version: Some(version),
+            ..interaction.clone()
         };
         match type_name {
             "interaction.requested" => {
@@ -414,29 +408,35 @@ impl Check {
                     assignee: string("assignee"),
                     ..Interaction::default()
                 };
-                self.interactions.insert(version, interaction);
+                self.interactions.insert(version, vec![(version, interaction)]);
             }
             "interaction.answered" | "interaction.withdrawn" => {
                 let id = string("interaction").unwrap_or_default();
-                let Some(interaction) = self.interactions.values_mut().find(|i| i.id == id) else { return };
-                withdraw(interaction);
-                if type_name == "interaction.answered" {
-                    interaction.status = "answered".into();
-                    interaction.response = raw("response");
-                    (interaction.answered_by, interaction.answered_for) = (Some(actor), on_behalf_of);
+                let about = |history: &&mut Vec<(i64, Interaction)>| history.last().is_some_and(|(_, i)| i.id == id);
+                for history in self.interactions.values_mut().filter(about) {
+                    let Some((_, newest)) = history.last() else { continue };
+                    let mut closed = withdrawn(newest);
+                    if type_name == "interaction.answered" {
+                        closed.status = "answered".into();
+                        closed.response = raw("response");
+                        (closed.answered_by, closed.answered_for) = (Some(actor.clone()), on_behalf_of.clone());
+                    }
+                    history.push((version, closed));
                 }
             }
-            "run.finished" | "run.cancelling" => {
-                self.interactions.values_mut().filter(|i| i.status == "pending").for_each(withdraw);
-            }
-            "run.rolled_back" => {
-                let to = payload.get("to_version").and_then(|raw| raw.get().parse::<i64>().ok()).unwrap_or_default();
-                for (asked, interaction) in &mut self.interactions {
-                    if *asked > to && interaction.status == "pending" {
-                        withdraw(interaction);
-                    } else if *asked <= to && interaction.closed_version.is_some_and(|closed| closed > to) {
-                        interaction.reopen();
-                    }
+            "run.finished" | "run.cancelling" | "run.rolled_back" => {
+                let to = payload.get("to_version").and_then(|raw| raw.get().parse::<i64>().ok());
+                for (asked, history) in &mut self.interactions {
+                    let Some((_, newest)) = history.last() else { continue };
+                    let then = match to {
+                        // As it was after that version.
+                        Some(to) if *asked <= to => {
+                            history.iter().rev().find(|(from, _)| *from <= to).map(|(_, then)| then.clone())
+                        }
+                        _ if newest.status == "pending" => Some(withdrawn(newest)),
+                        _ => None,
+                    };
+                    history.extend(then.map(|then| (version, then)));
                 }
             }
             _ => {}
@@ -460,7 +460,7 @@ impl Check {
                 answered_by: rows.get(row, 10),
                 answered_for: rows.get(row, 11),
             };
-            match expected.remove(&version) {
+            match expected.remove(&version).and_then(|mut history| history.pop()).map(|(_, said)| said) {
                 None => self.problem(Some(version), "an interaction row is named by no event"),
                 Some(said) if said != stored => {
                     self.problem(Some(version), "the interaction is not what its events say");
