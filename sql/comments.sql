@@ -712,10 +712,17 @@ COMMENT ON COLUMN layra.breaker.name IS 'Name, unique per owner.';
 COMMENT ON COLUMN layra.breaker.failure_threshold IS 'Failures without a success that open it.';
 COMMENT ON COLUMN layra.breaker.reset_after IS 'How long it stays open after the last failure.';
 COMMENT ON COLUMN layra.breaker.probe_lease IS 'How long the one that tries again has to report.';
-COMMENT ON COLUMN layra.breaker.probe_at IS 'Time at which somebody last began to try again; NULL: never.';
 COMMENT ON COLUMN layra.breaker.created_at IS 'Time at which it was defined.';
 COMMENT ON INDEX layra.breaker_pkey IS 'A breaker by name.';
 COMMENT ON POLICY readable ON layra.breaker IS 'Breakers of owners whose privileges the role has; auditors see all.';
+
+COMMENT ON TABLE layra.breaker_probe IS
+'The right to probe each breaker: a row that breaker_try takes with SKIP LOCKED, so that exactly one caller probes and nobody waits.';
+COMMENT ON COLUMN layra.breaker_probe.owner IS 'Role that the breaker belongs to, as text.';
+COMMENT ON COLUMN layra.breaker_probe.name IS 'Name of the breaker.';
+COMMENT ON COLUMN layra.breaker_probe.probe_at IS 'When the last probe began; NULL: none yet.';
+COMMENT ON INDEX layra.breaker_probe_pkey IS 'One row a breaker.';
+COMMENT ON POLICY readable ON layra.breaker_probe IS 'Breakers of owners whose privileges the role has; auditors see all.';
 
 COMMENT ON TABLE layra.breaker_outcome IS
 'What was reported to circuit breakers: rows, so that no report waits for another. A success removes what came before it.';

@@ -53,8 +53,15 @@ CREATE TABLE layra.breaker (
     failure_threshold integer NOT NULL CHECK (failure_threshold >= 1),
     reset_after       interval NOT NULL CHECK (reset_after > '0'),
     probe_lease       interval NOT NULL CHECK (probe_lease > '0'),
-    probe_at          timestamptz,
     created_at        timestamptz NOT NULL,
+    PRIMARY KEY (name, owner)
+);
+
+-- The right to probe is a row of its own, so that a definition does not wait for a probe.
+CREATE TABLE layra.breaker_probe (
+    owner    text COLLATE "C" NOT NULL,
+    name     text COLLATE "C" NOT NULL,
+    probe_at timestamptz,
     PRIMARY KEY (name, owner)
 );
 
@@ -100,6 +107,7 @@ CREATE TABLE layra.handler (
 SELECT pg_catalog.pg_extension_config_dump('layra.lease', '');
 SELECT pg_catalog.pg_extension_config_dump('layra.interaction', '');
 SELECT pg_catalog.pg_extension_config_dump('layra.breaker', '');
+SELECT pg_catalog.pg_extension_config_dump('layra.breaker_probe', '');
 SELECT pg_catalog.pg_extension_config_dump('layra.breaker_outcome', '');
 SELECT pg_catalog.pg_extension_config_dump('layra.event_type', '');
 SELECT pg_catalog.pg_extension_config_dump('layra.validator', '');
@@ -108,6 +116,7 @@ SELECT pg_catalog.pg_extension_config_dump('layra.handler', '');
 ALTER TABLE layra.lease ENABLE ROW LEVEL SECURITY;
 ALTER TABLE layra.interaction ENABLE ROW LEVEL SECURITY;
 ALTER TABLE layra.breaker ENABLE ROW LEVEL SECURITY;
+ALTER TABLE layra.breaker_probe ENABLE ROW LEVEL SECURITY;
 ALTER TABLE layra.breaker_outcome ENABLE ROW LEVEL SECURITY;
 ALTER TABLE layra.event_type ENABLE ROW LEVEL SECURITY;
 
@@ -116,6 +125,8 @@ CREATE POLICY readable ON layra.lease FOR SELECT
 CREATE POLICY readable ON layra.interaction FOR SELECT
     USING (EXISTS (SELECT FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) interaction.run_id));
 CREATE POLICY readable ON layra.breaker FOR SELECT
+    USING (layra.owns(owner) OR (SELECT layra.reads_every_run()));
+CREATE POLICY readable ON layra.breaker_probe FOR SELECT
     USING (layra.owns(owner) OR (SELECT layra.reads_every_run()));
 CREATE POLICY readable ON layra.breaker_outcome FOR SELECT
     USING (layra.owns(owner) OR (SELECT layra.reads_every_run()));

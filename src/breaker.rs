@@ -25,6 +25,8 @@ struct Breaker {
     /// Of the newest failure.
     failed_at: Option<i64>,
     last_error: Option<Jsonb>,
+    /// Of the newest success or reset.
+    closed_at: Option<i64>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -68,6 +70,7 @@ impl Breaker {
             failures: rows.get(0, 5).unwrap_or_default(),
             failed_at: rows.get(0, 6),
             last_error: rows.jsonb(0, 7),
+            closed_at: rows.get(0, 8),
         })
     }
 
@@ -116,6 +119,7 @@ fn define_breaker(
             now.into_datum(),
         ],
     );
+    db.query(&DEFINE_PROBE, &[name.into_datum(), access::role_name(db.caller).into_datum()]);
     Ok(())
 }
 
@@ -144,7 +148,8 @@ fn breaker_try(name: Option<&str>) -> std::result::Result<bool, ErrorReport> {
 
 fn record(db: &Db, breaker: &Breaker, name: &str, outcome: &str, error: Option<Jsonb>) -> Result<i64> {
     // Later than what it follows, whatever the clock does: order is by time.
-    let now = settings::now()?.max(breaker.failed_at.map_or(i64::MIN, |at| at + 1));
+    let newest = breaker.failed_at.max(breaker.closed_at);
+    let now = settings::now()?.max(newest.map_or(i64::MIN, |at| at + 1));
     db.query(
         &INSERT_OUTCOME,
         &[

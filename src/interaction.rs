@@ -117,7 +117,7 @@ fn pause_run(
             expires_at.into_datum(),
         ],
     );
-    restore_status(&change, Status::Paused);
+    restore_status(&mut change, Status::Paused);
     change.close(version)?;
     Ok(id)
 }

@@ -102,7 +102,7 @@ fn recover(run_id: Option<&str>, dry_run: bool) -> Result<Report> {
         let writes = node::reset(&mut change, &lost)?;
         let payload = Jsonb::of(&Recovered { reset: &lost, status: status.name() });
         change.append(NewEvent::new("run.recovered", payload, writes))?;
-        restore_status(&change, status);
+        restore_status(&mut change, status);
     }
     report.last_completed = nodes
         .iter()

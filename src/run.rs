@@ -449,9 +449,10 @@ fn cancel(run_id: Option<&str>, reason: Option<&str>, expected: Option<i64>, key
 }
 
 /// The status that a rollback leads to.
-pub fn restore_status(change: &Change<'_>, status: Status) {
+pub fn restore_status(change: &mut Change<'_>, status: Status) {
     if status != change.run.status {
         update_status(change, status, None, None);
+        change.run.status = status;
     }
 }
 

@@ -877,8 +877,11 @@ SELECT b.owner FROM layra.breaker b WHERE b.name OPERATOR(pg_catalog.=) $1 ORDER
 statement! {
     /// A breaker, its last success or reset, and the newest failures since: how many (up to the threshold), when, what.
     BREAKER_STATE, [TEXTOID, TEXTOID], "/* layra.breaker_state */
-SELECT b.failure_threshold, b.reset_after, b.probe_lease, b.probe_at, f.failures, f.at, f.error
+SELECT b.failure_threshold, b.reset_after, b.probe_lease, p.probe_at, f.failures, f.at, f.error, s.at
 FROM layra.breaker b
+LEFT JOIN LATERAL (
+    SELECT p.probe_at FROM layra.breaker_probe p
+    WHERE p.name OPERATOR(pg_catalog.=) $1 AND p.owner OPERATOR(pg_catalog.=) $2 LIMIT 1) p ON true
 LEFT JOIN LATERAL (
     SELECT o.at FROM layra.breaker_outcome o
     WHERE o.name OPERATOR(pg_catalog.=) $1 AND o.owner OPERATOR(pg_catalog.=) $2 AND o.outcome OPERATOR(pg_catalog.<>) 'failure'
@@ -895,13 +898,21 @@ WHERE b.name OPERATOR(pg_catalog.=) $1 AND b.owner OPERATOR(pg_catalog.=) $2"
 statement! {
     /// The right to probe: no row where somebody else is at it.
     LOCK_BREAKER, [TEXTOID, TEXTOID], "/* layra.lock_breaker */
-SELECT b.probe_at FROM layra.breaker b
-WHERE b.name OPERATOR(pg_catalog.=) $1 AND b.owner OPERATOR(pg_catalog.=) $2 FOR UPDATE SKIP LOCKED"
+SELECT p.probe_at FROM layra.breaker_probe p
+WHERE p.name OPERATOR(pg_catalog.=) $1 AND p.owner OPERATOR(pg_catalog.=) $2 FOR UPDATE SKIP LOCKED"
 }
 
 statement! {
     PROBE_BREAKER, [TEXTOID, TEXTOID, TIMESTAMPTZOID], "/* layra.probe_breaker */
-UPDATE layra.breaker b SET probe_at = $3 WHERE b.name OPERATOR(pg_catalog.=) $1 AND b.owner OPERATOR(pg_catalog.=) $2"
+UPDATE layra.breaker_probe p SET probe_at = $3 WHERE p.name OPERATOR(pg_catalog.=) $1 AND p.owner OPERATOR(pg_catalog.=) $2"
+}
+
+statement! {
+    /// Looks first: ON CONFLICT alone would wait for an open probe.
+    DEFINE_PROBE, [TEXTOID, TEXTOID], "/* layra.define_probe */
+INSERT INTO layra.breaker_probe (name, owner) SELECT $1, $2 WHERE NOT EXISTS (
+    SELECT FROM layra.breaker_probe p WHERE p.name OPERATOR(pg_catalog.=) $1 AND p.owner OPERATOR(pg_catalog.=) $2)
+ON CONFLICT DO NOTHING"
 }
 
 statement! {
