@@ -302,6 +302,10 @@ def test_no_call_waits_for_another_transaction(db, connect, first, minutes):
             set_now(other, minutes)
             holder.commit()
             call(holder, CALLS[first], name)
+            if first == second == "define":
+                # Two definitions of one breaker are the only two that may.
+                holder.rollback()
+                continue
             if attempt(other, sql, name) == "55P03":
                 waited.append((failures, first, second))
             holder.rollback()

@@ -355,12 +355,16 @@ def test_rules_run_as_the_caller(db, people):
 def test_only_admins_add_rules(db, people):
     rule = function(db, "SELECT NULL::text WHERE false")
     for level in ("writer", "auditor"):
-        assert attempt(people(level), "add_validator('w', 'v', %s::regprocedure)", rule) == DENIED
+        person = people(level)
+        assert attempt(person, "add_validator('w', 'v', %s::regprocedure)", rule) == DENIED
+        assert attempt(person, "remove_validator('w', 'v')") == DENIED
     assert attempt(people("admin"), "add_validator('w', 'v', %s::regprocedure)", rule) in (None, "")
     for sql in ("add_validator(NULL, 'v', %s::regprocedure)", "add_validator('', 'v', %s::regprocedure)",
                 "add_validator('w', NULL, %s::regprocedure)", "add_validator('w', '', %s::regprocedure)"):  # fmt: skip
         assert attempt(db, sql, rule) == ARGUMENT, sql
     assert attempt(db, "add_validator('w', 'v', NULL)") == ARGUMENT
+    for sql in ("remove_validator(NULL, 'v')", "remove_validator('', 'v')", "remove_validator('w', NULL)", "remove_validator('w', '')"):
+        assert attempt(db, sql) == ARGUMENT, sql
 
 
 @pytest.mark.parametrize("returns, arguments, body, options", [
@@ -392,19 +396,22 @@ def test_a_rule_with_an_odd_name(db):
     db.execute("RESET search_path")
 
 
-def test_a_rule_whose_function_is_gone_says_so(db):
+def test_a_rule_whose_function_is_gone_stops_nobody(db):
     run = start(db, "gone", flow())
-    rule = function(db, "SELECT 'x'")
-    call(db, "add_validator(%s, 'gone', %s::regprocedure)", workflow_of(db, run), rule)
-    db.execute(f"DROP FUNCTION {rule}")
-    found = attempt(db, "validate_run(%s)", run)
-    # An error that names the function, or a problem under the rule's name: never silence, never an internal error.
-    assert found in ("42883", "gone", "55000"), found
-    # It stops no write.
+    gone, kept = function(db, "SELECT 'x'"), function(db, "SELECT 'kept'")
+    call(db, "add_validator(%s, 'gone', %s::regprocedure)", workflow_of(db, run), gone)
+    call(db, "add_validator(%s, 'kept', %s::regprocedure)", workflow_of(db, run), kept)
+    db.execute(f"DROP FUNCTION {gone}")
+    found = rows(db, "validate_run(%s)", run)
+    assert [r["rule"] for r in found] == ["gone", "kept"]
+    assert gone.split("(")[0] in found[0]["message"]
     assert call(db, "set_variable(%s, 'v', '1')", run) == 2
     # Another function under that name takes its place.
     call(db, "add_validator(%s, 'gone', %s::regprocedure)", workflow_of(db, run), function(db, "SELECT NULL::text WHERE false"))
-    assert problems(db, run) == []
+    assert problems(db, run) == [("kept", "")]
+    for name in ("kept", "gone", "gone", "never"):
+        call(db, "remove_validator(%s, %s)", workflow_of(db, run), name)
+    assert problems(db, run) == rows(db, "validator WHERE workflow = %s", workflow_of(db, run)) == []
 
 
 # --- groups of variables ---------------------------------------------------------------------------------------------------------
