@@ -80,12 +80,13 @@ pub fn qualified_name<'a>(function: &'a str, signature: &str) -> &'a str {
 }
 
 /// A function of the caller's choice as text, if it has the arguments that it will be called with.
-pub fn checked_function(function: Option<Procedure>, signature: &str) -> Result<String> {
-    let text = args::required(function, "function")?.qualified();
-    if text.ends_with(signature) {
+pub fn checked_function(function: Option<&Procedure>, signature: &str) -> Result<String> {
+    let function = args::required(function, "function")?;
+    let text = function.qualified();
+    if text.ends_with(signature) && function.is_function() {
         return Ok(text);
     }
-    Err(Error::argument(format!("function {text} does not have the arguments {signature}")))
+    Err(Error::argument(format!("{text} is no function with the arguments {signature}")))
 }
 
 fn pattern(pattern: Option<&str>) -> Result<&str> {
@@ -104,7 +105,7 @@ fn on_event(
     workflow: default!(Option<&str>, "NULL"),
 ) -> std::result::Result<(), ErrorReport> {
     let pattern = pattern(type_pattern)?;
-    let function = checked_function(function, SIGNATURE)?;
+    let function = checked_function(function.as_ref(), SIGNATURE)?;
     let workflow = args::optional_name(workflow, "workflow")?;
     let db = Db::write();
     access::require_admin(&db, "register handlers")?;
@@ -124,7 +125,7 @@ fn on_event(
 #[pg_extern]
 fn off_event(type_pattern: Option<&str>, function: Option<Procedure>) -> std::result::Result<(), ErrorReport> {
     let pattern = pattern(type_pattern)?;
-    let function = checked_function(function, SIGNATURE)?;
+    let function = checked_function(function.as_ref(), SIGNATURE)?;
     let db = Db::write();
     access::require_admin(&db, "remove handlers")?;
     db.query(&REMOVE_HANDLER, &[pattern.into_datum(), function.into_datum()]);

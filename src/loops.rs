@@ -4,14 +4,17 @@ use crate::args::{self, MAX_VALUE};
 use crate::cell::{COUNTER, CellId, Write};
 use crate::change::{Change, NewEvent, Opened, Request};
 use crate::error::{Error, Result};
+use crate::history::live_cells;
 use crate::jsonb::Jsonb;
 use crate::node::{self, Counter};
 use crate::run::with_change;
 use crate::schema::Compiled;
+use crate::spi::Db;
 use crate::{graph, schema};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Iterations of a loop for which nobody gives a bound.
@@ -36,6 +39,17 @@ impl Loop {
         let values = change.cells.load_values(&change.db, change.run_id, vec![Loop::id(loop_id)]);
         values.get(&Loop::id(loop_id)).and_then(|value| serde_json::from_str(value.text()).ok())
     }
+}
+
+/// The live loops of a run at a version (the newest: None), and whether each is active.
+pub fn all(db: &Db, run_id: &str, at_version: Option<i64>) -> BTreeMap<String, bool> {
+    live_cells(db, run_id, Some("loop"), at_version)
+        .into_iter()
+        .map(|cell| {
+            let value = cell.value.and_then(|value| serde_json::from_str::<Loop>(value.text()).ok());
+            (cell.key, value.is_some_and(|value| value.active))
+        })
+        .collect()
 }
 
 #[derive(Serialize)]

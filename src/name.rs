@@ -51,6 +51,17 @@ impl Procedure {
         // SAFETY: an OID that regprocedure resolved; the C string is copied.
         unsafe { CStr::from_ptr(pg_sys::format_procedure_qualified(self.0)).to_string_lossy().into_owned() }
     }
+
+    /// Whether it is a plain function: no procedure, aggregate or window function.
+    pub fn is_function(&self) -> bool {
+        // SAFETY: a catalogue look-up by OID.
+        unsafe { pg_sys::get_func_prokind(self.0) as u8 == pg_sys::PROKIND_FUNCTION }
+    }
+
+    pub fn returns_setof_text(&self) -> bool {
+        // SAFETY: catalogue look-ups by OID.
+        unsafe { pg_sys::get_func_retset(self.0) && pg_sys::get_func_rettype(self.0) == pg_sys::TEXTOID }
+    }
 }
 
 impl FromDatum for Procedure {

@@ -7,7 +7,7 @@ use crate::definition::Definition;
 use crate::error::{Error, Result};
 use crate::interaction;
 use crate::jsonb::Jsonb;
-use crate::loops::topology;
+use crate::loops::{self, topology};
 use crate::node::{self, Node};
 use crate::rollback;
 use crate::run::restore_status;
@@ -96,6 +96,7 @@ fn recover(run_id: Option<&str>, dry_run: bool) -> Result<Report> {
         (true, Some(version)) => pending(node::all(&change.db, change.run_id, Some(version))),
         _ => node::all(&change.db, change.run_id, None),
     };
+    let loops = loops::all(&change.db, change.run_id, report.checkpoint_version.filter(|_| dry_run));
     let lost = lost_nodes(&change, &nodes);
     let status = interaction::status_without(&change, None);
     if !dry_run && (!lost.is_empty() || status != change.run.status) {
@@ -110,7 +111,7 @@ fn recover(run_id: Option<&str>, dry_run: bool) -> Result<Report> {
         .max_by_key(|(_, (version, _))| *version)
         .map(|(id, _)| id.clone());
     if let Some(compiled) = topology(&mut change)? {
-        report.resume_at = resume_points(&compiled.definition, &nodes, &lost, report.last_completed.as_deref());
+        report.resume_at = resume_points(&compiled.definition, &nodes, &loops, &lost, report.last_completed.as_deref());
     } else {
         report.resume_at.clone_from(&lost);
     }
@@ -153,11 +154,12 @@ fn lost_nodes(change: &Change<'_>, nodes: &BTreeMap<String, (i64, Node)>) -> Vec
         .collect()
 }
 
-/// Where an engine goes on: at the nodes that were lost or failed; else behind the node completed last; in a run in which
-/// nothing was completed yet at the nodes that nothing leads to.
+/// Where an engine goes on: at the nodes that were lost or failed; else at what follows the node completed last, past what is
+/// done and past loops that are over; in a run in which nothing was completed yet, at the nodes that nothing leads to.
 fn resume_points(
     definition: &Definition,
     nodes: &BTreeMap<String, (i64, Node)>,
+    loops: &BTreeMap<String, bool>,
     lost: &[String],
     last_completed: Option<&str>,
 ) -> Vec<String> {
@@ -167,21 +169,30 @@ fn resume_points(
     if !again.is_empty() {
         return again.into_iter().collect();
     }
-    let points: BTreeSet<&str> = match last_completed {
-        Some(last) => definition
-            .edges
-            .iter()
-            .filter(|edge| edge.source == last && (edge.handle == "loop_next" || !done(&edge.target)))
-            .map(|edge| edge.target.as_str())
-            .collect(),
-        None => definition
-            .nodes
-            .keys()
-            .map(String::as_str)
-            .filter(|id| !done(id) && !definition.edges.iter().any(|e| e.target == **id && e.handle != "loop_next"))
-            .collect(),
+    let Some(last) = last_completed else {
+        let leads_to = |id: &str| definition.edges.iter().any(|e| e.target == id && e.handle != "loop_next");
+        return definition.nodes.keys().filter(|id| !done(id) && !leads_to(id)).cloned().collect();
     };
-    points.into_iter().map(str::to_owned).collect()
+    let mut points = BTreeSet::new();
+    let mut passed = BTreeSet::from([last]);
+    let mut open = vec![last];
+    while let Some(id) = open.pop() {
+        // Out of a loop that is over lead its other edges.
+        let over = loops.get(id) == Some(&false);
+        for edge in definition.edges.iter().filter(|edge| edge.source == id && !(over && edge.handle == "loop_body")) {
+            let target = edge.target.as_str();
+            let past = match loops.get(target) {
+                Some(active) => !active,
+                None => done(target) && edge.handle != "loop_next",
+            };
+            if !past {
+                points.insert(target.to_owned());
+            } else if passed.insert(target) {
+                open.push(target);
+            }
+        }
+    }
+    points.into_iter().collect()
 }
 
 #[pg_extern(stable)]

@@ -943,10 +943,10 @@ ON CONFLICT (name, owner) DO UPDATE SET failure_threshold = $3, reset_after = $4
 statement! {
     /// Schemas of some event types for an owner: the owner's own, else the shared one.
     EVENT_TYPES, [TEXTOID, TEXTARRAYOID], "/* layra.event_types */
-SELECT n.type, t.schema FROM pg_catalog.unnest($2) n(type)
-CROSS JOIN LATERAL (
-    SELECT t.schema FROM layra.event_type t WHERE t.type OPERATOR(pg_catalog.=) n.type AND (t.owner OPERATOR(pg_catalog.=) $1 OR t.shared)
-    ORDER BY (t.owner OPERATOR(pg_catalog.=) $1) DESC LIMIT 1) t"
+SELECT n.type, COALESCE(
+    (SELECT t.schema FROM layra.event_type t WHERE t.type OPERATOR(pg_catalog.=) n.type AND t.owner OPERATOR(pg_catalog.=) $1),
+    (SELECT t.schema FROM layra.event_type t WHERE t.type OPERATOR(pg_catalog.=) n.type AND t.shared LIMIT 1))
+FROM pg_catalog.unnest($2) n(type)"
 }
 
 statement! {

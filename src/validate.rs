@@ -204,7 +204,10 @@ fn add_validator(
 ) -> std::result::Result<(), ErrorReport> {
     let workflow = args::name(workflow, "workflow")?;
     let name = args::name(name, "name")?;
-    let function = checked_function(function, SIGNATURE)?;
+    let text = checked_function(function.as_ref(), SIGNATURE)?;
+    if !function.is_some_and(|function| function.returns_setof_text()) {
+        return Err(crate::error::Error::argument(format!("function {text} does not return setof text")).into());
+    }
     let db = Db::write();
     access::require_admin(&db, "add validators")?;
     db.query(
@@ -212,7 +215,7 @@ fn add_validator(
         &[
             workflow.into_datum(),
             name.into_datum(),
-            function.into_datum(),
+            text.into_datum(),
             access::role_name(db.caller).into_datum(),
             settings::now()?.into_datum(),
         ],
