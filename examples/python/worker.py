@@ -202,7 +202,8 @@ class Worker:
 
     def begin(self, id, state):
         begun = self.call("begin_node", id, self.name, self.lease)
-        return begun.attempt, self.call("get_variables")
+        # Otherwise somebody completed it in this moment.
+        return (begun.attempt, self.call("get_variables")) if begun.status == "running" else None
 
     # What follows the step `begin`, in transactions of its own, as work takes its time.
 
