@@ -224,6 +224,18 @@ EXECUTION = [
     "rollback('{r} e fork', 1)",
     "cancel_run('{r} e')",
     "verify('{r} e')",
+    # A question that a rollback brings back, an answer that counts beside another one, and a state that is broken.
+    "start_run('{r} q', 'looping')",
+    "pause_run('{r} q', 'a')",
+    "resume_run('{r} q', %(interaction)s)",
+    "rollback('{r} q', 2)",
+    "pause_run('{r} q', 'a')",
+    "resume_run('{r} q', %(earlier)s, updates => '{{\"v\": 1}}')",
+    "set_variable('{r} q', 'v', '2')",
+    "rollback('{r} q', 6)",
+    "resume_run('{r} q', %(interaction)s)",
+    "set_engine('{r} q', '{{\"execution_stack\": [\"gone\"]}}')",
+    "recover_run('{r} q')",
     "define_breaker('b', 1, '1 microsecond', '1 microsecond')",
     "breaker_try('b')",
     "breaker_failure('b', '{{\"why\": 1}}')",
@@ -243,6 +255,7 @@ ABOVE_READ_COMMITTED = [
     "save_state('{r} strict', %(state)s::jsonb)",
     "try_set_variables('{r} strict', '{{\"v\": 1}}')",
     "fork_run('{r} strict', '{r} strict fork')",
+    "drop_run('{r} strict')",
 ]
 
 # So many events on so few cells that the cells are the shorter way.
@@ -255,7 +268,7 @@ def perform(connection, run_id, workload=WORKLOAD):
     for sql in workload:
         rows = connection.execute(f"SELECT * FROM layra.{sql.format(r=run_id)}", arguments).fetchall()
         if sql.startswith("pause_run"):
-            arguments["interaction"] = rows[0][0]
+            arguments |= {"interaction": rows[0][0], "earlier": arguments.get("interaction")}
 
 
 def perform_all(connection, run_id):
