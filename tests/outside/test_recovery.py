@@ -5,7 +5,7 @@ import json
 import psycopg
 import pytest
 from execution import (
-    attempt, begin, call, checkpoints, edge, events, flow, head, lease, node, row, rows, set_now, sound, start, state, status, unchanged,
+    attempt, begin, call, edge, events, flow, head, lease, node, row, rows, set_now, sound, start, state, status, unchanged,
 )  # fmt: skip
 from test_recording import RUN as RECORDED
 from test_recording import lines, replay
