@@ -255,6 +255,8 @@ fn begin(run_id: Option<&str>, node_id: Option<&str>, worker: Option<&str>, leas
         ],
     );
     let Some(attempt) = (if rows.is_empty() { None } else { rows.get::<i32>(0, 1) }) else {
+        // A heartbeat came first, which does not wait for the run: now it is seen.
+        require_free(&change, node_id, worker)?;
         return Err(held(&change, node_id, None, None));
     };
     drop(rows);

@@ -693,8 +693,9 @@ WHERE l.run_id OPERATOR(pg_catalog.=) $1 AND l.node_id OPERATOR(pg_catalog.=) $2
 }
 
 statement! {
+    /// Locked, because a heartbeat does not wait for the run: what it has extended meanwhile is seen.
     LEASES, [TEXTOID], "/* layra.leases */
-SELECT l.node_id, l.until FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.=) $1 AND l.held"
+SELECT l.node_id, l.until FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.=) $1 AND l.held FOR NO KEY UPDATE"
 }
 
 macro_rules! get_values {
