@@ -11,7 +11,7 @@ use crate::jsonb::Jsonb;
 use crate::run::{Run, Status};
 use crate::schema::Compiled;
 use crate::settings;
-use crate::spi::{Db, Rows};
+use crate::spi::{Db, Rows, above_read_committed};
 use crate::statements::*;
 use crate::workflow;
 use crate::{access, args};
@@ -219,11 +219,6 @@ fn read_head(rows: &Rows) -> Head {
         bytes_since_checkpoint: rows.get(0, 4).unwrap_or_default(),
         checkpoint_version: rows.get(0, 5),
     }
-}
-
-pub fn above_read_committed() -> bool {
-    // SAFETY: reads a backend-local variable.
-    unsafe { pg_sys::XactIsoLevel > pg_sys::XACT_READ_COMMITTED as i32 }
 }
 
 /// Which function an event type comes from: every type of the callers' own is `append_event`.

@@ -9,14 +9,15 @@ use crate::error::{Error, Result, Violation};
 use crate::hash::{Hash, value_hash};
 use crate::jsonb::Jsonb;
 use crate::merge::pointer_token;
+use crate::name::fresh_uuid;
 use crate::run::{Status, checked_reason, raw, restore_status, with_change};
 use crate::settings;
 use crate::statements::*;
 use crate::{schema, validate, variables};
+use pgrx::IntoDatum;
 use pgrx::datum::{Interval, Uuid};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use pgrx::{IntoDatum, pg_sys};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -82,9 +83,7 @@ fn pause_run(
     }
     args::within_limit(prompt.text(), MAX_VALUE, "prompt")?;
     let expires_at = expires_in.map(|interval| settings::after(change.now, interval, "expires_in")).transpose()?;
-    // SAFETY: takes no arguments, and returns a fresh uuid.
-    let id = unsafe { pgrx::direct_function_call::<Uuid>(pg_sys::gen_random_uuid, &[]) }
-        .expect("gen_random_uuid returns a value");
+    let id = fresh_uuid();
     let payload = Jsonb::of(&Requested {
         interaction: id.to_string(),
         node_id,

@@ -1,9 +1,13 @@
 //! The state of workflow runs inside PostgreSQL.
 //!
 //! A file for each word of the domain: `run`, `variables`, `document` (save_state, get_state), `event`, `checkpoint`,
-//! `rollback`, `fork`, `history`, `diff`, `verify`, `workflow`. Every write goes through `change`. SQL is in `statements`,
-//! errors in `error`, hashing in `hash`, the switch of user in `guard`, raw datums in `jsonb` and `name`, the executor in
-//! `spi`: those last four, and look-ups of roles in `access`, hold all of the unsafe code but the reading of settings.
+//! `rollback`, `fork`, `history`, `diff`, `verify`, `workflow`; and for what an engine lives on while a run is running:
+//! `node`, `loops`, `recovery`, `interaction`, `breaker`, `validate`, `event_type`, `handler`.
+//!
+//! Every write goes through `change`: lock, head, checks, one event with its cells. SQL is in `statements`, errors in
+//! `error`, hashing in `hash`, the merge in `merge`, definitions in `definition`: the last three, and `list`, know nothing
+//! of PostgreSQL. Unsafe code is in `guard` (the switch of user), `spi` (the executor), `jsonb` and `name` (datums),
+//! `access` (roles) and `settings` (time).
 
 use pgrx::prelude::*;
 

@@ -1,6 +1,7 @@
-//! Arguments of PostgreSQL's types `name` and `regprocedure`.
+//! Arguments of PostgreSQL's types `name` and `regprocedure`, and fresh names of type `uuid`.
 
 use pgrx::callconv::{Arg, ArgAbi};
+use pgrx::datum::Uuid;
 use pgrx::nullable::Nullable;
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
@@ -90,4 +91,10 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Procedure {
         // SAFETY: stated by the caller.
         unsafe { arg.unbox_arg_using_from_datum().into() }
     }
+}
+
+pub fn fresh_uuid() -> Uuid {
+    // SAFETY: gen_random_uuid takes no arguments, and returns a uuid.
+    unsafe { pgrx::direct_function_call::<Uuid>(pg_sys::gen_random_uuid, &[]) }
+        .expect("gen_random_uuid returns a value")
 }

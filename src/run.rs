@@ -2,12 +2,12 @@
 
 use crate::args::{self, MAX_VALUE};
 use crate::cell::CellId;
-use crate::change::{Change, NewEvent, Opened, Request, above_read_committed, live_ranges};
+use crate::change::{Change, NewEvent, Opened, Request, live_ranges};
 use crate::error::{Error, Result};
 use crate::hash::{Hash, hex};
 use crate::jsonb::Jsonb;
 use crate::name::Name;
-use crate::spi::{Db, Rows};
+use crate::spi::{Db, Rows, above_read_committed};
 use crate::statements::*;
 use crate::{access, graph, interaction, settings, variables, workflow};
 use pgrx::IntoDatum;

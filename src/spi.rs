@@ -263,3 +263,9 @@ pub fn scratch<T>(db: &mut Db, work: impl FnOnce(&Db) -> T) -> T {
 pub fn check_for_interrupts() {
     pgrx::check_for_interrupts!();
 }
+
+/// Whether the transaction's snapshot can hide what others have committed since.
+pub fn above_read_committed() -> bool {
+    // SAFETY: reads a backend-local variable.
+    unsafe { pg_sys::XactIsoLevel > pg_sys::XACT_READ_COMMITTED as i32 }
+}
