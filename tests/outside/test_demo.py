@@ -57,7 +57,7 @@ EVENTS = count(r'^\{"seq": \d+, "kind": "event"')
 def test_everything_is_as_it_should_be(demo):
     assert "NOT AS IT SHOULD BE" not in demo
     assert demo.endswith("\nEverything is as it should be.\n")
-    assert demo.count("-- as it should be: ") == 19
+    assert demo.count("-- as it should be: ") == 28
 
 
 def test_a_person_can_read_it(demo):
@@ -129,6 +129,36 @@ def test_verify_finds_what_was_changed(demo):
     ]
 
 
+def test_the_loop_that_ran_away_is_named(demo):
+    text = section(demo, "Was the recorded run in order?")
+    assert rows(text, "rule", "path", "message") == [
+        ["loop", "/loop_index/loop_sections", "index 15 is outside -1 to 3 with a tolerance of 10"]
+    ]
+    # The state of line 372 of the recording, two lines before the first resume: every line before it is a version.
+    assert rows(text, "first version at which it was so") == [["372"]]
+
+
+def test_the_killed_worker_goes_on(demo):
+    text = section(demo, "The same, but the worker is killed")
+    assert re.findall("kill -9, while it worked on n_draft, attempt ([0-9]+), at the model's chunk ([0-9]+)", text) == [
+        ("1", "2"), ("5", "12"), ("7", "17"), ("10", "25"), ("13", "33")
+    ]  # fmt: skip
+    text = section(demo, "Did it end as if nobody had killed it?")
+    (one, killed) = rows(text, "run_id", "version", "status", "md5 of its state")
+    assert one[2:] == killed[2:]
+    assert rows(text, "run", "nodes, by iteration", "attempts", "units of work") == [
+        ["by-one", "43", "43", "69"], ["killed", "43", "48", "78"]
+    ]  # fmt: skip
+
+
+def test_two_workers_share_the_work(demo):
+    text = section(demo, "Two workers on one run")
+    assert rows(text, "run", "nodes, by iteration", "attempts", "units of work") == [
+        ["by-one", "43", "43", "69"], ["by-two", "43", "43", "69"]
+    ]  # fmt: skip
+    assert sum(int(count) for _, count in rows(text, "worker", "nodes begun")) == 43
+
+
 def test_it_fails_where_something_is_wrong(tmp_path, server, database):
     """Somebody changes a stored value while the demo runs: it says so, and its status is not 0."""
     script = (ROOT / "examples/demo/run").read_text()
@@ -141,6 +171,7 @@ def test_it_fails_where_something_is_wrong(tmp_path, server, database):
     (directory / "run").write_text(broken)
     (directory / "run").chmod(0o755)
     (directory / "replay.py").symlink_to(ROOT / "examples/demo/replay.py")
+    (tmp_path / "examples/python").symlink_to(ROOT / "examples/python")
     (tmp_path / "tests").symlink_to(ROOT / "tests")
     (tmp_path / "target").symlink_to(ROOT / "target")
     try:

@@ -130,7 +130,7 @@ class Stops:
         waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND NOT granted"
         while not self.observer.execute(waiting, [key]).fetchone():
             for worker in workers:
-                assert worker.poll() is None, f"stop {key} was not reached: {worker.communicate()}"
+                assert worker.poll() is None, f"stop {key} was not reached: {worker.communicate()[1][-500:]}"
 
     def waits(self, count):
         """Until so many sessions wait for a lock."""
