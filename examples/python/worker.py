@@ -1,6 +1,6 @@
 """A worker that drives a workflow through layra_state, and may be killed at any moment: started again, it goes on.
 
-usage: worker.py --run ID --start WORKFLOW       start the run of a workflow, unless it was started before
+usage: worker.py --run ID --start WORKFLOW          start the run of a workflow, unless it was started before
        worker.py --run ID --worker NAME --worklog FILE [--lease SECONDS]
        worker.py --run ID --answer TEXT [--as PERSON]     answer what the run waits for
 
