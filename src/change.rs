@@ -331,14 +331,16 @@ impl<'a> Change<'a> {
         for (index, event) in events.iter_mut().enumerate() {
             event.writes.sort_by(|a, b| a.id.cmp(&b.id));
             let key = if index == last { self.key } else { None };
+            let payload = event.payload;
+            let payload_text = payload.text();
+            let octets = payload_text.len() + event.writes.iter().map(|write| write.octets).sum::<usize>();
             if event.checkpoint.is_none() && self.head.version > 0 {
-                let octets = event.payload.text().len() + event.writes.iter().map(|write| write.octets).sum::<usize>();
                 event.checkpoint = self.due(octets as i64, every.is_some_and(|every| every <= at))?;
             }
             if event.checkpoint.is_some() {
                 every = None;
             }
-            rows.push(self.link(event, at, key));
+            rows.push(self.link(event, payload_text, octets as i64, at, key));
             cells.extend(std::mem::take(&mut event.writes).into_iter().map(|write| (self.head.version, write)));
         }
         self.insert_events(&events, &rows)?;
@@ -358,8 +360,7 @@ impl<'a> Change<'a> {
     /// The definition that the run is checked against, if it has a workflow.
     pub fn compiled(&mut self) -> Result<Option<Rc<Compiled>>> {
         if self.compiled.is_none() {
-            let workflow = self.run.workflow.as_ref();
-            self.compiled = Some(workflow.map(|reference| workflow::load(&self.db, reference)).transpose()?);
+            self.compiled = Some(workflow::of(&self.db, &self.run)?);
         }
         Ok(self.compiled.clone().flatten())
     }
@@ -422,9 +423,15 @@ impl<'a> Change<'a> {
     }
 
     /// Makes the event the new head of the chain.
-    fn link(&mut self, event: &NewEvent<'_>, at: i64, key: Option<&'a str>) -> EventRow<'a> {
+    fn link(
+        &mut self,
+        event: &NewEvent<'_>,
+        payload_text: &str,
+        octets: i64,
+        at: i64,
+        key: Option<&'a str>,
+    ) -> EventRow<'a> {
         let version = self.head.version + 1;
-        let payload_text = event.payload.text();
         let payload_hash = value_hash(payload_text);
         let cells_hash =
             hash::cells_hash(event.writes.iter().map(|w| (w.id.scope, w.id.key.as_str(), w.id.ordinal, w.hash)));
@@ -447,10 +454,9 @@ impl<'a> Change<'a> {
             cells_hash,
         }
         .hash();
-        let octets = payload_text.len() + event.writes.iter().map(|write| write.octets).sum::<usize>();
         let (bytes, checkpoint_version) = match kind {
             Some(_) => (0, Some(version)),
-            None => (self.head.bytes_since_checkpoint.saturating_add(octets as i64), self.head.checkpoint_version),
+            None => (self.head.bytes_since_checkpoint.saturating_add(octets), self.head.checkpoint_version),
         };
         let changed = event.writes.iter().map(|write| write.id.name()).collect();
         self.head = Head { version, hash, at, bytes_since_checkpoint: bytes, checkpoint_version };

@@ -541,7 +541,7 @@ fn reset_nodes(
         }
         change.expect_version(expected)?;
         change.require_unfinished()?;
-        let writes = reset(change, &nodes)?;
+        let writes = reset_loaded(change, &nodes, &current)?;
         let payload = Jsonb::of(&Several { node_ids: &nodes, reason: None });
         change.append(NewEvent::new("node.reset", payload, writes))
     })?)
@@ -567,6 +567,10 @@ fn load(change: &mut Change<'_>, nodes: &[String]) -> HashMap<CellId, Jsonb> {
 /// The rows that make nodes pending; nodes that were never begun stay as they are. Their leases end.
 pub fn reset(change: &mut Change<'_>, nodes: &[String]) -> Result<Vec<Write>> {
     let current = load(change, nodes);
+    reset_loaded(change, nodes, &current)
+}
+
+fn reset_loaded(change: &mut Change<'_>, nodes: &[String], current: &HashMap<CellId, Jsonb>) -> Result<Vec<Write>> {
     let mut writes = Vec::new();
     let mut leased = Vec::new();
     for id in nodes {

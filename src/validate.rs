@@ -63,7 +63,7 @@ fn validate_run(
 
 /// What is wrong with a run's state at a version (the newest: None). Validators run as the caller.
 pub fn problems(db: &Db, run_id: &str, run: &Run, at_version: Option<i64>) -> Result<Vec<Problem>> {
-    let compiled = run.workflow.as_ref().map(|reference| workflow::load(db, reference)).transpose()?;
+    let compiled = workflow::of(db, run)?;
     let cells = live_cells(db, run_id, None, at_version);
     let mut found = Vec::new();
     check_cells(&cells, compiled.as_deref(), &mut found);

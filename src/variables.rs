@@ -402,7 +402,7 @@ fn read_one(run_id: Option<&str>, name: Option<&str>, at_version: Option<i64>) -
     let name = args::name(name, "name")?;
     if at_version.is_some() {
         let names = vec![Some(name.to_owned())];
-        return Ok(read_variables(run_id, Some(names), at_version)?.pop().map(|(_, value)| value));
+        return Ok(read_variables(run_id, Some(names), at_version, None)?.pop().map(|(_, value)| value));
     }
     let db = Db::read();
     let rows = db.query(&GET_VARIABLE, &[run_id.into_datum(), name.into_datum()]);
@@ -422,16 +422,7 @@ fn get_variables(
 ) -> std::result::Result<Jsonb, ErrorReport> {
     let in_group = args::optional_name(in_group, "in_group")?;
     let run_id = args::run_id(run_id)?;
-    let mut variables = read_variables(run_id, names, at_version)?;
-    if let Some(group) = in_group {
-        let reader = Reader::open(run_id)?;
-        let compiled =
-            reader.run.workflow.as_ref().map(|reference| workflow::load(&reader.db, reference)).transpose()?;
-        variables.retain(|(name, _)| {
-            let variable = compiled.as_ref().and_then(|compiled| compiled.definition.variables.get(name));
-            variable.is_some_and(|variable| variable.group.as_deref() == Some(group))
-        });
-    }
+    let variables = read_variables(run_id, names, at_version, in_group)?;
     Ok(Jsonb::parse(&object_text(variables.iter().map(|(name, value)| (name.as_str(), value.text())))))
 }
 
@@ -439,6 +430,7 @@ fn read_variables(
     run_id: &str,
     names: Option<Vec<Option<String>>>,
     at_version: Option<i64>,
+    in_group: Option<&str>,
 ) -> Result<Vec<(String, Jsonb)>> {
     let names = names.map(|names| args::names(Some(names), "names")).transpose()?;
     let at_version = at_version.map(|version| args::version(Some(version), "at_version")).transpose()?;
@@ -457,5 +449,14 @@ fn read_variables(
             &[run_id.into_datum(), "variable".into_datum(), "variable".into_datum(), version.into_datum()],
         ),
     };
-    Ok((0..rows.len()).filter_map(|row| rows.get(row, 2).zip(rows.jsonb(row, 6))).collect())
+    let mut variables: Vec<(String, Jsonb)> =
+        (0..rows.len()).filter_map(|row| rows.get(row, 2).zip(rows.jsonb(row, 6))).collect();
+    if let Some(group) = in_group {
+        let compiled = workflow::of(&reader.db, &reader.run)?;
+        variables.retain(|(name, _)| {
+            let variable = compiled.as_ref().and_then(|compiled| compiled.definition.variables.get(name));
+            variable.is_some_and(|variable| variable.group.as_deref() == Some(group))
+        });
+    }
+    Ok(variables)
 }

@@ -4,7 +4,7 @@ use crate::args;
 use crate::error::{Error, Result};
 use crate::hash::{Hash, value_hash};
 use crate::jsonb::Jsonb;
-use crate::run::WorkflowRef;
+use crate::run::{Run, WorkflowRef};
 use crate::schema::{self, Compiled};
 use crate::settings;
 use crate::spi::Db;
@@ -107,8 +107,13 @@ pub fn find(db: &Db, owner: &str, name: &str, version: Option<i32>) -> Result<(W
     Ok((reference, compiled))
 }
 
+/// The definition that a run is checked against, if it has a workflow.
+pub fn of(db: &Db, run: &Run) -> Result<Option<Rc<Compiled>>> {
+    run.workflow.as_ref().map(|reference| load(db, reference)).transpose()
+}
+
 /// The definition that a run refers to; from the session's cache but for the first time.
-pub fn load(db: &Db, reference: &WorkflowRef) -> Result<Rc<Compiled>> {
+fn load(db: &Db, reference: &WorkflowRef) -> Result<Rc<Compiled>> {
     if let Some(compiled) = schema::cached(&reference.hash) {
         return Ok(compiled);
     }
