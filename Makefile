@@ -20,6 +20,11 @@ test: ## run all tests on a private server
 	@.ci/install $(OWN_PG_CONFIG)
 	@PG_CONFIG=$(OWN_PG_CONFIG) tests/run
 
+soak: ## run the reliability tests for MINUTES=…, by default 60
+	@.ci/setup
+	@.ci/install $(OWN_PG_CONFIG)
+	@PG_CONFIG=$(OWN_PG_CONFIG) SOAK_MINUTES=$(or $(MINUTES),60) tests/run reliability
+
 install: ## build, and install into the PostgreSQL of PG_CONFIG=…
 	@.ci/install $(PG_CONFIG)
 
@@ -41,4 +46,4 @@ clean: ## remove everything that was built
 	cargo clean
 	rm -rf target
 
-.PHONY: help demo test install installcheck uninstall fmt lint clean
+.PHONY: help demo test soak install installcheck uninstall fmt lint clean

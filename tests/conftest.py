@@ -12,14 +12,16 @@ test asks for another.
 
 import itertools
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from server import Server
 
 serial = itertools.count(1)
+reported = []
 
 
 @pytest.fixture(scope="session")
@@ -132,3 +134,33 @@ def raises():
         assert raised.error.sqlstate == sqlstate, f"expected {sqlstate}, got {raised.error.sqlstate}: {raised.error}"
 
     return raises
+
+
+@pytest.fixture(scope="module")
+def private_server():
+    """A function that makes and starts a server of the module's own, to be crashed, restarted, configured or replicated:
+    private_server(conf="wal_level = logical", fsync=True). It takes what server.Server takes. The servers go after the
+    module."""
+    with ExitStack() as servers:
+        yield lambda **options: servers.enter_context(Server(**options))
+
+
+@pytest.fixture(scope="session")
+def soak():
+    """How often a long test repeats what it does: soak(5, 50) is 5 in `make test`, and 50 for each hour in `make soak`
+    (at least 50). Tests that count seconds do the same: soak(10, 600)."""
+    minutes = float(os.environ.get("SOAK_MINUTES") or 0)
+    return lambda short, hour: max(hour, int(hour * minutes / 60)) if minutes else short
+
+
+@pytest.fixture
+def figures(request):
+    """A function that takes a line of figures which the test wants to see printed at the end of the run."""
+    return lambda line: reported.append(f"{request.node.name}: {line}")
+
+
+def pytest_terminal_summary(terminalreporter):
+    if reported:
+        terminalreporter.section("figures")
+        for line in reported:
+            terminalreporter.write_line(line)
