@@ -83,12 +83,15 @@ impl Run {
             version: rows.get(0, 5).unwrap_or_default(),
             hash: rows.hash(0, 6).unwrap_or_default(),
         });
+        // Where a parent was dropped, only the version is left; version 0.1.0 kept the parent's name, and 0.
+        let version: Option<i64> = rows.get(0, 8);
+        let parent = rows.get(0, 7).zip(version).filter(|(_, version)| *version > 0);
         Some(Run {
             status: Status::from_name(&rows.get::<String>(0, 1).unwrap_or_default()).unwrap_or(Status::Running),
             owner: rows.get(0, 2).unwrap_or_default(),
             workflow,
-            parent: rows.get(0, 7).zip(rows.get(0, 8)),
-            orphan: rows.get::<String>(0, 7).is_none() && rows.get::<i64>(0, 8).is_some(),
+            orphan: parent.is_none() && version.is_some(),
+            parent,
         })
     }
 

@@ -2,6 +2,9 @@
 
 use crate::guard::Guard;
 use crate::jsonb::Jsonb;
+use crate::statements::INSTALLED_VERSION;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::{PgLogLevel, PgSqlErrorCode};
 use pgrx::{FromDatum, pg_sys};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -58,7 +61,7 @@ impl Db {
         let caller = crate::guard::caller();
         let guard = Guard::enter();
         // SAFETY: SPI_connect is matched by SPI_finish in `Drop`; the current memory context outlives this call.
-        unsafe {
+        let db = unsafe {
             let memory = pg_sys::CurrentMemoryContext;
             if pg_sys::SPI_connect() != pg_sys::SPI_OK_CONNECT as i32 {
                 pgrx::error!("SPI_connect failed");
@@ -66,7 +69,28 @@ impl Db {
             // What we allocate belongs to the caller: results outlive the SPI connection.
             pg_sys::MemoryContextSwitchTo(memory);
             Db { _spi: Spi, _guard: guard, read_only, memory, caller }
+        };
+        if PLANS.with_borrow(HashMap::is_empty) {
+            db.require_installed_version();
         }
+        db
+    }
+
+    /// Between `make install` and ALTER EXTENSION … UPDATE this library meets the tables of an older version.
+    fn require_installed_version(&self) {
+        let library = env!("CARGO_PKG_VERSION");
+        let installed: Option<String> = self.query(&INSTALLED_VERSION, &[]).get(0, 1);
+        if installed.as_deref() == Some(library) {
+            return;
+        }
+        PLANS.with_borrow_mut(HashMap::clear);
+        let message = format!(
+            "the library of layra_state is version {library}, the extension in this database {}",
+            installed.unwrap_or_default()
+        );
+        ErrorReport::new(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message, "layra_state")
+            .set_hint("ALTER EXTENSION layra_state UPDATE; then connect anew.")
+            .report(PgLogLevel::ERROR);
     }
 
     /// Runs `work` as the caller, whose own code must never run as the owner of the tables.

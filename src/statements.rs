@@ -14,6 +14,11 @@ macro_rules! statement {
     };
 }
 
+statement! {
+    INSTALLED_VERSION, [], "/* layra.installed_version */
+SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.extname OPERATOR(pg_catalog.=) 'layra_state'"
+}
+
 // ------------------------------------------------------------------------------------------------ the head of a run
 
 statement! {

@@ -413,8 +413,18 @@ fn read_one(run_id: Option<&str>, name: Option<&str>, at_version: Option<i64>) -
     Ok(rows.jsonb(0, 2))
 }
 
-#[pg_extern(stable)]
+/// The function of version 0.1.0, whose symbol has to stay: it had no groups.
+#[pg_extern(sql = false)]
 fn get_variables(
+    run_id: Option<&str>,
+    names: Option<Vec<Option<String>>>,
+    at_version: Option<i64>,
+) -> std::result::Result<Jsonb, ErrorReport> {
+    get_variables_in_group(run_id, names, at_version, None)
+}
+
+#[pg_extern(name = "get_variables", stable)]
+fn get_variables_in_group(
     run_id: Option<&str>,
     names: default!(Option<Vec<Option<String>>>, "NULL"),
     at_version: default!(Option<i64>, "NULL"),

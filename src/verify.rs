@@ -532,12 +532,12 @@ impl Check {
         }
     }
 
-    /// A fork's parent is the one that its first event names, until that one is dropped.
+    /// A fork's parent is the one that its first event names, until that one is dropped (version 0).
     fn parent_fits(&self, run_id: Option<String>, version: Option<i64>) -> bool {
         match (&self.parent, run_id, version) {
             (None, None, None) => true,
             (None, ..) | (Some(_), _, None) => false,
-            (Some((said, at)), Some(run_id), Some(version)) if *said == run_id => *at == version,
+            (Some((said, at)), Some(run_id), Some(version)) if *said == run_id && version != 0 => *at == version,
             _ => true,
         }
     }
