@@ -25,6 +25,10 @@ soak: ## run the reliability tests for MINUTES=…, by default 60
 	@.ci/install $(OWN_PG_CONFIG)
 	@PG_CONFIG=$(OWN_PG_CONFIG) SOAK_MINUTES=$(or $(MINUTES),60) tests/run reliability
 
+matrix: ## build and test with PostgreSQL VERSIONS="…", by default 17 and 18, each in a Debian system of its own (root)
+	@.ci/setup
+	@.ci/matrix $(VERSIONS)
+
 install: ## build, and install into the PostgreSQL of PG_CONFIG=…
 	@.ci/install $(PG_CONFIG)
 
@@ -46,4 +50,4 @@ clean: ## remove everything that was built
 	cargo clean
 	rm -rf target
 
-.PHONY: help demo test soak install installcheck uninstall fmt lint clean
+.PHONY: help demo test soak matrix install installcheck uninstall fmt lint clean

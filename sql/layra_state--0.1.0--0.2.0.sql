@@ -19,6 +19,11 @@ ALTER TABLE layra.graph ADD PRIMARY KEY (owner, hash, xact);
 -- It has a new argument, and C code of its own: calls of the old one must not read what they were not given.
 DROP FUNCTION layra.get_variables(text, text[], bigint);
 
+-- As a plain function it made the grants of an update the extension's initial privileges, which pg_dump leaves out.
+CREATE OR REPLACE FUNCTION layra.renew_grants() RETURNS VOID STRICT
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'renew_grants_wrapper';
+
 -- ---------------------------------------------------------------------------------------------------------- functions
 
 CREATE FUNCTION layra.add_validator(

@@ -736,7 +736,7 @@ AS 'MODULE_PATHNAME', 'on_event_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/access.rs:82
+-- src/access.rs:83
 -- layra_state::access::owns
 CREATE  FUNCTION "owns"(
 	"owner" TEXT /* Option < & str > */
@@ -777,7 +777,7 @@ AS 'MODULE_PATHNAME', 'protect_checkpoint_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/access.rs:88
+-- src/access.rs:96
 -- layra_state::access::reads_every_run
 CREATE  FUNCTION "reads_every_run"() RETURNS bool /* bool */
 STRICT STABLE
@@ -871,31 +871,6 @@ BEGIN
     END IF;
     -- One grant or revocation at a time: both end in renew_grants, which changes the same catalogue rows.
     LOCK TABLE layra.access IN SHARE ROW EXCLUSIVE MODE;
-END
-$$;
-
--- Every level reads; writers and admins also change. What changes something is VOLATILE. Upgrade scripts end with this
--- call, so that new functions and tables are granted too. Roles that are gone are passed over: a restore must not fail.
-CREATE FUNCTION layra.renew_grants() RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    granted record;
-    object regprocedure;
-BEGIN
-    FOR granted IN SELECT a.role, bool_or(a.level IN ('writer', 'admin')) AS writes
-                   FROM layra.access a JOIN pg_roles r ON r.rolname = a.role GROUP BY a.role
-    LOOP
-        EXECUTE format('GRANT USAGE ON SCHEMA layra TO %I', granted.role);
-        EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA layra TO %I', granted.role);
-        FOR object IN SELECT p.oid FROM pg_proc p
-                      WHERE p.pronamespace = 'layra'::regnamespace
-                        AND (p.provolatile <> 'v' OR granted.writes)
-                        AND p.proname NOT IN ('grant_access', 'revoke_access', 'check_access', 'renew_grants')
-        LOOP
-            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', object, granted.role);
-        END LOOP;
-    END LOOP;
 END
 $$;
 /* </end connected objects> */
@@ -1085,6 +1060,15 @@ CREATE  FUNCTION "remove_validator"(
 ) RETURNS VOID /* std :: result :: Result < (), ErrorReport > */
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'remove_validator_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/access.rs:89
+-- layra_state::access::renew_grants
+CREATE  FUNCTION "renew_grants"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'renew_grants_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */

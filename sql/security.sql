@@ -79,28 +79,3 @@ BEGIN
     LOCK TABLE layra.access IN SHARE ROW EXCLUSIVE MODE;
 END
 $$;
-
--- Every level reads; writers and admins also change. What changes something is VOLATILE. Upgrade scripts end with this
--- call, so that new functions and tables are granted too. Roles that are gone are passed over: a restore must not fail.
-CREATE FUNCTION layra.renew_grants() RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    granted record;
-    object regprocedure;
-BEGIN
-    FOR granted IN SELECT a.role, bool_or(a.level IN ('writer', 'admin')) AS writes
-                   FROM layra.access a JOIN pg_roles r ON r.rolname = a.role GROUP BY a.role
-    LOOP
-        EXECUTE format('GRANT USAGE ON SCHEMA layra TO %I', granted.role);
-        EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA layra TO %I', granted.role);
-        FOR object IN SELECT p.oid FROM pg_proc p
-                      WHERE p.pronamespace = 'layra'::regnamespace
-                        AND (p.provolatile <> 'v' OR granted.writes)
-                        AND p.proname NOT IN ('grant_access', 'revoke_access', 'check_access', 'renew_grants')
-        LOOP
-            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', object, granted.role);
-        END LOOP;
-    END LOOP;
-END
-$$;

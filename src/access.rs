@@ -1,7 +1,8 @@
 //! Who may do what: owners, auditors, and what the row security of the tables asks.
 
 use crate::error::{Error, Result};
-use crate::spi::Db;
+use crate::guard::OutsideOfScripts;
+use crate::spi::{Db, execute_text};
 use crate::statements::ROLES_WITH_LEVEL;
 use pgrx::prelude::*;
 use pgrx::{IntoDatum, pg_sys};
@@ -82,6 +83,13 @@ pub fn require_admin(db: &Db, what: &str) -> Result<()> {
 #[pg_extern(stable, cost = 10000)]
 fn owns(owner: Option<&str>) -> bool {
     owner.is_some_and(|owner| has_privileges_of(crate::guard::caller(), owner))
+}
+
+/// Grants what layra.access says. Upgrade scripts end with it, so that new functions and tables are granted, too.
+#[pg_extern]
+fn renew_grants() {
+    let _outside = OutsideOfScripts::enter();
+    execute_text(include_str!("../sql/grants.sql"), &[]);
 }
 
 /// For the row security policies: does the current role read every run?

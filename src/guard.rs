@@ -91,6 +91,30 @@ impl Drop for Suspended {
     }
 }
 
+/// Until dropped, grants are those of an administrator, also in an extension's script. What the script itself grants is
+/// the extension's initial privileges: pg_dump leaves them out, and a restored copy would let nobody in.
+pub struct OutsideOfScripts {
+    creating_extension: bool,
+}
+
+impl OutsideOfScripts {
+    pub fn enter() -> OutsideOfScripts {
+        // SAFETY: reads and writes a backend-local variable; `Drop` puts it back, also while a PostgreSQL error unwinds.
+        unsafe {
+            let outside = OutsideOfScripts { creating_extension: pg_sys::creating_extension };
+            pg_sys::creating_extension = false;
+            outside
+        }
+    }
+}
+
+impl Drop for OutsideOfScripts {
+    fn drop(&mut self) {
+        // SAFETY: restores what `enter` read.
+        unsafe { pg_sys::creating_extension = self.creating_extension };
+    }
+}
+
 /// The owner of `layra.run`, looked up each time (three catalogue cache hits): it changes with REASSIGN OWNED, and the
 /// table is another one after DROP and CREATE EXTENSION in the same session.
 fn table_owner() -> pg_sys::Oid {

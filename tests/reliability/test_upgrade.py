@@ -46,6 +46,10 @@ OBJECTS = {
     "dumped tables": """
         SELECT c.table_, c.condition FROM pg_extension, unnest(extconfig::regclass[], extcondition) c(table_, condition)
         WHERE extname = 'layra_state'""",
+    # What pg_dump leaves out: an administrator's grants must not be among them.
+    "initial privileges": """
+        SELECT pg_describe_object(classoid, objoid, objsubid), initprivs::text[] FROM pg_init_privs
+        WHERE initprivs::text LIKE '%release%'""",
     "schema": "SELECT nspname, nspacl::text[], obj_description(oid) FROM pg_namespace WHERE nspname = 'layra'",
 }
 
