@@ -593,7 +593,6 @@ COMMENT ON COLUMN layra.event.hash IS 'BLAKE3 over the hash of the event before 
 COMMENT ON COLUMN layra.event.xact IS 'Transaction that wrote the row, for reading events in the order of commit. Not part of the hash.';
 COMMENT ON COLUMN layra.event.bytes_since_checkpoint IS 'Octets of JSON text written to the run since its last checkpoint. Not part of the hash.';
 COMMENT ON COLUMN layra.event.checkpoint_version IS 'Version of the newest checkpoint up to here; NULL: none yet. Not part of the hash.';
-COMMENT ON CONSTRAINT event_label_needs_kind ON layra.event IS 'A label belongs to a checkpoint.';
 COMMENT ON INDEX layra.event_pkey IS 'The log of a run in order, and its newest event.';
 COMMENT ON INDEX layra.event_idempotency_key IS 'Uses of an idempotency key in a run. Not unique: a key of an undone version can be used again.';
 COMMENT ON INDEX layra.event_status IS 'The few events that change a run''s status: which versions are undone, and what the status was.';
@@ -612,11 +611,6 @@ COMMENT ON COLUMN layra.cell.version IS 'Version of the run that set this value.
 COMMENT ON COLUMN layra.cell.revision IS 'Number of changes of this cell so far, from 1.';
 COMMENT ON COLUMN layra.cell.value IS 'The value; NULL: unset in this version.';
 COMMENT ON COLUMN layra.cell.hash IS 'BLAKE3 of the value''s JSON text, 32 octets; NULL: unset.';
-COMMENT ON CONSTRAINT cell_scope_check ON layra.cell IS 'The kinds of state that there are.';
-COMMENT ON CONSTRAINT cell_node ON layra.cell IS 'The states of a node; only a failed one has an error, only a completed one an output.';
-COMMENT ON CONSTRAINT cell_loop ON layra.cell IS 'A loop has an index.';
-COMMENT ON CONSTRAINT cell_ordinal ON layra.cell IS 'Only context is a list.';
-COMMENT ON CONSTRAINT cell_hash_of_value ON layra.cell IS 'A value has a hash; a cell that was unset has neither.';
 COMMENT ON INDEX layra.cell_pkey IS 'The rows of a cell by version, and the distinct cells of a run by skipping from one to the next.';
 COMMENT ON POLICY readable ON layra.cell IS 'Cells of the runs that the role sees.';
 

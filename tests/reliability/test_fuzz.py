@@ -1,0 +1,369 @@
+"""Hostile values in every argument of every function: no crash, no panic, no undocumented error, no call that cannot be
+cancelled, no memory without bound, and after an error nothing has changed.
+
+FUZZ_SEED=… repeats a run, FUZZ_CALLS=… sets its length. A failure prints the call as SQL.
+"""
+
+import os
+import re
+import socket
+import threading
+import time
+from collections import Counter, defaultdict
+from contextlib import contextmanager
+from random import Random, SystemRandom
+
+import psycopg
+import pytest
+from fuzz import EXHAUSTING, FUNCTIONS, Run, Values, World, definition, document, text
+from psycopg import sql
+
+pytestmark = pytest.mark.timeout(0)
+
+TIMEOUT = 10  # seconds, statement_timeout
+GRACE = 30  # seconds more, until a call counts as one that cannot be cancelled
+MEMORY = 1_500  # MB that a backend may have of its own during a call, whose values have at most 64 MB
+KEPT = 300  # MB that it may keep afterwards
+
+# What any call may give: a function that was not granted, and PostgreSQL's own for one that was cancelled or nested too deep.
+ALWAYS = {"42501", "57014", "54001"}
+OUT_OF_RANGE = "22008"  # PostgreSQL's own, too, where a time is counted from an interval
+# What PostgreSQL says of text that is no value of the argument's type. It only counts where the text alone gives the same.
+NO_VALUE = {"22P02", "22P05", "22003", "22007", "22008", "22015", "22021", "2202E", "42601", "42602", "42704", "42883", "42725", "54000", "54001"}
+
+
+def contract(connection):
+    """Which SQLSTATEs each function may raise, as its comment says: {function: SQLSTATEs}."""
+    comments = dict(connection.execute(
+        "SELECT proname, coalesce(obj_description(oid), '') FROM pg_proc WHERE pronamespace = 'layra'::regnamespace"
+    ).fetchall())  # fmt: skip
+
+    def errors(function):
+        line = re.search(r"^Errors: (.*)$", comments[function], re.MULTILINE)
+        said = line[1] if line else ""
+        others = [name for name in re.findall(r"\bas (\w+)", said) if name in comments]
+        return set(re.findall(r"\b[0-9A-Z]{5}\b", said)).union(*map(errors, others))
+
+    return {function: errors(function) for function in comments}
+
+
+class Watched(threading.Thread):
+    """Looks at a backend while calls run: kills one that cannot be cancelled or takes too much memory, and says so."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.pid = self.began = self.killed = None
+        self.largest = 0
+        self.lock = threading.Lock()
+        self.start()
+
+    def run(self):
+        while True:
+            time.sleep(0.05)
+            with self.lock:
+                if self.pid is None:
+                    continue
+                self.largest = max(self.largest, memory(self.pid))
+                if time.monotonic() - self.began > TIMEOUT + GRACE:
+                    self.kill(f"could not be cancelled for {GRACE} s after statement_timeout")
+                elif self.largest > MEMORY:
+                    self.kill(f"took {self.largest} MB")
+
+    def kill(self, why):
+        self.killed = why
+        os.kill(self.pid, 9)
+        self.pid = None
+
+    @contextmanager
+    def call(self, connection):
+        with self.lock:
+            self.pid, self.began, self.killed, self.largest = connection.info.backend_pid, time.monotonic(), None, 0
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.pid = None
+
+
+def memory(pid):
+    """MB that a process has of its own; none where it is gone."""
+    try:
+        with open(f"/proc/{pid}/status") as status:
+            return int(re.search(r"RssAnon:\s+(\d+)", status.read())[1]) // 1024
+    except (OSError, TypeError):
+        return 0
+
+
+def literal(value):
+    if value is None or isinstance(value, list):
+        return sql.Literal(value).as_string(None)
+    shown = sql.Literal(value).as_string(None)
+    return shown if len(shown) <= 600 else f"{shown[:400]} … {len(value)} characters'"
+
+
+class Fuzzer:
+    """One database with some runs, sessions of several roles, and random calls."""
+
+    def __init__(self, connect, roles, seed):
+        self.random = Random(seed)
+        self.world = World(roles=[*roles.values(), "pg_monitor", "layra_no_such_role"])
+        self.values = Values(self.random, self.world)
+        self.connect = connect
+        self.roles = roles
+        self.sessions = {}
+        self.watched = Watched()
+        self.calls = Counter()
+        self.succeeded = Counter()
+        self.sqlstates = Counter()
+        self.no_values = 0
+        self.failures = {}
+        self.largest = 0
+        self.slowest = 0
+        self.per_function = defaultdict(Counter)
+        admin = self.session("admin")
+        self.contract = contract(admin)
+        self.functions = admin.execute(
+            """SELECT proname, proargnames[1:pronargs],
+                   (SELECT array_agg(format_type(type, NULL) ORDER BY n) FROM unnest(proargtypes) WITH ORDINALITY t(type, n)),
+                   pronargs - pronargdefaults
+               FROM pg_proc WHERE pronamespace = 'layra'::regnamespace AND prokind = 'f' AND prorettype <> 'trigger'::regtype
+               ORDER BY proname, oid"""
+        ).fetchall()
+        tables = admin.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'layra'::regnamespace AND relkind = 'r' ORDER BY 1"
+        ).fetchall()
+        # Rows are never changed in place without a new ctid, so their places and makers say whether anything was written.
+        self.digest_query = " UNION ALL ".join(
+            f"SELECT '{table}', count(*), md5(string_agg(ctid::text || xmin, ',' ORDER BY ctid)) FROM layra.{table}" for (table,) in tables
+        )
+        self.settle()
+
+    # --- the world ---------------------------------------------------------------------------------------------
+
+    def session(self, role):
+        """A connection as one of the roles, made anew where the last one was lost."""
+        connection = self.sessions.get(role)
+        if connection is None or connection.broken:
+            deadline = time.monotonic() + 60
+            while True:
+                try:
+                    connection = self.connect(role)
+                    connection.execute(f"SET statement_timeout = '{TIMEOUT} s'")
+                    break
+                except psycopg.OperationalError:
+                    # The server starts again after a crash.
+                    if time.monotonic() > deadline:
+                        raise
+            self.sessions[role] = connection
+        return connection
+
+    def settle(self):
+        """Makes the runs that calls name, those of them that are not there or that grew too large, and looks at all of them."""
+        admin, alice = self.session("admin"), self.session("alice")
+        for role, level in (("alice", "writer"), ("bob", "admin")):
+            admin.execute("SELECT layra.grant_access(%s, %s)", [self.roles[role], level])
+        admin.execute("SELECT layra.define_breaker('api')")
+        for breaker in ("api", "mail"):
+            alice.execute("SELECT layra.define_breaker(%s, 2)", [breaker])
+        done = {run_id for (run_id,) in admin.execute(
+            """SELECT run_id FROM layra.run r
+               WHERE run_id <> ALL (%s) OR owner <> %s OR status IN ('completed', 'failed', 'cancelled')
+               OR (SELECT count(*) FROM layra.event e WHERE e.run_id = r.run_id) > 200
+               OR (SELECT coalesce(sum(pg_column_size(value)), 0) + count(*) * 200 FROM layra.cell c WHERE c.run_id = r.run_id) > 2000000""",
+            [list(MAKERS), self.roles["alice"]],
+        )}  # fmt: skip
+        there = {run_id for (run_id,) in admin.execute("SELECT run_id FROM layra.run")}
+        done |= {run_id for run_id in sorted(there) if self.random.random() < 0.2}
+        for run_id in sorted(done):
+            admin.execute("SELECT layra.drop_run(%s)", [run_id])
+        there -= done
+        if self.random.random() < 0.3:
+            admin.execute("DELETE FROM layra.handler; DELETE FROM layra.validator; DELETE FROM layra.event_type")
+        (version,) = alice.execute("SELECT layra.define_workflow('flow', %s)", [text(definition())]).fetchone()
+        for run_id in sorted(MAKERS.keys() - there):
+            for statement in MAKERS[run_id]:
+                alice.execute(statement.replace("$flow", f"'flow', workflow_version => {version}"), [run_id])
+        self.look()
+
+    def look(self):
+        self.world.runs = {
+            run_id: Run(head, variables or {}, labels or [], working or {}, interactions or [])
+            for run_id, head, variables, labels, working, interactions in self.session("admin").execute(
+                """SELECT run_id, (SELECT max(version) FROM layra.event e WHERE e.run_id = r.run_id),
+                       (SELECT jsonb_object_agg(name, version) FROM layra.variables v WHERE v.run_id = r.run_id AND length(name) < 300),
+                       (SELECT array_agg(label ORDER BY version) FROM layra.checkpoint c WHERE c.run_id = r.run_id AND label IS NOT NULL),
+                       (SELECT jsonb_object_agg(node_id, details->'attempt') FROM layra.nodes n WHERE n.run_id = r.run_id AND status = 'running'),
+                       (SELECT array_agg(id::text ORDER BY version) FROM layra.interaction i WHERE i.run_id = r.run_id)
+                   FROM layra.run r ORDER BY run_id"""
+            )
+        }
+
+    def digest(self):
+        return self.session("admin").execute(self.digest_query).fetchall()
+
+    # --- one call ----------------------------------------------------------------------------------------------
+
+    def step(self):
+        function, names, types, required = self.random.choice(self.functions)
+        role = self.random.choices(("alice", "bob", "admin"), (1, 2, 3) if function in ADMINISTRATIVE else (12, 2, 2))[0]
+        arguments = []
+        for position, (name, type_name) in enumerate(zip(names or [], types or [])):
+            if position < required or self.random.random() < 0.5:
+                arguments.append((name, type_name, self.values(function, name, type_name)))
+        self.perform(role, function, arguments, keep=self.random.random() < (0.2 if function in ENDING else 0.8))
+
+    def perform(self, role, function, arguments, keep=True):
+        given = ", ".join(f'"{name}" => %s::{type_name}' for name, type_name, _ in arguments)
+        values = [value for _, _, value in arguments]
+        # Everything that it returns is made, but not sent.
+        query = f"SELECT count(*), sum(length(t::text)) FROM layra.{function}({given}) t"
+        shown = f"SELECT * FROM layra.{function}({', '.join(f'{n} => {literal(v)}::{t}' for n, t, v in arguments)})"
+        connection = self.session(role)
+        before = self.digest()
+        began = time.monotonic()
+        sqlstate = message = None
+        try:
+            with self.watched.call(connection), connection.transaction(force_rollback=not keep):
+                connection.execute(query, values)
+        except psycopg.Error as error:
+            sqlstate = error.sqlstate or "lost"
+            message = f"{error.diag.message_primary or error} {error.diag.message_detail or ''}".strip()
+        self.slowest = max(self.slowest, time.monotonic() - began)
+        self.largest = max(self.largest, self.watched.largest)
+        self.calls[function] += 1
+        self.sqlstates[sqlstate or "00000"] += 1
+        self.per_function[function][sqlstate or "00000"] += 1
+        if self.watched.killed:
+            return self.fail(function, self.watched.killed, shown, role)
+        if sqlstate is None:
+            self.succeeded[function] += 1
+        elif sqlstate == "lost":
+            self.fail(function, f"the connection was lost: {message}", shown, role)
+            return self.settle()
+        elif sqlstate in NO_VALUE and self.refuses(connection, arguments, sqlstate):
+            self.no_values += 1
+        elif sqlstate == OUT_OF_RANGE and any(type_name == "interval" for _, type_name, _ in arguments):
+            pass
+        elif sqlstate not in ALWAYS and sqlstate not in self.contract[function]:
+            self.fail(function, f"{sqlstate} is not in its comment: {message}", shown, role)
+        elif re.search(r"panicked|unwrap|\.rs\b|src/", message):
+            self.fail(function, f"an internal message: {message}", shown, role)
+        if (sqlstate or not keep) and self.digest() != before:
+            self.fail(function, f"{sqlstate} and something was written", shown, role)
+        kept = memory(connection.info.backend_pid)
+        if kept > KEPT:
+            self.fail(function, f"{kept} MB kept by the session", shown, role)
+            connection.close()
+
+    @staticmethod
+    def refuses(connection, arguments, sqlstate):
+        """Whether PostgreSQL itself says this of the values alone."""
+        for _, type_name, value in arguments:
+            try:
+                connection.execute(f"SELECT count(%s::{type_name})", [value])
+            except psycopg.Error as error:
+                if error.sqlstate == sqlstate:
+                    return True
+        return False
+
+    def fail(self, function, why, shown, role):
+        self.failures.setdefault((function, why[:60]), f"{function}: {why}\n    as {role}: {shown}")
+
+    def verify(self):
+        for row in self.session("admin").execute("SELECT * FROM layra.verify()").fetchall():
+            self.failures.setdefault(("verify", row[0]), f"verify: {row}")
+
+
+ADMINISTRATIVE = {
+    "grant_access", "revoke_access", "check_access", "renew_grants", "on_event", "off_event", "add_validator", "remove_validator",
+}  # fmt: skip
+# What leaves little to do for the calls after it.
+ENDING = {"drop_run", "finish_run", "cancel_run", "set_owner", "revoke_access"}
+
+START = "SELECT layra.start_run(%s, variables => '{\"v\": 1, \"w\": {\"a\": {\"b\": 1}}, \"list\": [1, 2]}')"
+FLOW = "SELECT layra.start_run(%s, $flow, variables => '{\"v\": 1}')"
+# The runs in their different states, each by the statements that make it.
+MAKERS = {
+    "plain": [START, "SELECT layra.set_variables(%s, '{\"w\": {\"a\": {\"c\": 2}}}')", "SELECT layra.checkpoint(%s, 'one')"],
+    "rolled back": [
+        START, "SELECT layra.set_variable(%s, 'v', '2', idempotency_key => 'key 1')", "SELECT layra.checkpoint(%s, 'one')",
+        "SELECT layra.rollback(%s, 1)", "SELECT layra.set_variable(%s, 'v', '3', idempotency_key => 'key 1')",
+        "SELECT layra.checkpoint(%s, 'kept')", "SELECT layra.protect_checkpoint(%s, 'kept')",
+    ],
+    "saved": ["SELECT layra.save_state(%s, $doc$" + text(document() | {key: definition()[key] for key in ("nodes", "edges")}) + "$doc$)"],
+    "working": [
+        FLOW, "SELECT layra.begin_node(%s, 'plan', 'w1')", "SELECT layra.complete_node(%s, 'plan', '[1]', attempt => 1)",
+        "SELECT layra.enter_loop(%s, 'outer')", "SELECT layra.next_iteration(%s, 'outer')",
+        "SELECT layra.begin_node(%s, 'draft', 'w1', '1 hour')", "SELECT layra.begin_node(%s, 'step', 'w2', '1 us')",
+    ],
+    "asked": [
+        FLOW, "SELECT layra.pause_run(%s, 'check', '\"?\"', '{\"properties\": {\"ok\": {\"type\": \"boolean\"}}}')",
+        "SELECT layra.pause_run(%s, 'report')", "SELECT layra.pause_run(%s, 'report', expires_in => '1 us')",
+        "SELECT layra.pause_run(%s, 'plan', assignee => 'ada')",
+    ],
+    "cancelling": [FLOW, "SELECT layra.begin_node(%s, 'plan')", "SELECT layra.cancel_run(%s, 'why')"],
+    "completed": [FLOW, "SELECT layra.finish_run(%s, result => '1')"],
+    "failed": [START, "SELECT layra.finish_run(%s, 'failed')"],
+    "broken": [
+        FLOW, "SELECT layra.checkpoint(%s, 'one')",
+        "SELECT layra.save_state(%s, '{\"loop_index\": {\"outer\": 1e131071}, \"execution_stack\": [\"gone\"], \"execution_status\": {\"plan\": null}}')",
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def database(private_server):
+    """A server of its own, as it may crash: (server, roles, connect)."""
+    server = private_server(conf="log_min_messages = warning\nmax_stack_depth = 2MB")
+    roles = {"alice": "fuzz_alice", "bob": "fuzz_bob"}
+    with psycopg.connect(server.conninfo(), autocommit=True) as admin:
+        admin.execute("CREATE EXTENSION layra_state")
+        for role in roles.values():
+            admin.execute(f"CREATE ROLE {role} LOGIN")
+        admin.execute("""
+            CREATE FUNCTION public.handler(text, bigint, text, jsonb) RETURNS void LANGUAGE sql AS '';
+            CREATE FUNCTION public.writer(run_id text, version bigint, type text, payload jsonb) RETURNS bigint LANGUAGE plpgsql AS
+                $$BEGIN IF type LIKE 'note%' THEN RETURN layra.append_event(run_id, 'mail.answered', payload); END IF; RETURN 0; END$$;
+            CREATE FUNCTION public.rule(run_id text, state jsonb) RETURNS SETOF text LANGUAGE sql AS
+                $$SELECT 'w is gone' WHERE NOT state->'global_variables' ? 'w' UNION ALL SELECT NULL$$""")
+
+    def connect(role):
+        return psycopg.connect(server.conninfo(), user=roles.get(role, "postgres"), autocommit=True)
+
+    return server, roles, connect
+
+
+def no_crash_in(log):
+    """What the server's log has of crashes, panics and failed assertions."""
+    return [line for line in log.read_text(errors="replace").splitlines()
+            if re.search(r"TRAP:|panicked at|was terminated by signal|PANIC:|XX000", line)]  # fmt: skip
+
+
+def test_every_function(database, soak, figures):
+    server, roles, connect = database
+    seed = int(os.environ.get("FUZZ_SEED") or SystemRandom().randrange(2**32))
+    calls = int(os.environ.get("FUZZ_CALLS") or soak(2_500, 100_000))
+    print(f"FUZZ_SEED={seed} FUZZ_CALLS={calls}")
+    fuzzer = Fuzzer(connect, roles, seed)
+    for number in range(1, calls + 1):
+        fuzzer.step()
+        if number % 10 == 0:
+            fuzzer.look()
+        if number % 50 == 0:
+            fuzzer.verify()
+            fuzzer.settle()
+        if len(fuzzer.failures) >= 20:
+            break
+    done = sum(fuzzer.calls.values())
+    never = sorted({function for function, *_ in fuzzer.functions} - fuzzer.succeeded.keys())
+    states = ", ".join(f"{state} {count}" for state, count in fuzzer.sqlstates.most_common())
+    figures(
+        f"seed {seed}: {done} calls of {len(fuzzer.calls)} functions ({min(fuzzer.calls.values())} or more of each), "
+        f"{100 * sum(fuzzer.succeeded.values()) // done} % succeeded, {fuzzer.no_values} with values that PostgreSQL refuses; {states}; "
+        f"slowest {fuzzer.slowest:.1f} s, largest backend {fuzzer.largest} MB; {len(fuzzer.failures)} failures"
+    )
+    for function, states in sorted(fuzzer.per_function.items()):
+        print(f"{function:22} {fuzzer.calls[function]:5} calls, {fuzzer.succeeded[function]:5} succeeded, {dict(states.most_common())}")
+    assert not fuzzer.failures, f"FUZZ_SEED={seed} FUZZ_CALLS={done}\n" + "\n".join(fuzzer.failures.values())
+    assert not never, f"no call succeeded: {never}"
+    assert not no_crash_in(server.log)

@@ -1,0 +1,332 @@
+"""Every writing function, at every isolation level, against another session that writes where it writes.
+
+The cells of the matrix are generated from CASES, and `contract` says in a few lines what each of them must give.
+"""
+
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import psycopg
+import pytest
+
+LEVELS = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
+
+# What the other session has done when the call is made, or does while the call waits for it.
+ALONE, COMMITTED, COMMITS, ROLLS_BACK = "alone", "has committed", "commits", "rolls back"
+# What the call says of what it expects.
+NOTHING, VERSION, KEY = "no expectation", "expected version", "the same key"
+
+DONE = "done"
+# The conflict of try_set_variables, which is no error.
+ROW = "a row"
+
+
+@dataclass(frozen=True)
+class Rival:
+    """What the other session does. `then`: what a call without expectation gives at READ COMMITTED once that is
+    committed. `hidden`: whether a snapshot that does not see it yet is refused. `waits`: whether a call waits for it."""
+
+    calls: str
+    then: str = DONE
+    hidden: bool = True
+    waits: bool = True
+
+
+@dataclass(frozen=True)
+class Case:
+    """A call, what the run `r` needs before it (separated by semicolons, like calls of rivals), and its rivals."""
+
+    call: str
+    before: str = ""
+    rivals: tuple = ()
+
+    @property
+    def function(self):
+        return self.call.partition("(")[0]
+
+
+WRITES = Rival("append_event('r', 'rival', updates => '{\"v\": \"rival\"}')")
+# An event changes the log only; this one changes the run's row as well.
+CHANGES_ROW = Rival("set_owner('r', session_user)")
+DROPS = Rival("drop_run('r')", then="P0002")
+RIVALS = (WRITES, CHANGES_ROW, DROPS)
+
+
+def beside(rival):
+    """For calls that do not depend on what the rival does."""
+    return replace(rival, hidden=False, waits=False)
+
+
+def case(call, before="", *rivals, **changed):
+    """A call against the usual rivals, or against others; `changed`: what is different about a single rival."""
+    return Case(call, before, rivals or RIVALS)
+
+
+def same(case, then=DONE, **options):
+    """A call against itself."""
+    return Rival(case, then, **options)
+
+
+BEGIN = "begin_node('r', 'n', 'w', '20 minutes')"
+ASKS = "pause_run('r', 'n')"
+APPENDS = Rival("append_event('r', 'rival')")
+VALID = "'public.valid(text, jsonb)'"
+HANDLE = "'public.handle(text, bigint, text, jsonb)'"
+FAILS = "define_breaker('b', 1, '1 minute', '1 minute'); breaker_failure('b')"
+
+CASES = [
+    # Variables and the whole state.
+    case("set_variables('r', '{\"w\": 1}')"),
+    case("set_variables('r', '{\"w\": 1}', on_conflict => 'merge', expected_version => 2)"),
+    case("set_variables('r', '{\"v\": 1}', on_conflict => 'overwrite', expected_version => 2)"),
+    case("set_variables('r', '{\"w\": 1}', '{\"v\": 1}')", "", replace(WRITES, then="40001"), CHANGES_ROW, DROPS),
+    case("try_set_variables('r', '{\"w\": 1}')"),
+    case("set_variable('r', 'v', '1')", "", WRITES, DROPS),
+    case("unset_variables('r', '{v}')"),
+    case("save_state('r', '{\"global_variables\": {\"w\": 1}}')", "", WRITES, CHANGES_ROW, replace(DROPS, then=DONE)),
+    case("set_engine('r', '{\"skip_nodes\": [1]}')"),
+    # The log.
+    case("append_event('r', 'note', updates => '{\"w\": 1}')"),
+    case("append_events('r', '[{\"type\": \"a\"}, {\"type\": \"b\"}]')"),
+    # Runs that are there, and that are not.
+    case("finish_run('r')"),
+    case("cancel_run('r')"),
+    case("reopen_run('r')", "finish_run('r', 'failed')", Rival("reopen_run('r'); finish_run('r', 'cancelled')"), DROPS),
+    case("set_owner('r', session_user)"),
+    case("drop_run('r')"),
+    case("start_run('new')", "", Rival("start_run('new')", "23505"), Rival("fork_run('r', 'new')", "23505")),
+    case("save_state('new', '{}')", "", Rival("save_state('new', '{}')"), Rival("start_run('new')")),
+    case("fork_run('r', 'new')", "", beside(WRITES), beside(CHANGES_ROW), DROPS, Rival("start_run('new')", "23505")),
+    # Time.
+    case("checkpoint('r', 'there')"),
+    case("checkpoint('r', 'there')", "", Rival("checkpoint('r', 'there')", "23505")),
+    case("checkpoint('r', 'here', replace => true)"),
+    case("protect_checkpoint('r', 'here')"),
+    case("rollback('r', 1)"),
+    case("rollback_to('r', 'here')"),
+    # Nodes.
+    case("begin_node('r', 'n')"),
+    case("begin_node('r', 'n')", "", Rival("begin_node('r', 'n', 'other')", "55P03")),
+    case("complete_node('r', 'n', '1', '{\"w\": 1}')", BEGIN),
+    case("complete_node('r', 'n', '1')", BEGIN, Rival("complete_node('r', 'n', '2')", "55000")),
+    case("fail_node('r', 'n', '1')", BEGIN),
+    case("fail_node('r', 'n', '1')", BEGIN, Rival("complete_node('r', 'n', '2')", "55000")),
+    case("skip_nodes('r', '{n}')"),
+    case("reset_nodes('r', '{n}')", BEGIN),
+    # A heartbeat only changes the lease; that of a run that is being dropped is gone.
+    case("heartbeat('r', 'n', 1, '30 minutes')", BEGIN, beside(WRITES), beside(CHANGES_ROW),
+         Rival("heartbeat('r', 'n', 1, '40 minutes')"), Rival("complete_node('r', 'n')", "55000")),
+    # Loops and recovery.
+    case("enter_loop('r', 'l')"),
+    case("next_iteration('r', 'l')", "enter_loop('r', 'l')"),
+    case("exit_loop('r', 'l')", "enter_loop('r', 'l')"),
+    case("recover_run('r')", "begin_node('r', 'n')"),
+    # People: what was changed since a question was asked is a conflict of its own.
+    case("pause_run('r', 'n')"),
+    case("resume_run('r', :asked)", ASKS, APPENDS, CHANGES_ROW, DROPS),
+    case("resume_run('r', :asked)", ASKS, replace(WRITES, then="40001")),
+    case("resume_run('r', :asked, on_change => 'accept')", ASKS),
+    case("resume_run('r', :asked, '1')", ASKS, Rival("resume_run('r', :asked, '2')", "55000")),
+    case("withdraw_interaction('r', :asked)", ASKS),
+    # What belongs to no run. No call of a breaker waits for another one, but for definitions.
+    case("define_workflow('w', '{\"x\": 1}')", "", Rival("define_workflow('w', '{\"x\": 2}')")),
+    case("define_event_type('t', '{}')", "", Rival("define_event_type('t', 'true')")),
+    case(f"add_validator('flow', 'x', {VALID})", "", Rival(f"add_validator('flow', 'x', {VALID})")),
+    case("remove_validator('flow', 'x')", f"add_validator('flow', 'x', {VALID})", Rival("remove_validator('flow', 'x')")),
+    case(f"on_event('never', {HANDLE})", "", Rival(f"on_event('never', {HANDLE})")),
+    case(f"off_event('never', {HANDLE})", f"on_event('never', {HANDLE})", Rival(f"off_event('never', {HANDLE})")),
+    case("define_breaker('b')", "", Rival("define_breaker('b', 7)")),
+    case("breaker_try('b')", FAILS, Rival("breaker_try('b')", waits=False)),
+    case("breaker_failure('b')", FAILS, beside(Rival("breaker_failure('b')"))),
+    case("breaker_success('b')", FAILS, Rival("breaker_success('b')", waits=False)),
+    case("reset_breaker('b')", FAILS, Rival("breaker_success('b')", waits=False)),
+]  # fmt: skip
+
+
+def contract(level, case, rival, expectation, situation):
+    """The SQLSTATE of a cell, or DONE."""
+    if situation in (ALONE, ROLLS_BACK) or not rival.hidden or (situation == COMMITS and not rival.waits):
+        return DONE
+    if level != "READ COMMITTED":
+        return "40001"
+    if expectation == VERSION:
+        return ROW if case.function == "try_set_variables" else "40001"
+    return rival.then if expectation == NOTHING else DONE
+
+
+class Stage:
+    """Three sessions: one that prepares, the other one, and the one whose call is looked at."""
+
+    def __init__(self, conninfo):
+        self.admin, self.other, self.session = (psycopg.connect(conninfo, autocommit=True) for _ in range(3))
+        self.thread = ThreadPoolExecutor(1)
+        # Later than the preparations, so that a breaker that is open then is half open.
+        for connection in (self.other, self.session):
+            connection.execute("SET layra.now = '2026-01-05 09:10:00+00'")
+        self.admin.execute("""
+            SET layra.now = '2026-01-05 09:00:00+00';
+            CREATE FUNCTION public.handle(run_id text, version bigint, type text, payload jsonb) RETURNS void
+                LANGUAGE sql AS '';
+            CREATE FUNCTION public.valid(run_id text, state jsonb) RETURNS SETOF text LANGUAGE sql AS 'SELECT $1 LIMIT 0';
+            SELECT layra.define_workflow('flow', '{
+                "nodes": [{"id": "l", "type": "loop"}, {"id": "n", "type": "code"}],
+                "edges": [{"source": "l", "target": "n", "sourceHandle": "loop_body"},
+                          {"source": "n", "target": "l", "sourceHandle": "loop_next"}]}');
+        """)
+        self.functions = {
+            name: (arguments or [], result) for name, arguments, result in self.admin.execute("""
+                SELECT proname, proargnames, format_type(prorettype, NULL) FROM pg_proc
+                WHERE pronamespace = 'layra'::regnamespace AND provolatile = 'v'""")
+        }  # fmt: skip
+
+    def close(self):
+        self.thread.shutdown()
+        for connection in (self.admin, self.other, self.session):
+            connection.close()
+
+    # ----------------------------------------------------------------------------------------------- before and after
+
+    def prepare(self, case):
+        calls = f"start_run('r', 'flow', '{{\"v\": 0}}'); checkpoint('r', 'here'); {case.before}".split(";")
+        self.admin.execute(";".join(f"SELECT layra.{call.strip()}" for call in calls if call.strip()))
+        (self.asked,) = self.admin.execute("SELECT quote_literal(min(id::text)) FROM layra.interaction").fetchone()
+
+    def clean(self):
+        self.admin.execute("""
+            SELECT layra.drop_run(run_id) FROM layra.run;
+            DELETE FROM layra.workflow WHERE name <> 'flow'; DELETE FROM layra.event_type;
+            DELETE FROM layra.validator; DELETE FROM layra.handler;
+            DELETE FROM layra.breaker; DELETE FROM layra.breaker_probe; DELETE FROM layra.breaker_outcome;
+        """)
+
+    def heads(self):
+        """The newest versions of all runs, whose logs have no gaps and whose chains verify."""
+        assert self.admin.execute("SELECT * FROM layra.verify()").fetchall() == []
+        logs = self.admin.execute(
+            "SELECT array_agg(version ORDER BY version) FROM layra.event GROUP BY run_id"
+        ).fetchall()
+        assert all(versions == list(range(1, len(versions) + 1)) for (versions,) in logs)
+        return [versions[-1] for (versions,) in logs]
+
+    # ------------------------------------------------------------------------------------------------------- one cell
+
+    def expecting(self, case, expectation):
+        """The call with what it expects as a further argument."""
+        if expectation == NOTHING:
+            return case.call
+        if expectation == KEY:
+            more = "idempotency_key => 'key'"
+        elif "'new'" in case.call:
+            more = "expected_version => 0"
+        elif case.function == "set_variable":
+            more = "expected_version => 1"
+        else:
+            more = f"expected_version => {max(self.heads())}"
+        return f"{case.call[:-1]}, {more})"
+
+    def run(self, connection, call):
+        return connection.execute(f"SELECT * FROM layra.{call.replace(':asked', self.asked or '')}").fetchall()
+
+    def outcome(self, call):
+        """What comes of the call and of the end of its transaction, and the call's rows."""
+        try:
+            rows = self.run(self.session, call)
+            self.session.execute("COMMIT")
+        except psycopg.Error as error:
+            self.session.execute("ROLLBACK")
+            return error.sqlstate, None
+        if call.startswith("try_set_variables") and not rows[0][0]:
+            return ROW, rows
+        return DONE, rows
+
+    def wait_for(self, future):
+        """Until the session waits for the other one, or does not have to."""
+        deadline = time.monotonic() + 60
+        while not future.done() and time.monotonic() < deadline:
+            (blockers,) = self.admin.execute("SELECT pg_blocking_pids(%s)", [self.session.info.backend_pid]).fetchone()
+            if blockers == [self.other.info.backend_pid]:
+                return True
+        assert future.done(), "neither ends nor waits"
+        return False
+
+    def play(self, level, case, rival, expectation, situation):
+        """One cell: what came of the call, its rows and those of the rival's last call, whether it waited."""
+        call = self.expecting(case, expectation)
+        self.session.execute(f"BEGIN ISOLATION LEVEL {level}")
+        self.session.execute("SELECT count(*) FROM layra.run")
+        theirs, waited = None, False
+        if situation != ALONE:
+            self.other.execute(f"BEGIN ISOLATION LEVEL {level}")
+            for step in (call if expectation == KEY else rival.calls).split(";"):
+                theirs = self.run(self.other, step.strip())
+        if situation == COMMITTED:
+            self.other.execute("COMMIT")
+        if situation in (ALONE, COMMITTED):
+            return *self.outcome(call), theirs, waited
+        future = self.thread.submit(self.outcome, call)
+        waited = self.wait_for(future)
+        self.other.execute("COMMIT" if situation == COMMITS else "ROLLBACK")
+        return *future.result(), theirs, waited
+
+    def cells(self, case):
+        """The cells of a case: rival, expectation, situation."""
+        arguments, _ = self.functions[case.function]
+        may_expect = "expected_version" in arguments and "expected_version" not in case.call
+        yield case.rivals[0], NOTHING, ALONE
+        if may_expect:
+            yield case.rivals[0], VERSION, ALONE
+        for situation in (COMMITTED, COMMITS, ROLLS_BACK):
+            for rival in case.rivals:
+                yield rival, NOTHING, situation
+                # What is gone has no version.
+                if may_expect and rival.calls != DROPS.calls:
+                    yield rival, VERSION, situation
+            if "idempotency_key" in arguments:
+                yield same(case.call), KEY, situation
+
+
+@pytest.fixture(scope="module")
+def stage(dsn):
+    stage = Stage(dsn)
+    yield stage
+    stage.close()
+
+
+# Of admins only, and in one order by a lock on layra.access.
+OTHERS = {"grant_access", "revoke_access", "check_access", "renew_grants"}
+
+
+def test_every_writing_function_is_in_the_matrix(stage):
+    assert {case.function for case in CASES} | OTHERS == set(stage.functions)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_each_cell_gives_what_the_contract_says(stage, level, figures):
+    outcomes, waits, wrong = Counter(), 0, []
+    for case in CASES:
+        for rival, expectation, situation in stage.cells(case):
+            stage.prepare(case)
+            try:
+                outcome, rows, theirs, waited = stage.play(level, case, rival, expectation, situation)
+                heads = stage.heads()
+            finally:
+                stage.clean()
+            outcomes[outcome] += 1
+            waits += waited
+            expected = contract(level, case, rival, expectation, situation)
+            must_wait = rival.waits and situation in (COMMITS, ROLLS_BACK)
+            good = outcome == expected and waited == must_wait
+            if outcome == DONE and stage.functions[case.function][1] == "bigint":
+                # Nothing was lost: this call's event is the newest one.
+                good = good and rows[0][0] in heads
+            if outcome == DONE and expectation == KEY and situation in (COMMITTED, COMMITS):
+                # One of them did it, both have its answer.
+                good = good and rows == theirs
+            if not good:
+                wrong.append(f"{case.call}, {expectation}; {rival.calls} {situation}: {outcome} {rows or ''}, expected"
+                             f" {expected} {theirs or ''}, waited: {waited}, heads {heads}")  # fmt: skip
+    assert not wrong, "\n".join([f"{len(wrong)} of {outcomes.total()} cells are wrong:", *wrong])
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
+    figures(f"{outcomes.total()} cells of {len(CASES)} calls; {counts}; {waits} waited")

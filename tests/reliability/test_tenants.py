@@ -1,0 +1,471 @@
+"""Every function, table and view of the schema × every kind of role × everybody's runs, workflows, event types, breakers and
+handlers: each cell is allowed, or refused as docs/privileges.md says.
+
+The cells are made from the catalogue, so what is new is in the matrix, or fails it. What is expected follows from the few
+rules under "the documentation", and nothing else. Every call is made in a login of the role's own, and taken back.
+"""
+
+import os
+from collections import Counter
+
+import psycopg
+import pytest
+from psycopg import sql
+
+DENIED, MISSING, TAKEN, BROKEN = "42501", "P0002", "23505", "23514"
+
+# --- the cast ----------------------------------------------------------------------------------------------------------
+
+# Who acts: a login each. dave has to SET ROLE for what carol inherits; `dave as team` has done so.
+ROLES = {
+    "team": "NOLOGIN", "alice": "LOGIN", "bob": "LOGIN", "carol": "LOGIN IN ROLE {team}", "dave": "LOGIN NOINHERIT IN ROLE {team}",
+    "audit": "LOGIN", "boss": "LOGIN", "gone": "LOGIN", "bypass": "LOGIN BYPASSRLS", "stranger": "LOGIN", "visitor": "LOGIN",
+    "reader": "LOGIN IN ROLE pg_read_all_data", "scribe": "LOGIN IN ROLE pg_write_all_data",
+}  # fmt: skip
+LEVELS = {
+    "team": "writer", "alice": "writer", "bob": "writer", "carol": "writer", "dave": "writer", "bypass": "writer", "gone": "writer",
+    "scribe": "writer", "audit": "auditor", "boss": "admin",
+}  # fmt: skip
+ACTORS = ("alice", "bob", "carol", "dave", "dave as team", "audit", "boss", "bypass", "scribe", "reader", "stranger", "visitor",
+          "superuser")  # fmt: skip
+# Whose the things are. `gone` was dropped while it owned them; what is shared is the admin's.
+OWNERS = ("alice", "bob", "team", "gone", "boss")
+
+# --- the documentation, in rules ---------------------------------------------------------------------------------------
+
+
+def level(actor):
+    return "superuser" if actor == "superuser" else LEVELS.get(actor.replace("dave as ", ""))
+
+
+def has_privileges_of(actor, owner):
+    """A role, its members that inherit, and superusers."""
+    return actor == "superuser" or owner == {"carol": "team", "dave as team": "team"}.get(actor, actor) or owner == actor
+
+
+def may_read(actor, owner):
+    reads_everything = level(actor) in ("auditor", "superuser") or actor == "bypass"
+    return reads_everything or (level(actor) is not None and has_privileges_of(actor, owner))
+
+
+def may_call(actor, function):
+    """Auditors read, writers and admins also change; the levels themselves are given by superusers."""
+    if function.name in ("grant_access", "revoke_access", "check_access", "renew_grants"):
+        return level(actor) == "superuser"
+    return level(actor) in (("writer", "admin", "superuser") if function.changes else ("writer", "auditor", "admin", "superuser"))
+
+
+def expected(actor, function, owner):
+    """What a call on what `owner` has gives."""
+    if not may_call(actor, function):
+        return DENIED
+    if function.name in ("on_event", "off_event", "add_validator", "remove_validator"):
+        return "works" if level(actor) in ("admin", "superuser") else DENIED
+    if function.name == "breaker_state":
+        return "works" if may_read(actor, owner) else MISSING
+    if function.name.startswith("breaker_") or function.name == "reset_breaker":
+        return "works" if has_privileges_of(actor, owner) else MISSING
+    if function.name == "start_run":
+        return TAKEN
+    if function.arguments[:1] == ["run_id"]:
+        allowed = has_privileges_of(actor, owner) if function.changes else may_read(actor, owner)
+        return "works" if allowed else DENIED
+    return "works"
+
+
+# --- the calls ---------------------------------------------------------------------------------------------------------
+
+# A value for each argument that has to be given, by its name; {o} is the owner, {r} the name of the owner's role.
+ARGUMENTS = {
+    "run_id": "'{o}'", "name": "'breaker of {o}'", "definition": "'{{}}'", "updates": "'{{\"v\": 1}}'", "value": "'1'", "names": "'{{v}}'",
+    "state": "'{{}}'", "fields": "'{{}}'", "type": "'note'", "events": "'[{{\"type\": \"note\"}}]'", "label": "'kept'", "to_version": "1",
+    "from_version": "1", "key": "'v'", "at": "now()", "new_run_id": "'a fork'", "owner": "'{r}'", "node_id": "'new'", "node_ids": "'{{new}}'",
+    "error": "'{{}}'", "attempt": "1", "lease": "'1 day'", "loop_id": "'l'", "interaction": "'{q}'", "idle": "'1 hour'", "workflow": "'own'",
+    "function": "'public.handle(text, bigint, text, jsonb)'", "type_pattern": "'note'", "schema": "'true'", "role": "'{r}'", "level": "'writer'",
+}  # fmt: skip
+# Where that does not do: another of the owner's runs, or another value.
+WORKED, FAILED, ASKED = ({"run_id": f"'{{o}} {state}'"} for state in ("worked", "failed", "asked"))
+HELD = WORKED | {"node_id": "'held'"}
+EXCEPTIONS = {
+    "set_variable": {"name": "'v'"}, "get_variable": {"name": "'v'"}, "define_workflow": {"name": "'own'"},
+    "set_owner": {"owner": "current_user"}, "reopen_run": FAILED, "begin_node": WORKED, "heartbeat": HELD, "complete_node": HELD, "fail_node": HELD,
+    "skip_nodes": WORKED, "reset_nodes": WORKED, "enter_loop": WORKED, "next_iteration": WORKED, "exit_loop": WORKED, "recover_run": WORKED,
+    "resume_run": ASKED, "withdraw_interaction": ASKED, "verify": {}, "remove_validator": {"name": "'rule'"},
+    "add_validator": {"name": "'rule'", "function": "'public.rule(text, jsonb)'"},
+    # Of roles that nobody else in this database is.
+    "grant_access": {"role": "'{stranger}'"}, "revoke_access": {"role": "'{stranger}'"}, "check_access": {"role": "'{stranger}'"},
+}  # fmt: skip
+
+
+class Function:
+    def __init__(self, name, volatile, arguments, required):
+        self.name, self.changes, self.arguments, self.required = name, volatile, arguments, required
+
+    def call(self, **names):
+        values = ARGUMENTS | EXCEPTIONS.get(self.name, {})
+        given = [argument for argument in self.arguments if argument in self.required or argument == "run_id"]
+        return f"layra.{self.name}({', '.join(f'{argument} => {values[argument]}' for argument in given)})".format(**names)
+
+
+def functions(connection):
+    return [Function(*row) for row in connection.execute(
+        "SELECT proname, provolatile = 'v', coalesce(proargnames[1:pronargs], '{}'),"
+        " coalesce(proargnames[1:pronargs - pronargdefaults], '{}')"
+        " FROM pg_proc WHERE pronamespace = 'layra'::regnamespace ORDER BY proname"
+    )]  # fmt: skip
+
+
+def relations(connection, kinds="rv"):
+    return [name for (name,) in connection.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'layra'::regnamespace AND relkind = ANY (%s) ORDER BY 1", [list(kinds)]
+    )]  # fmt: skip
+
+
+# What a call gives, as whoever calls: "works" or the SQLSTATE, and all that an error says. What worked is taken back.
+OUTCOME = """
+    CREATE FUNCTION public.outcome(call text, OUT state text, OUT said text) LANGUAGE plpgsql AS $$
+    DECLARE detail text; hint text;
+    BEGIN
+        EXECUTE call;
+        RAISE EXCEPTION USING ERRCODE = 'WORKS';
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+        state := CASE SQLSTATE WHEN 'WORKS' THEN 'works' ELSE SQLSTATE END;
+        said := concat_ws(E'\\n', SQLERRM, detail, hint);
+    END $$"""
+
+
+class Cast:
+    """The roles of the module's database by the names above, a session of each, and what they own."""
+
+    def __init__(self, dsn):
+        self.dsn = dsn
+        self.admin = psycopg.connect(dsn, autocommit=True)
+        self.roles = {name: f"{name}_{os.getpid()}_tenants" for name in ROLES}
+        self.sessions = {"superuser": self.admin}
+        self.questions = {}
+        self.count = Counter()
+
+    def __getitem__(self, name):
+        return self.roles[name]
+
+    def session(self, actor):
+        if actor not in self.sessions:
+            name, _, other = actor.partition(" as ")
+            self.sessions[actor] = psycopg.connect(self.dsn, user=self[name], autocommit=True)
+            if other:
+                self.sessions[actor].execute(f"SET ROLE {self[other]}")
+        return self.sessions[actor]
+
+    def outcomes(self, actor, calls):
+        """(what was given, what was said) by call, all in one go."""
+        rows = self.session(actor).execute(
+            "SELECT call, o.state, o.said FROM unnest(%s::text[]) call, public.outcome(call) o", [list(calls)]
+        )
+        return {call: (state, said) for call, state, said in rows}
+
+    def names(self, owner):
+        return self.roles | {"o": owner, "r": self[owner], "q": self.questions[owner]}
+
+    def close(self):
+        for session in self.sessions.values():
+            session.close()
+        with psycopg.connect(self.dsn, autocommit=True) as admin:
+            for role in self.roles.values():
+                if admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+                    admin.execute(sql.SQL("DROP OWNED BY {0}; DROP ROLE {0}").format(sql.Identifier(role)))
+
+
+GRAPH = """{"nodes": [{"id": "held", "type": "code"}, {"id": "new", "type": "code"}, {"id": "l", "type": "loop"}], "edges": [],
+            "global_variables": {"v": "%(o)s's secret"}, "context": {"held": ["%(o)s's secret"]}}"""
+
+
+def furnish(cast, owner):
+    """One run that runs, one that failed, one with a node and a loop at work, one with a question that waits; a workflow, an event
+    type, a breaker. The names of the last three are everybody's."""
+    admin = cast.admin
+    admin.execute(f"SET SESSION AUTHORIZATION {cast[owner]}")
+    for state in ("", " failed", " worked", " asked"):
+        run = owner + state
+        admin.execute("SELECT layra.save_state(%s, %s, idempotency_key => 'first')", [run, GRAPH % {"o": owner}])
+        admin.execute("SELECT layra.checkpoint(%s, 'kept')", [run])
+        admin.execute("SELECT layra.append_event(%s, 'note', jsonb_build_object('x', %s::text))", [run, f"{owner}'s secret"])
+    # Keys that a fork keeps when its parent is gone.
+    admin.execute("SELECT layra.fork_run(%s, %s), layra.drop_run(%s)", [owner, f"{owner} fork", owner])
+    admin.execute("SELECT layra.fork_run(%s, %s)", [f"{owner} fork", owner])
+    admin.execute("SELECT layra.finish_run(%s, 'failed')", [f"{owner} failed"])
+    admin.execute("SELECT layra.begin_node(%s, 'held', 'w', '1 day'), layra.enter_loop(%s, 'l')", [f"{owner} worked"] * 2)
+    (cast.questions[owner],) = admin.execute("SELECT layra.pause_run(%s, 'held')", [f"{owner} asked"]).fetchone()
+    admin.execute("SELECT layra.define_workflow('own', %s)", [f'{{"secret": "{owner}\'s secret"}}'])
+    for breaker in ("breaker", f"breaker of {owner}"):
+        admin.execute("SELECT layra.define_breaker(%s), layra.breaker_failure(%s, to_jsonb(%s::text))", [breaker] * 2 + [f"{owner}'s secret"])
+    admin.execute("SELECT layra.define_event_type('typed', %s)", ["false" if owner in ("alice", "team") else "true"])
+    admin.execute("RESET SESSION AUTHORIZATION")
+
+
+@pytest.fixture(scope="module")
+def cast(dsn):
+    cast = Cast(dsn)
+    admin = cast.admin
+    admin.execute(OUTCOME)
+    for name, options in ROLES.items():
+        admin.execute(f"CREATE ROLE {cast[name]} {options.format(**cast.roles)}")
+    for name, given in LEVELS.items():
+        admin.execute("SELECT layra.grant_access(%s, %s)", [cast[name], given])
+    admin.execute(f"GRANT USAGE ON SCHEMA layra TO {cast['visitor']}")
+    admin.execute("CREATE FUNCTION public.handle(text, bigint, text, jsonb) RETURNS void LANGUAGE sql AS ''")
+    admin.execute("CREATE FUNCTION public.rule(text, jsonb) RETURNS SETOF text LANGUAGE sql AS 'SELECT '''' WHERE false'")
+    for owner in OWNERS:
+        furnish(cast, owner)
+    admin.execute(f"SET SESSION AUTHORIZATION {cast['boss']}")
+    admin.execute("SELECT layra.define_workflow('shared', '{}', shared => true), layra.define_event_type('shared', 'false', shared => true)")
+    admin.execute("SELECT layra.on_event('of the admin', 'public.handle(text, bigint, text, jsonb)')")
+    admin.execute("SELECT layra.add_validator('of the admin', 'rule', 'public.rule(text, jsonb)')")
+    admin.execute("RESET SESSION AUTHORIZATION")
+    admin.execute(f"DROP OWNED BY {cast['gone']}; DROP ROLE {cast['gone']}")
+    yield cast
+    cast.close()
+
+
+def compare(found, wanted, what):
+    wrong = [f"{what}, {key}: {found[key]}, not {wanted[key]}" for key in wanted if found[key] != wanted[key]]
+    assert not wrong, "\n".join(wrong)
+
+
+# --- functions ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_function_has_a_call(cast):
+    """One of which nobody has said what its arguments could be is not in the matrix."""
+    for function in functions(cast.admin):
+        assert function.call(**cast.names("alice")).startswith(f"layra.{function.name}(")
+    assert len(functions(cast.admin)) > 60
+
+
+@pytest.mark.parametrize("actor", ACTORS)
+def test_functions(cast, actor):
+    for owner in OWNERS:
+        calls = {f"SELECT * FROM {function.call(**cast.names(owner))}": function for function in functions(cast.admin)}
+        found = cast.outcomes(actor, calls)
+        wanted = {call: expected(actor, function, owner) for call, function in calls.items()}
+        compare({call: state for call, (state, _) in found.items()}, wanted, f"{actor} on what {owner} has")
+        # What is refused says nothing of what is in there.
+        for call, (state, said) in found.items():
+            assert state == "works" or f"{owner}'s secret" not in said, (call, said)
+            cast.count["refused"] += state != "works"
+        cast.count["calls"] += len(calls)
+
+
+@pytest.mark.parametrize("actor", ACTORS)
+def test_what_does_not_exist(cast, actor):
+    """A run of nobody's is P0002 for whoever may call at all."""
+    names = cast.names("alice") | {"o": "nobody"}
+    calls = {f"SELECT * FROM {function.call(**names)}": function for function in functions(cast.admin)
+             if "run_id" in function.arguments and function.name not in ("start_run", "save_state")}  # fmt: skip
+    wanted = {call: MISSING if may_call(actor, function) else DENIED for call, function in calls.items()}
+    compare({call: state for call, (state, _) in cast.outcomes(actor, calls).items()}, wanted, actor)
+
+
+@pytest.mark.parametrize("actor", ACTORS)
+def test_definitions_of_others(cast, actor):
+    """A run uses what its own owner has defined, else what is shared, whoever else has the name; to share needs an admin."""
+    writes = level(actor) in ("writer", "admin", "superuser")
+    shares = level(actor) in ("admin", "superuser")
+    # By the name of the role: who has another's privileges still defines and starts in his own name. Nobody has `superuser`.
+    own = {"dave as team": "team"}.get(actor, actor)
+    wanted = {
+        "SELECT layra.start_run('mine', 'shared')": "works",
+        "SELECT layra.start_run('mine', 'own')": "works" if own in OWNERS else MISSING,
+        "SELECT layra.start_run('mine', 'own', workflow_version => 2)": MISSING,
+        "SELECT layra.start_run('mine', 'no such workflow')": MISSING,
+        "SELECT layra.define_workflow('own', '{\"by\": \"me\"}')": "works",
+        "SELECT layra.define_workflow('mine', '{}', shared => true)": "works" if shares else DENIED,
+        # A shared name is one role's.
+        "SELECT layra.define_workflow('shared', '{\"by\": \"me\"}', shared => true)":
+            DENIED if not shares else "works" if actor == "boss" else TAKEN,
+        "SELECT layra.define_event_type('mine', 'true', shared => true)": "works" if shares else DENIED,
+        "SELECT layra.define_event_type('shared', 'true', shared => true)":
+            DENIED if not shares else "works" if actor == "boss" else TAKEN,
+        # Of three breakers of this name one's own is meant.
+        "SELECT layra.breaker_try('breaker')": "works" if own in OWNERS or actor in ("carol", "superuser") else MISSING,
+    }  # fmt: skip
+    for owner in OWNERS:
+        on_run = "works" if has_privileges_of(actor, owner) else DENIED
+        wanted[f"SELECT layra.append_event('{owner}', 'typed')"] = BROKEN if on_run == "works" and owner in ("alice", "team") else on_run
+        wanted[f"SELECT layra.append_event('{owner}', 'shared')"] = BROKEN if on_run == "works" else on_run
+    if not writes:
+        wanted = dict.fromkeys(wanted, DENIED)
+    compare({call: state for call, (state, _) in cast.outcomes(actor, wanted).items()}, wanted, actor)
+
+
+@pytest.mark.parametrize("actor", ACTORS)
+def test_owners_are_those_whom_one_can_become(cast, actor):
+    """set_owner of what one has: to every role that one can SET ROLE to, and to nobody else."""
+    members = {"carol": {"carol", "team"}, "dave": {"dave", "team"}, "dave as team": {"team"}, "superuser": {*ROLES} - {"gone"}}
+    calls = {}
+    for new in ("alice", "bob", "carol", "dave", "team", "boss", "stranger"):
+        run = {"carol": "team", "dave": "team", "dave as team": "team", "superuser": "gone"}.get(actor, actor)
+        run = run if run in OWNERS else "bob"
+        if not may_call(actor, Function("set_owner", True, [], [])) or not has_privileges_of(actor, run):
+            wanted = DENIED
+        else:
+            wanted = "works" if new in members.get(actor, {actor}) else DENIED
+        calls[f"SELECT layra.set_owner('{run}', '{cast[new]}')"] = wanted
+    calls["SELECT layra.set_owner('bob', 'no such role')"] = "42704" if may_call(actor, Function("set_owner", True, [], [])) else DENIED
+    compare({call: state for call, (state, _) in cast.outcomes(actor, calls).items()}, calls, actor)
+
+
+# --- tables and views --------------------------------------------------------------------------------------------------
+
+# Whose a row is.
+WHOSE = {
+    "run_id": "(SELECT r.owner FROM layra.run r WHERE r.run_id = t.run_id)", "owner": "t.owner", "created_by": "t.created_by", "role": "t.role",
+}  # fmt: skip
+
+
+def columns(connection, relation):
+    return [name for (name,) in connection.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = ('layra.' || %s)::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+        [relation],
+    )]  # fmt: skip
+
+
+def rows_by_owner(cast, actor, relation):
+    """How many rows an actor sees, by the short name of whose they are; shared rows count as nobody's."""
+    names = columns(cast.admin, relation)
+    whose = next(expression for column, expression in WHOSE.items() if column in names)
+    if "shared" in names:
+        whose = f"CASE WHEN t.shared THEN 'shared' ELSE {whose} END"
+    short = {role: name for name, role in cast.roles.items()}
+    rows = cast.session(actor).execute(f"SELECT {whose}, count(*) FROM layra.{relation} t GROUP BY 1").fetchall()
+    return {short.get(owner, owner): count for owner, count in rows}
+
+
+def test_every_relation_says_whose_its_rows_are(cast):
+    """And has some, of everybody who can have any: else the matrix would show nothing."""
+    for relation in relations(cast.admin):
+        assert {*columns(cast.admin, relation)} & {*WHOSE}, relation
+        there = rows_by_owner(cast, "superuser", relation)
+        owners = {"access": {*LEVELS}, "handler": {"boss"}, "validator": {"boss"}}.get(relation, {*OWNERS})
+        assert {*there} >= owners, relation
+
+
+@pytest.mark.parametrize("actor", ACTORS)
+def test_rows(cast, actor):
+    """Every row that one may read, and no other."""
+    for relation in relations(cast.admin):
+        if level(actor) is None:
+            assert cast.outcomes(actor, [call := f"SELECT FROM layra.{relation}"])[call][0] == DENIED, relation
+            continue
+        there = rows_by_owner(cast, "superuser", relation)
+        wanted = {owner: count for owner, count in there.items() if owner == "shared" or may_read(actor, owner)}
+        assert rows_by_owner(cast, actor, relation) == wanted, f"{actor}, {relation}"
+        cast.count["rows"] += len(there)
+
+
+WRITES = ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
+
+
+@pytest.mark.parametrize("actor", ACTORS)
+def test_privileges(cast, actor):
+    """As the catalogue has them: SELECT with a level, EXECUTE by level, nothing else, on no column either."""
+    user = cast.session(actor).execute("SELECT current_user").fetchone()[0]
+    superuser, has_level = actor == "superuser", level(actor) is not None
+    every = cast.admin.execute("SELECT rolname FROM pg_roles").fetchall()
+    assert (user,) in every
+
+    def held(query, *arguments):
+        return {row[:-1]: row[-1] for row in cast.admin.execute(query, arguments)}
+
+    usage = has_level or actor in ("visitor", "reader", "scribe")
+    assert held("SELECT 'schema', p, has_schema_privilege(%s, 'layra', p) FROM unnest('{USAGE,CREATE}'::text[]) p", user) == {
+        ("schema", "USAGE"): usage, ("schema", "CREATE"): superuser,
+    }  # fmt: skip
+    tables = relations(cast.admin)
+    found = held(
+        "SELECT t, p, has_table_privilege(%s, 'layra.' || t, p) FROM unnest(%s::text[]) t, unnest(%s::text[]) p",
+        user, tables, ["SELECT", *WRITES],
+    )  # fmt: skip
+    by_role = {"reader": {"SELECT"}, "scribe": {"SELECT", "INSERT", "UPDATE", "DELETE"}}.get(actor, {"SELECT"} if has_level else set())
+    assert found == {(table, p): superuser or p in by_role for table in tables for p in ("SELECT", *WRITES)}
+    found = held(
+        "SELECT t, p, has_any_column_privilege(%s, 'layra.' || t, p) FROM unnest(%s::text[]) t, unnest('{INSERT,UPDATE,REFERENCES}'::text[]) p",
+        user, tables,
+    )  # fmt: skip
+    assert found == {(table, p): superuser or p in by_role for table in tables for p in ("INSERT", "UPDATE", "REFERENCES")}
+    assert cast.admin.execute(
+        "SELECT count(*) FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE relnamespace = 'layra'::regnamespace AND attacl IS NOT NULL"
+    ).fetchone() == (0,)
+    found = held(
+        "SELECT proname::text, has_function_privilege(%s, oid, 'EXECUTE') FROM pg_proc WHERE pronamespace = 'layra'::regnamespace", user
+    )
+    assert found == {(function.name,): may_call(actor, function) for function in functions(cast.admin)}
+
+
+@pytest.mark.parametrize("actor", [actor for actor in ACTORS if actor != "superuser"])
+def test_nobody_writes_to_a_table(cast, actor):
+    """By statement. Roles that may write to every table of a database (pg_write_all_data) meet row security: no row is theirs."""
+    calls = {}
+    for relation in relations(cast.admin):
+        first = columns(cast.admin, relation)[0]
+        is_table = relation in relations(cast.admin, "r")
+        # A view with aggregates or joins is not to be written to at all; that it is refused is enough.
+        for statement, by_scribe in {
+            f"INSERT INTO layra.{relation} DEFAULT VALUES": "refused",
+            f"INSERT INTO layra.{relation} SELECT * FROM layra.{relation}": "works",
+            f"UPDATE layra.{relation} SET {first} = {first}": "works",
+            f"UPDATE layra.{relation} SET {first} = NULL": "works",
+            f"DELETE FROM layra.{relation}": "works",
+            f"MERGE INTO layra.{relation} t USING (VALUES (1)) s ON false WHEN NOT MATCHED THEN INSERT DEFAULT VALUES": "refused",
+            f"SELECT FROM layra.{relation} FOR UPDATE": "works",
+            f"SELECT FROM layra.{relation} FOR KEY SHARE": "works",
+            f"TRUNCATE layra.{relation}": "refused",
+            f"COPY layra.{relation} FROM PROGRAM 'true'": "refused",
+            f"LOCK TABLE layra.{relation} IN SHARE MODE": "works",
+            f"ALTER TABLE layra.{relation} OWNER TO CURRENT_USER": "refused",
+            f"DROP {'TABLE' if is_table else 'VIEW'} layra.{relation} CASCADE": "refused",
+            f"CREATE TRIGGER t BEFORE INSERT ON layra.{relation} FOR EACH STATEMENT EXECUTE FUNCTION suppress_redundant_updates_trigger()":
+                "refused",
+            f"CREATE RULE r AS ON INSERT TO layra.{relation} DO INSTEAD NOTHING": "refused",
+        }.items():  # fmt: skip
+            calls[statement] = by_scribe if actor == "scribe" and is_table else "refused"
+    before = stored(cast)
+    found = cast.outcomes(actor, calls)
+    for call, wanted in calls.items():
+        state, said = found[call]
+        if wanted == "refused":
+            # Which of several good reasons comes first is PostgreSQL's business: a view cannot be locked, say.
+            assert state in (DENIED, "55000", "42809", "0A000", "23502"), (actor, call, state, said)
+            assert state == DENIED or call.split()[0] not in ("UPDATE", "DELETE") or "layra." + relation_of(call) not in tables_of(cast), call
+        else:
+            assert state in ("works", DENIED), (actor, call, state, said)
+    assert stored(cast) == before
+    if actor == "scribe":
+        # What works touches nothing: counted, and not taken back.
+        for table in relations(cast.admin, "r"):
+            first = columns(cast.admin, table)[0]
+            for statement in (f"UPDATE layra.{table} SET {first} = {first} WHERE false", f"DELETE FROM layra.{table}", f"UPDATE layra.{table} SET {first} = NULL"):
+                assert cast.session(actor).execute(statement).rowcount == 0
+        assert stored(cast) == before
+    cast.count["writes"] += len(calls)
+
+
+def relation_of(statement):
+    return next(word for word in statement.split() if word.startswith("layra.")).removeprefix("layra.")
+
+
+def tables_of(cast):
+    return {f"layra.{table}" for table in relations(cast.admin, "r")}
+
+
+def stored(cast):
+    return {table: cast.admin.execute(f"SELECT count(*), sum(hashtextextended(t::text, 0)) FROM layra.{table} t").fetchone()
+            for table in relations(cast.admin, "r")}  # fmt: skip
+
+
+def test_nothing_is_left_of_all_that(cast, figures):
+    """Everything was taken back, so what was compared was always the same."""
+    assert cast.admin.execute("SELECT * FROM layra.verify()").fetchall() == []
+    assert cast.admin.execute("SELECT count(*) FROM layra.run WHERE run_id IN ('mine', 'nobody', 'a fork')").fetchone() == (0,)
+    count = cast.count
+    figures(f"{count['calls']} calls, {count['refused']} refused; {count['rows']} owners' rows in tables and views; {count['writes']} writes")
