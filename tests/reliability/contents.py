@@ -327,7 +327,7 @@ def access(connection, relations):
     """What each role that is there may call, what it sees, and what becomes of a call on each run."""
     seen = ", ".join(f"({HASH.format(f'TABLE layra.{name}')})" for name in relations)
     runs = [run_id for (run_id,) in connection.execute("SELECT run_id FROM layra.run ORDER BY run_id")]
-    roles = connection.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [list(ROLES)]).fetchall()
+    roles = connection.execute("SELECT rolname FROM pg_roles WHERE NOT starts_with(rolname, 'pg_')").fetchall()
     found = {}
     for (role,) in roles:
         with acting_as(connection, role):

@@ -6,6 +6,7 @@ happens on servers of its own, with roles of its own.
 
 import re
 import subprocess
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ CONF = """
 wal_level = logical
 archive_mode = on
 archive_command = 'mkdir -p ../archive && cp %p ../archive/%f'
+max_wal_size = 64MB
 autovacuum = off
 """
 
@@ -33,6 +35,11 @@ def connect(server, database="original"):
 def execute(server, statement, database="postgres"):
     with connect(server, database) as connection:
         return connection.execute(statement)
+
+
+def create_database(server, name, template="template0"):
+    # Not by way of the log, which is archived and replicated here.
+    execute(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
 
 
 def wait_until(connection, condition, *arguments):
@@ -47,7 +54,7 @@ def wait_until(connection, condition, *arguments):
 def primary(private_server):
     """A server with the database `original`."""
     server = private_server(conf=CONF)
-    execute(server, "CREATE DATABASE original")
+    create_database(server, "original")
     with connect(server) as connection:
         contents.fill(connection)
     return server
@@ -108,171 +115,6 @@ def same_and_works(server, database, original):
         write(connection)
 
 
-# --- pg_dump -----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def dumps(primary, original):
-    """Where the dumps of the database are: plain, custom, directory."""
-    primary.run("pg_dump", "--file=plain", "original")
-    primary.run("pg_dump", "--format=custom", "--file=custom", "original")
-    primary.run("pg_dump", "--format=directory", "--jobs=2", "--file=directory", "original")
-    return primary.directory
-
-
-def lines(dump):
-    """The lines of a dump in no order, without those that differ from one dump to the next, or say how it was made."""
-    return sorted(line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict", "SET row_security")))
-
-
-PSQL = ("psql", "--quiet", "--no-psqlrc", "--output=/dev/null", "--set=ON_ERROR_STOP=1")
-WAYS = {
-    "plain": (*PSQL, "--file=plain", "--dbname"),
-    "plain, one transaction": (*PSQL, "--single-transaction", "--file=plain", "--dbname"),
-    "custom": ("pg_restore", "--exit-on-error", "custom", "--dbname"),
-    "custom, one transaction": ("pg_restore", "--single-transaction", "custom", "--dbname"),
-    "directory, jobs": ("pg_restore", "--exit-on-error", "--jobs=2", "directory", "--dbname"),
-    "no owners, no privileges": ("pg_restore", "--exit-on-error", "--no-owner", "--no-acl", "custom", "--dbname"),
-}
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_restore_into_a_new_database(primary, original, dumps, way):
-    execute(primary, "CREATE DATABASE copy TEMPLATE template0")
-    primary.run(*WAYS[way], "copy")
-    if way == "no owners, no privileges":
-        execute(primary, "SELECT layra.renew_grants(); GRANT SELECT, INSERT ON public.outbox TO PUBLIC", "copy")
-    same(primary, "copy", original)
-    # The copy of a copy is that of the original: also what is behind the objects, as their initial privileges, is the same.
-    assert lines(primary.run("pg_dump", "copy").stdout) == lines((dumps / "plain").read_text())
-    with connect(primary, "copy") as connection:
-        write(connection)
-
-
-@pytest.mark.parametrize("one_transaction", [True, False])
-def test_restore_over_a_database_that_went_on(primary, original, dumps, one_transaction):
-    execute(primary, "CREATE DATABASE copy TEMPLATE original")
-    with connect(primary, "copy") as connection:
-        write(connection)
-        assert differences(original, fingerprint(connection)) != {}
-    options = ["--single-transaction"] if one_transaction else []
-    primary.run("pg_restore", "--exit-on-error", "--clean", "--if-exists", *options, "--dbname=copy", "custom")
-    same_and_works(primary, "copy", original)
-
-
-def test_restore_of_the_rows_alone(primary, original):
-    execute(primary, "CREATE DATABASE copy TEMPLATE template0")
-    execute(primary, f"CREATE EXTENSION layra_state; {contents.FUNCTIONS}", "copy")
-    primary.run("pg_dump", "--data-only", "--schema=layra", "--file=rows", "original")
-    primary.run(*PSQL, "--single-transaction", "--file=rows", "--dbname=copy")
-    execute(primary, "SELECT layra.renew_grants()", "copy")
-    same_and_works(primary, "copy", original)
-
-
-def test_restore_of_the_extension_alone(primary, original):
-    """Without what else is in the database."""
-    execute(primary, "CREATE DATABASE copy TEMPLATE template0")
-    primary.run("pg_dump", "--schema=layra", "--extension=layra_state", "--format=custom", "--file=extension", "original")
-    primary.run("pg_restore", "--exit-on-error", "--dbname=copy", "extension")
-    # The functions that handlers and validators call are not part of the extension.
-    execute(primary, contents.FUNCTIONS, "copy")
-    same_and_works(primary, "copy", original)
-
-
-def test_roles_that_may_dump(primary, original, dumps, role_that_reads_all):
-    whole = lines((dumps / "plain").read_text())
-    for role in ("backup", role_that_reads_all):
-        assert lines(primary.run("pg_dump", f"--username={role}", "original").stdout) == whole
-    # For others row security decides, which pg_dump only does where it is told to.
-    for role in ("audit", "alice"):
-        refused = primary.run("pg_dump", f"--username={role}", "original", check=False)
-        assert refused.returncode != 0 and "row-level security" in refused.stderr
-    assert lines(primary.run("pg_dump", "--username=audit", "--enable-row-security", "original").stdout) == whole
-
-
-@pytest.fixture
-def role_that_reads_all(primary):
-    execute(primary, "CREATE ROLE reads_all LOGIN BYPASSRLS IN ROLE pg_read_all_data")
-    return "reads_all"
-
-
-def test_dump_of_the_whole_server(primary, original, clean_elsewhere):
-    primary.run("pg_dumpall", "--file=server")
-    restored = clean_elsewhere.run("psql", "--quiet", "--no-psqlrc", "--output=/dev/null", f"--file={primary.directory / 'server'}")
-    errors = [line for line in restored.stderr.splitlines() if "ERROR" in line]
-    assert [line for line in errors if 'role "postgres" already exists' not in line] == []
-    same_and_works(clean_elsewhere, "original", original)
-
-
-def test_restore_where_the_roles_are_missing(primary, original, dumps, clean_elsewhere):
-    """No role of the runs or of layra.access is there: the rows are, nobody sees them, and the roles can come later."""
-    execute(clean_elsewhere, "CREATE DATABASE copy TEMPLATE template0")
-    restored = clean_elsewhere.run("pg_restore", "--dbname=copy", dumps / "custom", check=False)
-    errors = re.findall(r"error: (?!could not execute query: )(.*)|ERROR: *(.*)", restored.stderr)
-    assert errors and all(re.fullmatch(r'role "\w+" does not exist', "".join(error)) for error in errors), restored.stderr
-    with connect(clean_elsewhere, "copy") as connection:
-        found = fingerprint(connection)
-        own = {"results of owns", "results of reads_every_run"} | {name for name in original if name.split()[0] in contents.ROLES}
-        assert differences(original, found).keys() - own == {"grants"}
-        # A new role is let in, and finds nothing that was not its own.
-        connection.execute("CREATE ROLE eve LOGIN; SELECT layra.grant_access('eve', 'writer')")
-        with acting_as(connection, "eve"):
-            assert connection.execute("SELECT count(*) FROM layra.run").fetchone() == (0,)
-            assert connection.execute("SELECT layra.start_run('of eve')").fetchone() == (1,)
-            assert connection.execute("SELECT run_id FROM layra.runs").fetchall() == [("of eve",)]
-            with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                connection.execute("SELECT layra.get_state('versions')")
-        connection.execute("SELECT layra.drop_run('of eve'), layra.revoke_access('eve')")
-        # Once the roles are there everything is as it was.
-        contents.create_roles(connection)
-        connection.execute("SELECT layra.renew_grants()")
-    same_and_works(clean_elsewhere, "copy", original)
-
-
-def test_dumps_while_runs_are_written(primary, soak, figures):
-    """What a dump has of each run is a beginning of its log, whole and provable."""
-    dumped = written = 0
-    for number in range(soak(1, 30)):
-        with tidy(primary):
-            execute(primary, "CREATE DATABASE live TEMPLATE original")
-            execute(primary, "CREATE DATABASE copy TEMPLATE template0")
-            directory = f"live {number}"
-            with ThreadPoolExecutor() as pool:
-                dump = pool.submit(primary.run, "pg_dump", "--format=directory", "--jobs=2", f"--file={directory}", "live")
-                counts = [pool.submit(keep_writing, primary, f"writer {n}", dump.done) for n in range(3)]
-                dump.result()
-                written += sum(count.result() for count in counts)
-            primary.run("pg_restore", "--exit-on-error", "--jobs=2", "--dbname=copy", directory)
-            with connect(primary, "live") as live, connect(primary, "copy") as copy:
-                assert copy.execute("SELECT * FROM layra.verify()").fetchall() == []
-                heads = copy.execute("SELECT run_id, version, layra.digest(run_id) FROM layra.runs").fetchall()
-                for run_id, version, digest in heads:
-                    there = live.execute(
-                        "SELECT encode(hash, 'hex') FROM layra.event WHERE (run_id, version) = (%s, %s)", [run_id, version]
-                    ).fetchone()
-                    # Unless it was dropped since.
-                    assert there in ((digest,), None)
-                    assert there or run_id.startswith("writer")
-                dumped += sum(version for run_id, version, _ in heads if run_id.startswith("writer"))
-    assert written
-    figures(f"{written} calls while pg_dump ran; {dumped} of their versions were in the dumps, all provable")
-
-
-def keep_writing(server, name, done):
-    """Starts runs, forks them, changes the forks and drops their parents; returns the number of calls."""
-    calls = 0
-    with connect(server, "live") as connection:
-        while not done():
-            run_id = f"{name} {calls}"
-            connection.execute("SELECT layra.start_run(%s, variables => '{\"n\": 0}')", [run_id])
-            connection.execute("SELECT layra.fork_run(%s, %s)", [run_id, f"{run_id} fork"])
-            for n in range(10):
-                connection.execute("SELECT layra.set_variable(%s, 'n', %s)", [f"{run_id} fork", str(n)])
-            connection.execute("SELECT layra.drop_run(%s)", [run_id])
-            calls += 13
-    return calls
-
-
 # --- physical backups ------------------------------------------------------------------------------------------------
 
 
@@ -294,11 +136,9 @@ def moments(primary, original):
     """A base backup and an archive, and moments between writes to go back to: {name: (recovery target, fingerprint)}."""
     found = {}
     with tidy(primary):
-        execute(primary, "CREATE DATABASE live TEMPLATE original")
-        with ThreadPoolExecutor() as pool:
-            backup = pool.submit(primary.run, "pg_basebackup", "--pgdata=base", "--checkpoint=fast", "--wal-method=none")
-            assert keep_writing(primary, "writer", backup.done) > 0
-            backup.result()
+        create_database(primary, "live", "original")
+        with writers(primary):
+            primary.run("pg_basebackup", "--pgdata=base", "--checkpoint=fast", "--wal-method=none")
         with connect(primary, "live") as connection, connect(primary, "live") as other:
             # A transaction that is open at all of these moments and commits later.
             other.execute("BEGIN; SELECT layra.append_event('given', 'uncommitted')")
@@ -317,6 +157,8 @@ def moments(primary, original):
             other.execute("COMMIT")
             (segment,) = connection.execute("SELECT pg_walfile_name(pg_switch_wal())").fetchone()
             wait_until(connection, "last_archived_wal >= %s FROM pg_stat_archiver", segment)
+    execute(primary, "ALTER SYSTEM SET archive_command = 'true'")
+    execute(primary, "SELECT pg_reload_conf()")
     return found
 
 
@@ -371,7 +213,7 @@ def test_standby_reads_and_refuses_to_write(primary, original, standby, figures)
 
 
 def test_standby_follows_and_takes_over(primary, standby):
-    execute(primary, "CREATE DATABASE live TEMPLATE original")
+    create_database(primary, "live", "original")
     with connect(primary, "live") as connection:
         write(connection)
         expected = fingerprint(connection)
@@ -382,14 +224,187 @@ def test_standby_follows_and_takes_over(primary, standby):
         write(connection)
 
 
+# --- pg_dump -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def dumps(primary, original):
+    """Where the dumps of the database are: plain, custom, directory."""
+    primary.run("pg_dump", "--file=plain", "original")
+    primary.run("pg_dump", "--format=custom", "--file=custom", "original")
+    primary.run("pg_dump", "--format=directory", "--jobs=2", "--file=directory", "original")
+    return primary.directory
+
+
+def lines(dump):
+    """The lines of a dump in no order, without those that differ from one dump to the next, or say how it was made."""
+    return sorted(line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict", "SET row_security")))
+
+
+PSQL = ("psql", "--quiet", "--no-psqlrc", "--output=/dev/null", "--set=ON_ERROR_STOP=1")
+WAYS = {
+    "plain": (*PSQL, "--file=plain", "--dbname"),
+    "plain, one transaction": (*PSQL, "--single-transaction", "--file=plain", "--dbname"),
+    "custom": ("pg_restore", "--exit-on-error", "custom", "--dbname"),
+    "custom, one transaction": ("pg_restore", "--single-transaction", "custom", "--dbname"),
+    "directory, jobs": ("pg_restore", "--exit-on-error", "--jobs=2", "directory", "--dbname"),
+    "no owners, no privileges": ("pg_restore", "--exit-on-error", "--no-owner", "--no-acl", "custom", "--dbname"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_restore_into_a_new_database(primary, original, dumps, way):
+    create_database(primary, "copy")
+    primary.run(*WAYS[way], "copy")
+    if way == "no owners, no privileges":
+        execute(primary, "SELECT layra.renew_grants(); GRANT SELECT, INSERT ON public.outbox TO PUBLIC", "copy")
+    same(primary, "copy", original)
+    # The copy of a copy is that of the original: also what is behind the objects, as their initial privileges, is the same.
+    assert lines(primary.run("pg_dump", "copy").stdout) == lines((dumps / "plain").read_text())
+    with connect(primary, "copy") as connection:
+        write(connection)
+
+
+@pytest.mark.parametrize("one_transaction", [True, False])
+def test_restore_over_a_database_that_went_on(primary, original, dumps, one_transaction):
+    create_database(primary, "copy", "original")
+    with connect(primary, "copy") as connection:
+        write(connection)
+        assert differences(original, fingerprint(connection)) != {}
+    options = ["--single-transaction"] if one_transaction else []
+    primary.run("pg_restore", "--exit-on-error", "--clean", "--if-exists", *options, "--dbname=copy", "custom")
+    same_and_works(primary, "copy", original)
+
+
+def test_restore_of_the_rows_alone(primary, original):
+    create_database(primary, "copy")
+    execute(primary, f"CREATE EXTENSION layra_state; {contents.FUNCTIONS}", "copy")
+    primary.run("pg_dump", "--data-only", "--schema=layra", "--file=rows", "original")
+    primary.run(*PSQL, "--single-transaction", "--file=rows", "--dbname=copy")
+    execute(primary, "SELECT layra.renew_grants()", "copy")
+    same_and_works(primary, "copy", original)
+
+
+def test_restore_of_the_extension_alone(primary, original):
+    """Without what else is in the database."""
+    create_database(primary, "copy")
+    primary.run("pg_dump", "--schema=layra", "--extension=layra_state", "--format=custom", "--file=extension", "original")
+    primary.run("pg_restore", "--exit-on-error", "--dbname=copy", "extension")
+    # The functions that handlers and validators call are not part of the extension.
+    execute(primary, contents.FUNCTIONS, "copy")
+    same_and_works(primary, "copy", original)
+
+
+def test_roles_that_may_dump(primary, original, dumps, role_that_reads_all):
+    whole = lines((dumps / "plain").read_text())
+    for role in ("backup", role_that_reads_all):
+        assert lines(primary.run("pg_dump", f"--username={role}", "original").stdout) == whole
+    # For others row security decides, which pg_dump only does where it is told to.
+    for role in ("audit", "alice"):
+        refused = primary.run("pg_dump", f"--username={role}", "original", check=False)
+        assert refused.returncode != 0 and "row-level security" in refused.stderr
+    assert lines(primary.run("pg_dump", "--username=audit", "--enable-row-security", "original").stdout) == whole
+
+
+@pytest.fixture
+def role_that_reads_all(primary):
+    execute(primary, "CREATE ROLE reads_all LOGIN BYPASSRLS IN ROLE pg_read_all_data")
+    return "reads_all"
+
+
+def test_dump_of_the_whole_server(primary, original, clean_elsewhere):
+    primary.run("pg_dumpall", "--file=server")
+    restored = clean_elsewhere.run("psql", "--quiet", "--no-psqlrc", "--output=/dev/null", f"--file={primary.directory / 'server'}")
+    errors = [line for line in restored.stderr.splitlines() if "ERROR" in line]
+    assert [line for line in errors if 'role "postgres" already exists' not in line] == []
+    same_and_works(clean_elsewhere, "original", original)
+
+
+def test_restore_where_the_roles_are_missing(primary, original, dumps, clean_elsewhere):
+    """No role of the runs or of layra.access is there: the rows are, nobody sees them, and the roles can come later."""
+    create_database(clean_elsewhere, "copy")
+    restored = clean_elsewhere.run("pg_restore", "--dbname=copy", dumps / "custom", check=False)
+    errors = re.findall(r"error: (?!could not execute query: )(.*)|ERROR: *(.*)", restored.stderr)
+    assert errors and all(re.fullmatch(r'role "\w+" does not exist', "".join(error)) for error in errors), restored.stderr
+    with connect(clean_elsewhere, "copy") as connection:
+        found = fingerprint(connection)
+        own = {"results of owns", "results of reads_every_run"} | {name for name in original if name.split()[0] in contents.ROLES}
+        assert differences(original, found).keys() - own == {"grants"}
+        # A new role is let in, and finds nothing that was not its own.
+        connection.execute("CREATE ROLE eve LOGIN; SELECT layra.grant_access('eve', 'writer')")
+        with acting_as(connection, "eve"):
+            assert connection.execute("SELECT count(*) FROM layra.run").fetchone() == (0,)
+            assert connection.execute("SELECT layra.start_run('of eve')").fetchone() == (1,)
+            assert connection.execute("SELECT run_id FROM layra.runs").fetchall() == [("of eve",)]
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute("SELECT layra.get_state('versions')")
+        connection.execute("SELECT layra.drop_run('of eve'), layra.revoke_access('eve'); DROP ROLE eve")
+        # Once the roles are there everything is as it was.
+        contents.create_roles(connection)
+        connection.execute("SELECT layra.renew_grants()")
+    same_and_works(clean_elsewhere, "copy", original)
+
+
+def test_dumps_while_runs_are_written(primary, soak, figures):
+    """What a dump has of each run is a beginning of its log, whole and provable."""
+    dumped = written = 0
+    for number in range(soak(1, 30)):
+        with tidy(primary):
+            create_database(primary, "live", "original")
+            create_database(primary, "copy")
+            with writers(primary) as calls:
+                primary.run("pg_dump", "--format=directory", "--jobs=2", f"--file=live {number}", "live")
+            written += sum(call.result() for call in calls)
+            primary.run("pg_restore", "--exit-on-error", "--jobs=2", "--dbname=copy", f"live {number}")
+            with connect(primary, "live") as live, connect(primary, "copy") as copy:
+                assert copy.execute("SELECT * FROM layra.verify()").fetchall() == []
+                for run_id, version, digest in copy.execute("SELECT run_id, version, layra.digest(run_id) FROM layra.runs"):
+                    there = live.execute(
+                        "SELECT encode(hash, 'hex') FROM layra.event WHERE (run_id, version) = (%s, %s)", [run_id, version]
+                    ).fetchone()
+                    # Unless it was dropped since.
+                    assert there == (digest,) or there is None and run_id.startswith("parent")
+                    dumped += version if run_id.startswith(("parent", "fork")) else 0
+    assert 0 < dumped < written
+    figures(f"{written} calls before and while pg_dump ran; {dumped} versions of theirs were dumped, all provable")
+
+
+@contextmanager
+def writers(server):
+    """Three clients that write to the database `live` throughout the block; their numbers of calls, as futures."""
+    done = threading.Event()
+    with ThreadPoolExecutor() as pool, connect(server, "live") as connection:
+        calls = [pool.submit(keep_writing, server, n, done) for n in range(3)]
+        try:
+            wait_until(connection, "count(*) > 10 FROM layra.run WHERE run_id LIKE 'fork%%'")
+            yield calls
+        finally:
+            done.set()
+
+
+def keep_writing(server, writer, done):
+    """Starts runs, forks them, changes the forks and drops their parents; returns the number of calls."""
+    calls = 0
+    with connect(server, "live") as connection:
+        while not done.is_set():
+            parent, fork = f"parent {writer} {calls}", f"fork {writer} {calls}"
+            connection.execute("SELECT layra.start_run(%s, variables => '{\"n\": 0}')", [parent])
+            connection.execute("SELECT layra.fork_run(%s, %s)", [parent, fork])
+            for n in range(10):
+                connection.execute("SELECT layra.set_variable(%s, 'n', %s)", [fork, str(n)])
+            connection.execute("SELECT layra.drop_run(%s)", [parent])
+            calls += 13
+    return calls
+
+
 # --- logical replication -----------------------------------------------------------------------------------------------
 
 
 def test_logical_replication(primary, original, clean_elsewhere):
     """The rows that are there and all changes to them, into a database that has the extension."""
-    execute(primary, "CREATE DATABASE live TEMPLATE original")
+    create_database(primary, "live", "original")
     execute(primary, "CREATE PUBLICATION runs FOR TABLES IN SCHEMA layra", "live")
-    execute(clean_elsewhere, "CREATE DATABASE subscriber")
+    create_database(clean_elsewhere, "subscriber")
     with connect(primary, "live") as live, connect(clean_elsewhere, "subscriber") as subscriber:
         contents.create_roles(subscriber)
         subscriber.execute(f"CREATE EXTENSION layra_state; {contents.FUNCTIONS}")
