@@ -514,14 +514,14 @@ COMMENT ON FUNCTION layra.grant_access(name, text) IS
 $$Gives a role a level of access to the extension. Only the extension's owner and superusers may call it.
 role name: the role; who has its privileges has the level too. level text: writer (starts runs, reads and writes its own), auditor (reads every run, writes none) or admin (as writer, and defines what all runs use: shared workflows and event types, handlers, validators). A role can have several.
 Result: none. The grants are kept in layra.access, and renewed by every update of the extension.
-Errors: 22023 unknown level, 42704 no such role, 42501 not the extension's owner.
+Errors: 22023 unknown level, 42704 no such role, 42501 not the extension's owner, 25001 above READ COMMITTED.
 Example: SELECT layra.grant_access('app', 'writer');$$;
 
 COMMENT ON FUNCTION layra.revoke_access(name, text) IS
 $$Takes a level of access from a role; its runs stay, with their owner. Only the extension's owner and superusers may call it.
 role name: the role. level text, default NULL: writer, auditor or admin; NULL: all of them.
 Result: none; a level that the role does not have is no error.
-Errors: 22023 unknown level, 42704 no such role, 42501 not the extension's owner.
+Errors: 22023 unknown level, 42704 no such role, 42501 not the extension's owner, 25001 above READ COMMITTED.
 Example: SELECT layra.revoke_access('app');$$;
 
 COMMENT ON FUNCTION layra.renew_grants() IS
@@ -533,7 +533,7 @@ Example: SELECT layra.renew_grants();$$;
 COMMENT ON FUNCTION layra.check_access(name, text) IS
 $$Internal: checks the arguments of grant_access and revoke_access, and lets one of them run at a time.
 role name: must exist. level text: writer, auditor or admin.
-Errors: 22023 unknown level, 42704 no such role.
+Errors: 22023 unknown level, 42704 no such role, 25001 above READ COMMITTED.
 Example: SELECT layra.check_access('app', 'writer');$$;
 
 COMMENT ON FUNCTION layra.owns(text) IS
@@ -863,3 +863,25 @@ COMMENT ON COLUMN layra.breakers.last_error IS 'What was reported with the last 
 REVOKE ALL ON SCHEMA layra FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA layra FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA layra FROM PUBLIC;
+
+-- Nor for those to whom the default privileges of whoever installs this gave something: grant_access gives.
+DO $$
+DECLARE
+    stranger text;
+BEGIN
+    FOR stranger IN
+        SELECT DISTINCT a.grantee::pg_catalog.regrole::text FROM (
+            SELECT n.nspacl, n.nspowner FROM pg_catalog.pg_namespace n WHERE n.oid OPERATOR(pg_catalog.=) 'layra'::pg_catalog.regnamespace
+            UNION ALL
+            SELECT c.relacl, c.relowner FROM pg_catalog.pg_class c WHERE c.relnamespace OPERATOR(pg_catalog.=) 'layra'::pg_catalog.regnamespace
+            UNION ALL
+            SELECT p.proacl, p.proowner FROM pg_catalog.pg_proc p WHERE p.pronamespace OPERATOR(pg_catalog.=) 'layra'::pg_catalog.regnamespace
+        ) o(acl, owner) CROSS JOIN LATERAL pg_catalog.aclexplode(o.acl) a
+        WHERE a.grantee OPERATOR(pg_catalog.<>) 0 AND a.grantee OPERATOR(pg_catalog.<>) o.owner
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA layra FROM %s', stranger);
+        EXECUTE pg_catalog.format('REVOKE ALL ON ALL TABLES IN SCHEMA layra FROM %s', stranger);
+        EXECUTE pg_catalog.format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA layra FROM %s', stranger);
+    END LOOP;
+END
+$$;

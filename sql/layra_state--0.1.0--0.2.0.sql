@@ -834,4 +834,27 @@ COMMENT ON INDEX layra.event_status IS 'The few events that change a run''s stat
 
 REVOKE ALL ON ALL TABLES IN SCHEMA layra FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA layra FROM PUBLIC;
+-- Nothing for those to whom the default privileges of whoever updates this gave something: grant_access gives.
+DO $$
+DECLARE
+    given record;
+BEGIN
+    FOR given IN
+        SELECT 'TABLE' AS kind, c.oid::pg_catalog.regclass::text AS object, a.grantee::pg_catalog.regrole::text AS grantee
+        FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a
+        WHERE c.relnamespace OPERATOR(pg_catalog.=) 'layra'::pg_catalog.regnamespace
+          AND a.grantee OPERATOR(pg_catalog.<>) 0 AND a.grantee OPERATOR(pg_catalog.<>) c.relowner
+          AND c.relname OPERATOR(pg_catalog.=) ANY (pg_catalog.string_to_array('breaker,breaker_outcome,breaker_probe,breakers,event_type,handler,interaction,interactions,lease,validator', ','))
+        UNION
+        SELECT 'FUNCTION', p.oid::pg_catalog.regprocedure::text, a.grantee::pg_catalog.regrole::text
+        FROM pg_catalog.pg_proc p CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) a
+        WHERE p.pronamespace OPERATOR(pg_catalog.=) 'layra'::pg_catalog.regnamespace
+          AND a.grantee OPERATOR(pg_catalog.<>) 0 AND a.grantee OPERATOR(pg_catalog.<>) p.proowner
+          AND p.proname OPERATOR(pg_catalog.=) ANY (pg_catalog.string_to_array('add_validator,begin_node,breaker_failure,breaker_state,breaker_success,breaker_try,complete_node,context,define_breaker,define_event_type,enter_loop,exit_loop,fail_node,get_variables,heartbeat,next_iteration,off_event,on_event,pause_run,recover_run,remove_validator,reset_breaker,reset_nodes,resume_run,set_engine,skip_nodes,stale_runs,validate_run,withdraw_interaction', ','))
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON %s %s FROM %s', given.kind, given.object, given.grantee);
+    END LOOP;
+END
+$$;
+
 SELECT layra.renew_grants();

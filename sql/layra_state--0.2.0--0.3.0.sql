@@ -19,4 +19,52 @@ ALTER TABLE layra.cell
     DROP CONSTRAINT cell_node,
     DROP CONSTRAINT cell_loop;
 
+-- In the order in which a run that is dropped locks its forks.
+DROP INDEX layra.run_parent;
+CREATE INDEX run_parent ON layra.run (parent_run_id, run_id) WHERE parent_run_id IS NOT NULL;
+COMMENT ON INDEX layra.run_parent IS 'The forks of a run, for drop_run.';
+
+-- The isolation level.
+CREATE OR REPLACE FUNCTION layra.check_access(role name, level text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF role IS NULL OR role = '' OR level IS NULL OR level NOT IN ('writer', 'auditor', 'admin') THEN
+        RAISE EXCEPTION 'grant_access and revoke_access take a role and one of the levels writer, auditor, admin'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = check_access.role) THEN
+        RAISE EXCEPTION 'role "%" does not exist', role USING ERRCODE = 'undefined_object';
+    END IF;
+    -- One grant or revocation at a time: both end in renew_grants, which changes the same catalogue rows, and must see what
+    -- the one before it did.
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        RAISE EXCEPTION 'grant_access and revoke_access need the isolation level READ COMMITTED'
+            USING ERRCODE = 'active_sql_transaction',
+                  HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED; before it.';
+    END IF;
+    LOCK TABLE layra.access IN SHARE ROW EXCLUSIVE MODE;
+END
+$$;
+
+-- ----------------------------------------------------------------------------------------------------------- comments
+
+COMMENT ON FUNCTION layra.grant_access(name, text) IS
+$$Gives a role a level of access to the extension. Only the extension's owner and superusers may call it.
+role name: the role; who has its privileges has the level too. level text: writer (starts runs, reads and writes its own), auditor (reads every run, writes none) or admin (as writer, and defines what all runs use: shared workflows and event types, handlers, validators). A role can have several.
+Result: none. The grants are kept in layra.access, and renewed by every update of the extension.
+Errors: 22023 unknown level, 42704 no such role, 42501 not the extension's owner, 25001 above READ COMMITTED.
+Example: SELECT layra.grant_access('app', 'writer');$$;
+COMMENT ON FUNCTION layra.revoke_access(name, text) IS
+$$Takes a level of access from a role; its runs stay, with their owner. Only the extension's owner and superusers may call it.
+role name: the role. level text, default NULL: writer, auditor or admin; NULL: all of them.
+Result: none; a level that the role does not have is no error.
+Errors: 22023 unknown level, 42704 no such role, 42501 not the extension's owner, 25001 above READ COMMITTED.
+Example: SELECT layra.revoke_access('app');$$;
+COMMENT ON FUNCTION layra.check_access(name, text) IS
+$$Internal: checks the arguments of grant_access and revoke_access, and lets one of them run at a time.
+role name: must exist. level text: writer, auditor or admin.
+Errors: 22023 unknown level, 42704 no such role, 25001 above READ COMMITTED.
+Example: SELECT layra.check_access('app', 'writer');$$;
+
 SELECT layra.renew_grants();

@@ -75,7 +75,13 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = check_access.role) THEN
         RAISE EXCEPTION 'role "%" does not exist', role USING ERRCODE = 'undefined_object';
     END IF;
-    -- One grant or revocation at a time: both end in renew_grants, which changes the same catalogue rows.
+    -- One grant or revocation at a time: both end in renew_grants, which changes the same catalogue rows, and must see what
+    -- the one before it did.
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        RAISE EXCEPTION 'grant_access and revoke_access need the isolation level READ COMMITTED'
+            USING ERRCODE = 'active_sql_transaction',
+                  HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED; before it.';
+    END IF;
     LOCK TABLE layra.access IN SHARE ROW EXCLUSIVE MODE;
 END
 $$;

@@ -1,7 +1,7 @@
 //! Who may do what: owners, auditors, and what the row security of the tables asks.
 
 use crate::error::{Error, Result};
-use crate::guard::OutsideOfScripts;
+use crate::guard::Flag;
 use crate::spi::{Db, execute_text};
 use crate::statements::ROLES_WITH_LEVEL;
 use pgrx::prelude::*;
@@ -40,7 +40,15 @@ pub fn has_privileges_of(role: pg_sys::Oid, owner: &str) -> bool {
 /// Whether `role` can become the role named `other` (SET ROLE), as ALTER … OWNER TO asks.
 pub fn can_become(role: pg_sys::Oid, other: pg_sys::Oid) -> bool {
     // SAFETY: catalogue lookups by role id.
-    unsafe { pg_sys::superuser_arg(role) || pg_sys::is_member_of_role(role, other) }
+    #[cfg(feature = "pg15")]
+    unsafe {
+        pg_sys::is_member_of_role(role, other)
+    }
+    // SAFETY: as above. Since version 16 a membership may leave out SET.
+    #[cfg(not(feature = "pg15"))]
+    unsafe {
+        pg_sys::member_can_set_role(role, other)
+    }
 }
 
 fn bypasses_row_security(role: pg_sys::Oid) -> bool {
@@ -88,7 +96,7 @@ fn owns(owner: Option<&str>) -> bool {
 /// Grants what layra.access says. Upgrade scripts end with it, so that new functions and tables are granted, too.
 #[pg_extern]
 fn renew_grants() {
-    let _outside = OutsideOfScripts::enter();
+    let _outside = Flag::outside_of_scripts();
     execute_text(include_str!("../sql/grants.sql"), &[]);
 }
 

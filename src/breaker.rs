@@ -40,7 +40,8 @@ enum State {
 }
 
 impl Breaker {
-    /// The caller's own breaker of that name, else one of a role whose privileges the caller has.
+    /// The caller's own breaker of that name, else the oldest of a role whose privileges the caller has: no one defined
+    /// later takes its place.
     fn find(db: &Db, name: &str) -> Result<Breaker> {
         let own = access::role_name(db.caller);
         let rows = db.query(&BREAKERS_NAMED, &[name.into_datum()]);

@@ -91,27 +91,40 @@ impl Drop for Suspended {
     }
 }
 
-/// Until dropped, grants are those of an administrator, also in an extension's script. What the script itself grants is
-/// the extension's initial privileges: pg_dump leaves them out, and a restored copy would let nobody in.
-pub struct OutsideOfScripts {
-    creating_extension: bool,
+/// A flag of the backend's that has another value until this is dropped.
+pub struct Flag {
+    variable: *mut bool,
+    before: bool,
 }
 
-impl OutsideOfScripts {
-    pub fn enter() -> OutsideOfScripts {
-        // SAFETY: reads and writes a backend-local variable; `Drop` puts it back, also while a PostgreSQL error unwinds.
-        unsafe {
-            let outside = OutsideOfScripts { creating_extension: pg_sys::creating_extension };
-            pg_sys::creating_extension = false;
-            outside
-        }
+impl Flag {
+    /// Nothing is written, as in a read-only transaction (25006): for code that is only asked.
+    pub fn read_only() -> Flag {
+        Flag::set(&raw mut pg_sys::XactReadOnly, true)
+    }
+
+    /// Grants are those of an administrator, also in an extension's script. What the script itself grants is the extension's
+    /// initial privileges: pg_dump leaves them out, and a restored copy would let nobody in.
+    pub fn outside_of_scripts() -> Flag {
+        Flag::set(&raw mut pg_sys::creating_extension, false)
+    }
+
+    /// A function has one name, whatever the session's settings.
+    pub fn plain_names() -> Flag {
+        Flag::set(&raw mut pg_sys::quote_all_identifiers, false)
+    }
+
+    fn set(variable: *mut bool, value: bool) -> Flag {
+        // SAFETY: a backend-local variable of PostgreSQL's; `Drop` puts it back, also while a PostgreSQL error unwinds.
+        // Subtransactions save and restore those that belong to a transaction themselves.
+        unsafe { Flag { variable, before: std::mem::replace(&mut *variable, value) } }
     }
 }
 
-impl Drop for OutsideOfScripts {
+impl Drop for Flag {
     fn drop(&mut self) {
-        // SAFETY: restores what `enter` read.
-        unsafe { pg_sys::creating_extension = self.creating_extension };
+        // SAFETY: restores what `set` read.
+        unsafe { *self.variable = self.before };
     }
 }
 

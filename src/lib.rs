@@ -6,7 +6,7 @@
 //!
 //! Every write goes through `change`: lock, head, checks, one event with its cells. SQL is in `statements`, errors in
 //! `error`, hashing in `hash`, the merge in `merge`, definitions in `definition`: the last three, and `list`, know nothing
-//! of PostgreSQL. Unsafe code is in `guard` (the switch of user, the grants of a script), `spi` (the executor), `jsonb` and `name` (datums),
+//! of PostgreSQL. Unsafe code is in `guard` (the switch of user, flags of the backend), `spi` (the executor), `jsonb` and `name` (datums),
 //! `access` (roles) and `settings` (time).
 
 use pgrx::prelude::*;

@@ -1,5 +1,6 @@
 //! Arguments of PostgreSQL's types `name` and `regprocedure`, and fresh names of type `uuid`.
 
+use crate::guard::Flag;
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::datum::Uuid;
 use pgrx::nullable::Nullable;
@@ -49,6 +50,7 @@ pub struct Procedure(pg_sys::Oid);
 impl Procedure {
     /// `schema.name(argument types)`, quoted where needed: what is stored, because an OID does not survive a dump.
     pub fn qualified(&self) -> String {
+        let _plain = Flag::plain_names();
         // SAFETY: an OID that regprocedure resolved; the C string is copied.
         unsafe { CStr::from_ptr(pg_sys::format_procedure_qualified(self.0)).to_string_lossy().into_owned() }
     }

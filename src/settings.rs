@@ -58,8 +58,14 @@ pub fn after(at: i64, interval: Interval, what: &str) -> Result<i64> {
             &[Some(pg_sys::Datum::from(at)), interval.into_datum()],
         )
     };
+    // By both of PostgreSQL's ways of counting: to the one, a month is what the calendar says; to the other, 30 days.
+    // SAFETY: interval_gt takes two intervals.
+    let above_zero = unsafe {
+        let zero = Interval::from_seconds(0.0);
+        pgrx::direct_function_call::<bool>(pg_sys::interval_gt, &[interval.into_datum(), zero.into_datum()])
+    };
     match end {
-        Some(end) if end > at => Ok(end),
+        Some(end) if end > at && above_zero == Some(true) => Ok(end),
         _ => Err(Error::argument(format!("{what} must be above zero"))),
     }
 }

@@ -438,7 +438,7 @@ SELECT (SELECT e.version FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=
 statement! {
     /// The forks of a run.
     FORKS, [TEXTOID], "/* layra.forks */
-SELECT r.run_id, r.parent_version FROM layra.run r WHERE r.parent_run_id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE"
+SELECT r.run_id, r.parent_version FROM layra.run r WHERE r.parent_run_id OPERATOR(pg_catalog.=) $1 ORDER BY r.run_id FOR NO KEY UPDATE"
 }
 
 statement! {
@@ -877,7 +877,7 @@ FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) $1 ORDER BY i.ver
 
 statement! {
     BREAKERS_NAMED, [TEXTOID], "/* layra.breakers_named */
-SELECT b.owner FROM layra.breaker b WHERE b.name OPERATOR(pg_catalog.=) $1 ORDER BY b.owner"
+SELECT b.owner FROM layra.breaker b WHERE b.name OPERATOR(pg_catalog.=) $1 ORDER BY b.created_at, b.owner"
 }
 
 statement! {
