@@ -157,6 +157,7 @@ class Stage:
     def __init__(self, conninfo):
         self.admin, self.other, self.session = (psycopg.connect(conninfo, autocommit=True) for _ in range(3))
         self.thread = ThreadPoolExecutor(1)
+        self.asked = None
         # Later than the preparations, so that a breaker that is open then is half open.
         for connection in (self.other, self.session):
             connection.execute("SET layra.now = '2026-01-05 09:10:00+00'")
@@ -328,31 +329,66 @@ def test_each_cell_gives_what_the_contract_says(stage, level, figures):
 
 
 @pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("situation", [COMMITTED, COMMITS, ROLLS_BACK])
 @pytest.mark.parametrize(
     "before, theirs, ours",
     [
-        ("grant_access('{role}', 'writer')", "revoke_access('{role}')", "grant_access('{role}', 'auditor')"),
-        ("grant_access('{role}', 'auditor')", "grant_access('{role}', 'writer')", "revoke_access('{role}', 'auditor')"),
-        ("check_access('{role}', 'writer')", "grant_access('{role}', 'writer')", "grant_access('{role}', 'writer')"),
-        ("check_access('{role}', 'writer')", "grant_access('{role}', 'writer')", "revoke_access('{role}')"),
+        ("grant_access('{}', 'writer')", "revoke_access('{}')", "grant_access('{}', 'auditor')"),
+        ("grant_access('{}', 'auditor')", "grant_access('{}', 'writer')", "revoke_access('{}', 'auditor')"),
+        ("check_access('{}', 'writer')", "grant_access('{}', 'writer')", "revoke_access('{}')"),
     ],
 )
-@pytest.mark.parametrize("situation", [COMMITTED, COMMITS, ROLLS_BACK])
-def test_grants_follow_layra_access(stage, role, level, before, theirs, ours, situation):
+def test_grants_follow_layra_access(stage, granted, level, situation, before, theirs, ours):
     """Whoever grants or revokes while somebody else does: a role may write if, and only if, it has a level that says so.
-    Above READ COMMITTED it is refused instead, at least where something was changed since."""
-    name = role("granted")
-    stage.asked = None
-    stage.run(stage.admin, before.format(role=name))
-    outcome, _, _, waited = stage.play(
-        level, Case(ours.format(role=name), "", ()), Rival(theirs.format(role=name)), NOTHING, situation
-    )
-    assert waited == (situation != COMMITTED)
-    assert outcome in ({DONE} if level == "READ COMMITTED" else {DONE, "40001", "25001"})
-    recorded, may_read, may_write = stage.admin.execute(
+    Above READ COMMITTED it is refused, for it would grant by an old list."""
+    before, theirs, ours = (sql.format(granted) for sql in (before, theirs, ours))
+    stage.run(stage.admin, before)
+    outcome, _, _, waited = stage.play(level, case(ours), Rival(theirs), NOTHING, situation)
+    if level == "READ COMMITTED":
+        assert (outcome, waited) == (DONE, situation != COMMITTED)
+    else:
+        assert outcome == "25001"
+    levels, may_read, may_write = stage.admin.execute(
         """SELECT ARRAY(SELECT level FROM layra.access WHERE role = %(role)s),
                   has_function_privilege(%(role)s, 'layra.get_state(text, bigint)', 'EXECUTE'),
-                  has_function_privilege(%(role)s, 'layra.drop_run(text)', 'EXECUTE')""", {"role": name},
+                  has_function_privilege(%(role)s, 'layra.drop_run(text)', 'EXECUTE')""", {"role": granted},
     ).fetchone()  # fmt: skip
-    assert (may_read, may_write) == (bool(recorded), "writer" in recorded)
-    stage.run(stage.admin, f"revoke_access('{name}')")
+    assert (may_read, may_write) == (bool(levels), "writer" in levels)
+
+
+@pytest.fixture(scope="module")
+def granted(stage, role):
+    return role("granted")
+
+
+@pytest.fixture(scope="module")
+def admins(stage, role):
+    names = role("admin"), role("admin")
+    for name in names:
+        stage.run(stage.admin, f"grant_access('{name}', 'admin')")
+    return names
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("situation", [COMMITTED, COMMITS, ROLLS_BACK])
+@pytest.mark.parametrize("own", [False, True], ids=["new", "own"])
+@pytest.mark.parametrize("call", ["define_workflow('of all', '{}', shared => %s)", "define_event_type('of.all', '{}', shared => %s)"])
+def test_a_shared_name_belongs_to_one(stage, admins, level, situation, own, call):
+    """Of two admins who share a name, new or their own so far, one gets it. The other one is told that it is taken, or,
+    where his snapshot does not show that, to try again."""
+    share = call % "true"
+    for connection, name in zip((stage.other, stage.session), admins):
+        connection.execute(f"SET ROLE {name}")
+        if own:
+            stage.run(connection, call % "false")
+    try:
+        outcome, _, _, waited = stage.play(level, case(share), Rival(share), NOTHING, situation)
+    finally:
+        stage.other.execute("RESET ROLE")
+        stage.session.execute("RESET ROLE")
+        stage.clean()
+    assert waited == (situation != COMMITTED)
+    if situation == ROLLS_BACK:
+        assert outcome == DONE
+    else:
+        assert outcome in ({"23505"} if level == "READ COMMITTED" else {"23505", "40001"})

@@ -85,7 +85,7 @@ OF_THE_WHOLE = [
 @pytest.mark.parametrize("calls", [OF_ITS_OWN, OF_THE_WHOLE], ids=["of its own", "of the whole"])
 def test_whoever_expects_nothing_succeeds(admin, together, soak, figures, calls):
     """One run, no expected version: every call succeeds and is one version."""
-    run, turns = f"hammered {len(calls)}", soak(18, 2000)
+    run, turns = f"hammered {len(calls)}", soak(18, 1500)
     call(admin, "start_run(%s)", run)
 
     def hammer(connection, n):
@@ -103,7 +103,7 @@ def test_whoever_expects_nothing_succeeds(admin, together, soak, figures, calls)
 
 def test_one_winner_for_each_version(admin, together, soak, figures):
     """Of all that expect the same version one gets the next one, and every other call is 40001."""
-    rounds = soak(15, 2000)
+    rounds = soak(15, 1000)
     start = threading.Barrier(CLIENTS)
     call(admin, "start_run('raced')")
     kinds = [
@@ -163,7 +163,7 @@ def in_order(chance):
 def test_transactions_over_several_runs_in_order_never_deadlock(admin, together, soak, figures, level):
     for tree in range(TREES):
         call(admin, "save_state(%s, '{}')", f"run {tree}")
-    transactions = soak(25, 2500)
+    transactions = soak(25, 600)
 
     def transact(connection, number):
         chance = random.Random(f"{level.name} {number}")
@@ -254,7 +254,7 @@ def test_a_drop_takes_forks_in_the_order_of_their_ids(connect, waits):
 def test_writers_of_different_runs(admin, together, soak, figures, level, versions):
     """Each client keeps to its own run, so nobody is refused; but at SERIALIZABLE PostgreSQL remembers pages of indexes,
     which short runs share. How often that happens is in docs/concurrency.md."""
-    turns = soak(20, 2000)
+    turns = soak(20, 600)
 
     def write(connection, number):
         connection.isolation_level = level
