@@ -135,7 +135,7 @@ READS = {
     "events": "SELECT r.run_id, f FROM layra.run r, layra.events(r.run_id) f",
     "get_state": "SELECT e.run_id, e.version, f FROM layra.event e, layra.get_state(e.run_id, e.version) f",
     "get_variable": "SELECT v.run_id, v.name, f FROM layra.variables v, layra.get_variable(v.run_id, v.name) f",
-    "get_variables": "SELECT e.run_id, e.version, f FROM layra.event e, layra.get_variables(e.run_id, at_version => e.version) f",
+    "get_variables": "SELECT r.run_id, f FROM layra.run r, layra.get_variables(r.run_id) f",
     "history": "SELECT v.run_id, v.name, f FROM layra.variables v, layra.history(v.run_id, v.name) f",
     "owns": "SELECT r.run_id, f FROM layra.run r, layra.owns(r.owner) f",
     "reads_every_run": "SELECT layra.reads_every_run()",
@@ -324,9 +324,9 @@ def fingerprint(connection):
 
 
 def access(connection, relations):
-    """What each role that is there may call, what it sees, and what becomes of a call on each run."""
+    """What each role that is there may call, what it sees, and what becomes of a call on a run of each owner."""
     seen = ", ".join(f"({HASH.format(f'TABLE layra.{name}')})" for name in relations)
-    runs = [run_id for (run_id,) in connection.execute("SELECT run_id FROM layra.run ORDER BY run_id")]
+    runs = [run_id for (run_id,) in connection.execute("SELECT min(run_id) FROM layra.run GROUP BY owner")]
     roles = connection.execute("SELECT rolname FROM pg_roles WHERE NOT starts_with(rolname, 'pg_')").fetchall()
     found = {}
     for (role,) in roles:

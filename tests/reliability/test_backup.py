@@ -28,6 +28,11 @@ autovacuum = off
 """
 
 
+DATA = contents.RECORDING.parent
+VERSION = re.search(r'^version = "(.*)"', (DATA.parent.parent / "Cargo.toml").read_text(), re.MULTILINE)[1]
+RELEASED = sorted({path.stem.removeprefix("release-") for path in DATA.glob("release-*.sql")} - {VERSION})
+
+
 def connect(server, database="original"):
     return psycopg.connect(server.conninfo(database), autocommit=True)
 
@@ -265,14 +270,12 @@ def test_restore_into_a_new_database(primary, original, dumps, way):
         write(connection)
 
 
-@pytest.mark.parametrize("one_transaction", [True, False])
-def test_restore_over_a_database_that_went_on(primary, original, dumps, one_transaction):
+def test_restore_over_a_database_that_went_on(primary, original, dumps):
     create_database(primary, "copy", "original")
     with connect(primary, "copy") as connection:
         write(connection)
         assert differences(original, fingerprint(connection)) != {}
-    options = ["--single-transaction"] if one_transaction else []
-    primary.run("pg_restore", "--exit-on-error", "--clean", "--if-exists", *options, "--dbname=copy", "custom")
+    primary.run("pg_restore", "--exit-on-error", "--clean", "--if-exists", "--dbname=copy", "custom")
     same_and_works(primary, "copy", original)
 
 
@@ -322,6 +325,8 @@ def test_dump_of_the_whole_server(primary, original, clean_elsewhere):
 
 def test_restore_where_the_roles_are_missing(primary, original, dumps, clean_elsewhere):
     """No role of the runs or of layra.access is there: the rows are, nobody sees them, and the roles can come later."""
+    create_database(clean_elsewhere, "without_grants")
+    clean_elsewhere.run("pg_restore", "--single-transaction", "--no-acl", "--dbname=without_grants", dumps / "custom")
     create_database(clean_elsewhere, "copy")
     restored = clean_elsewhere.run("pg_restore", "--dbname=copy", dumps / "custom", check=False)
     errors = re.findall(r"error: (?!could not execute query: )(.*)|ERROR: *(.*)", restored.stderr)
@@ -343,6 +348,31 @@ def test_restore_where_the_roles_are_missing(primary, original, dumps, clean_els
         contents.create_roles(connection)
         connection.execute("SELECT layra.renew_grants()")
     same_and_works(clean_elsewhere, "copy", original)
+    execute(clean_elsewhere, "SELECT layra.renew_grants(); GRANT SELECT, INSERT ON public.outbox TO PUBLIC", "without_grants")
+    same(clean_elsewhere, "without_grants", original)
+
+
+@pytest.mark.parametrize("version", RELEASED)
+def test_dump_of_an_older_version(primary, original, version):
+    """Restored as that version and then updated, it is what an update in place makes of it."""
+    for role in ("release_alice", "release_bob", "release_auditor", "release_admin"):
+        execute(primary, f"CREATE ROLE {role} LOGIN")
+    create_database(primary, "old")
+    create_database(primary, "copy")
+    execute(primary, f"CREATE EXTENSION layra_state VERSION '{version}'", "old")
+    primary.run(*PSQL, "--dbname=old", input=(DATA / f"release-{version}.sql").read_text())
+    execute(primary, "GRANT ALL ON SCHEMA layra TO release_bob; GRANT ALL ON ALL FUNCTIONS IN SCHEMA layra TO release_bob", "old")
+    dump = primary.run("pg_dump", "old").stdout
+    of_that_version = f"s/^CREATE EXTENSION IF NOT EXISTS layra_state WITH SCHEMA layra/& VERSION '{version}'/"
+    dump = subprocess.run(["sed", of_that_version], input=dump, capture_output=True, text=True, check=True).stdout
+    primary.run(*PSQL, "--single-transaction", "--dbname=copy", input=dump)
+    restored = execute(primary, "SELECT extversion FROM pg_extension WHERE extname = 'layra_state'", "copy").fetchone()
+    assert restored == (version,)
+    for database in ("old", "copy"):
+        # Where the update adds this column, it has the number of that transaction.
+        execute(primary, "ALTER EXTENSION layra_state UPDATE; UPDATE layra.graph SET xact = '3'", database)
+    with connect(primary, "old") as connection:
+        same(primary, "copy", fingerprint(connection))
 
 
 def test_dumps_while_runs_are_written(primary, soak, figures):
@@ -386,7 +416,7 @@ def keep_writing(server, writer, done):
     """Starts runs, forks them, changes the forks and drops their parents; returns the number of calls."""
     calls = 0
     with connect(server, "live") as connection:
-        while not done.is_set():
+        while not done.wait(0.1):
             parent, fork = f"parent {writer} {calls}", f"fork {writer} {calls}"
             connection.execute("SELECT layra.start_run(%s, variables => '{\"n\": 0}')", [parent])
             connection.execute("SELECT layra.fork_run(%s, %s)", [parent, fork])
@@ -420,6 +450,11 @@ def test_logical_replication(primary, original, clean_elsewhere):
         (position,) = live.execute("SELECT pg_current_wal_lsn()").fetchone()
         wait_until(live, "replay_lsn >= %s FROM pg_stat_replication WHERE application_name = 'runs'", position)
         same(clean_elsewhere, "subscriber", expected)
+
+        # A run that is written on both sides stops the replication.
+        for side in (subscriber, live):
+            side.execute("SELECT layra.append_event('versions', 'both')")
+        wait_until(subscriber, "apply_error_count > 0 FROM pg_stat_subscription_stats")
 
         # The subscriber takes over.
         subscriber.execute("DROP SUBSCRIPTION runs")
