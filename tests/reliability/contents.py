@@ -266,9 +266,10 @@ HASH = "SELECT count(*) || ' ' || coalesce(md5(string_agg(md5(t::text), '' ORDER
 RELATIONS = "SELECT relname FROM pg_class WHERE relnamespace = 'layra'::regnamespace AND relkind IN ('r', 'v') ORDER BY relname"
 FUNCTIONS_THERE = "SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'layra'::regnamespace AND provolatile {} 'v'"
 
+# Later servers have more than PostgreSQL 15: the row types of tables among the members, MAINTAIN among the privileges.
 MEMBERS = """
     SELECT pg_describe_object(classid, objid, objsubid) FROM pg_depend
-    WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
+    WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e' AND classid <> 'pg_type'::regclass
     AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'layra_state')
     UNION ALL
     SELECT concat_ws(' ', extname, extversion, extowner::regrole, extnamespace::regnamespace,
@@ -289,7 +290,7 @@ GRANTS = """
         WHERE relnamespace = 'layra'::regnamespace AND attacl IS NOT NULL
     )
     SELECT o.name, o.owner::regrole, a.grantor::regrole, a.grantee::regrole, a.privilege_type, a.is_grantable
-    FROM object o, aclexplode(o.acl) a
+    FROM object o, aclexplode(o.acl) a WHERE a.privilege_type <> 'MAINTAIN'
 """
 # By OID, as an ordinary role may not look up names in a schema that it may not use.
 CALLABLE = """
