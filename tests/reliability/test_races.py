@@ -89,15 +89,16 @@ def test_whoever_expects_nothing_succeeds(admin, together, soak, figures, calls)
     call(admin, "start_run(%s)", run)
 
     def hammer(connection, n):
-        return [call(connection, calls[(n + i) % len(calls)].format(run=run, n=n, i=i)) for i in range(turns)]
+        mine = [calls[(n + i) % len(calls)].format(run=run, n=n, i=i) for i in range(turns)]
+        two_at_once = sum(sql.startswith("append_events") for sql in mine)
+        return [call(connection, sql) for sql in mine], two_at_once
 
-    results = together(hammer)
+    results, two_at_once = zip(*together(hammer))
     head = sound(admin, run)
     returned = [version for result in results for version in result]
-    two_at_once = sum(call[:13] == "append_events" for call in calls) * CLIENTS * turns // len(calls)
     assert all(result == sorted(result) for result in results)
     assert len(set(returned)) == len(returned) == CLIENTS * turns
-    assert head == 1 + len(returned) + two_at_once
+    assert head == 1 + len(returned) + sum(two_at_once)
     figures(f"{CLIENTS} connections, {len(returned)} calls, {len(returned)} succeeded, {head} versions")
 
 
@@ -244,6 +245,28 @@ def test_a_drop_takes_forks_in_the_order_of_their_ids(connect, waits):
     writer.execute("COMMIT")
     assert outcome() == ""
     assert (sound(writer, "parent/a"), sound(writer, "parent/b")) == (2, 2)
+
+
+def test_a_key_is_never_lost_while_ancestors_are_dropped(admin, connect, soak, figures):
+    """A fork of forks has the key of the oldest run, whose drop hands it down: whoever asks meanwhile finds it, too."""
+    rounds, depth = soak(30, 2000), 6
+    dropper, writer, chance = connect(), connect(), random.Random(1)
+    with ThreadPoolExecutor(1) as pool:
+        for number in range(rounds):
+            family = [f"family {number}" + "/fork" * generation for generation in range(depth)]
+            call(admin, "start_run(%s)", family[0])
+            call(admin, "append_event(%s, 'note', idempotency_key => 'key')", family[0])
+            for parent, fork in zip(family, family[1:]):
+                call(admin, "fork_run(%s, %s)", parent, fork)
+            dropped = pool.submit(lambda: [call(dropper, "drop_run(%s)", run) for run in family[:-2]])
+            for _ in range(chance.randrange(8)):
+                call(writer, "get_state(%s)", family[-1])
+            assert call(writer, "append_event(%s, 'note', idempotency_key => 'key')", family[-1]) == 1
+            dropped.result()
+            assert call(writer, "append_event(%s, 'note', idempotency_key => 'key')", family[-1]) == 1
+            for run in family[-2:]:
+                call(admin, "drop_run(%s)", run)
+    figures(f"{rounds} families of {depth} generations, {rounds * 2} calls with the key, all of them repetitions")
 
 
 # --- different runs ----------------------------------------------------------------------------------------------
