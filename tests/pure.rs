@@ -13,7 +13,7 @@ mod list;
 mod merge;
 
 mod merging {
-    use crate::merge::{at_pointer, merge, pointer_token};
+    use crate::merge::{at_pointer, merge, object_text, pointer_token};
     use proptest::prelude::*;
     use serde_json::Value;
     use std::collections::BTreeSet;
@@ -160,6 +160,58 @@ mod merging {
         }
     }
 
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+        /// A side that changed nothing has no say; the same change twice is that change; merging again changes nothing.
+        #[test]
+        fn is_idempotent((base, ours, theirs) in three()) {
+            let (base, ours, theirs) = (text(&base), text(&ours), text(&theirs));
+            let [b, o, t] = [base.as_deref(), ours.as_deref(), theirs.as_deref()];
+            prop_assert_eq!(merge("", b, o, b), Ok(ours.clone()));
+            prop_assert_eq!(merge("", b, b, t), Ok(theirs.clone()));
+            prop_assert_eq!(merge("", b, o, o), Ok(ours.clone()));
+            if let Ok(merged) = merge("", b, o, t) {
+                // As jsonb would store it, in its own order of keys.
+                let merged = merged.map(|m| serde_json::from_str::<Value>(&m).unwrap().to_string());
+                prop_assert_eq!(merge("", b, merged.as_deref(), t), Ok(merged.clone()));
+            }
+        }
+
+        /// A conflict's pointer leads to something on each side that has not removed it, below the path that was given.
+        #[test]
+        fn conflicts_are_pointers_into_the_values((base, ours, theirs) in three()) {
+            let sides = [text(&base), text(&ours), text(&theirs)];
+            let [b, o, t] = [0, 1, 2].map(|side| sides[side].as_deref());
+            let Err(conflicts) = merge("/v", b, o, t) else { return Ok(()) };
+            for conflict in conflicts {
+                let pointer = conflict.strip_prefix("/v").expect("below the path");
+                prop_assert!(pointer.is_empty() || pointer.starts_with('/'));
+                let found: Vec<Option<&str>> = [b, o, t].iter().map(|side| side.and_then(|s| at_pointer(s, pointer))).collect();
+                prop_assert!(found[1] != found[2] && found[0] != found[1] && found[0] != found[2], "{conflict}: {found:?}");
+                prop_assert!(found.iter().any(|value| value.is_none_or(|value| !value.starts_with('{'))), "{conflict}");
+            }
+        }
+
+        #[test]
+        fn any_key_is_found_by_its_pointer(outer in any::<String>(), inner in any::<String>()) {
+            let within = object_text([(inner.as_str(), "7")].into_iter());
+            let object = object_text([(outer.as_str(), within.as_str())].into_iter());
+            let pointer = pointer_token(&outer) + &pointer_token(&inner);
+            prop_assert_eq!(at_pointer(&object, &pointer), Some("7"));
+            // Nothing else is a pointer's escape (RFC 6901).
+            prop_assert!(pointer.replace("~0", "").replace("~1", "").find('~').is_none());
+        }
+
+        #[test]
+        fn what_is_no_json_does_not_panic(
+            texts in prop::collection::vec("[{}\\[\\]\":,a1\\\\é ]{0,12}", 3), pointer in "[/~a]{0,5}"
+        ) {
+            let _ = merge("", Some(&texts[0]), Some(&texts[1]), Some(&texts[2]));
+            let _ = at_pointer(&texts[0], &pointer);
+        }
+    }
+
     #[test]
     fn numbers_stay_text() {
         let digits = "9".repeat(400);
@@ -219,6 +271,16 @@ mod lists {
             prop_assert_eq!(list, new.iter().copied().map(Some).collect::<Vec<_>>());
         }
 
+        /// Comparing by the tail is worth it or not done.
+        #[test]
+        fn never_costs_more_than_position_by_position(
+            old in prop::collection::vec(0..3u8, 0..12), new in prop::collection::vec(0..3u8, 0..12)
+        ) {
+            let (_, cost) = applied(&old, &new);
+            let differing = (0..old.len().max(new.len())).filter(|&i| old.get(i) != new.get(i)).count();
+            prop_assert!(cost <= differing, "{cost} instead of {differing}");
+        }
+
         #[test]
         fn a_window_that_slid_is_not_rewritten(list in prop::collection::vec(any::<u32>(), 20..40), slid in 1..5usize) {
             let distinct: std::collections::BTreeSet<u32> = list.iter().copied().collect();
@@ -240,6 +302,158 @@ mod lists {
 
 mod definitions {
     use crate::definition::parse;
+    use crate::merge::pointer_token;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+    use std::collections::BTreeSet;
+
+    /// Any JSON, with the words of a definition in it.
+    fn any_json() -> impl Strategy<Value = Value> {
+        let atom = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "(-?[0-9]{1,30}(\\.[0-9]{1,3})?(e-?[0-9]{1,4})?)"
+                .prop_map(|number| serde_json::from_str(&number).unwrap_or(Value::Null)),
+            any::<String>().prop_map(Value::from),
+            "(a|b|loop|loop_body|loop_next|condition|condition-1|5 minutes|true)".prop_map(Value::from),
+        ];
+        let word = "(nodes|edges|variables|policy|id|type|data|maxCount|context|source|target|sourceHandle|schema|group|default|\
+                    checkpoint|every|milestones|limits|loops|a|b)";
+        atom.prop_recursive(5, 40, 4, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(word, inner, 0..4).prop_map(|m| Value::Object(m.into_iter().collect())),
+            ]
+        })
+    }
+
+    fn sound() -> Value {
+        json!({
+            "nodes": [{"id": "a", "type": "code"}, {"id": "L", "type": "loop", "data": {"maxCount": 3, "context": "loop"}},
+                      {"id": "c", "type": "condition"}, {"id": "d", "type": "llm"}, {"id": "e", "type": "code"}],
+            "edges": [{"source": "a", "target": "L"}, {"source": "L", "target": "c", "sourceHandle": "loop_body"},
+                      {"source": "c", "target": "d", "sourceHandle": "condition-1"},
+                      {"source": "d", "target": "L", "sourceHandle": "loop_next"}, {"source": "L", "target": "e"}],
+            "variables": {"v": {"schema": {"type": "integer"}, "group": "g", "default": 1}, "x/y~z": {"default": null}},
+            "policy": {"checkpoint": {"every": "5 minutes", "milestones": ["llm"], "before": [], "bytes": 10},
+                       "limits": {"value_bytes": 1000, "payload_bytes": 1000}, "loops": {"default_max": 4, "tolerance": 2}},
+        })
+    }
+
+    /// Every place in a value, as JSON Pointers.
+    fn places(value: &Value, path: &str, found: &mut Vec<String>) {
+        found.push(path.to_owned());
+        match value {
+            Value::Object(members) => {
+                members.iter().for_each(|(k, v)| places(v, &(path.to_owned() + &pointer_token(k)), found))
+            }
+            Value::Array(items) => items.iter().enumerate().for_each(|(i, v)| places(v, &format!("{path}/{i}"), found)),
+            _ => {}
+        }
+    }
+
+    fn fault() -> impl Strategy<Value = (&'static str, Value, &'static str)> {
+        // Where, what is put there, and where that has to be named.
+        prop::sample::select(vec![
+            ("/nodes/0/type", json!(1), "/nodes/0/type"),
+            ("/nodes/1/data/maxCount", json!(-1), "/nodes/1/data/maxCount"),
+            ("/nodes/4/type", json!(""), "/nodes/4/type"),
+            ("/edges/0/source", json!("nobody"), "/edges/0/source"),
+            ("/edges/4/target", json!(null), "/edges/4/target"),
+            ("/edges/4/sourceHandle", json!([]), "/edges/4/sourceHandle"),
+            ("/variables/v/schema", json!("integer"), "/variables/v/schema"),
+            ("/variables/v/group", json!("\u{1}"), "/variables/v/group"),
+            ("/variables/x~1y~0z", json!(7), "/variables/x~1y~0z"),
+            ("/policy/checkpoint/every", json!("1 month"), "/policy/checkpoint/every"),
+            ("/policy/checkpoint/before", json!([1]), "/policy/checkpoint/before"),
+            ("/policy/limits/value_bytes", json!(0), "/policy/limits/value_bytes"),
+            ("/policy/loops/tolerance", json!(1.5), "/policy/loops/tolerance"),
+            ("/policy/loops/defalt_max", json!(1), "/policy/loops/defalt_max"),
+            ("/policy/rules", json!({}), "/policy/rules"),
+        ])
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn nothing_makes_it_panic(value in any_json(), text in any::<String>()) {
+            parse(&value.to_string());
+            parse(&text);
+            parse(&format!("{{{text}"));
+        }
+
+        /// Whatever is put at whatever place: no panic, every problem has its place in the definition, and a definition
+        /// without problems keeps its graph as it was given.
+        #[test]
+        fn anything_anywhere_in_a_sound_one(at in any::<prop::sample::Index>(), value in any_json()) {
+            let mut changed = sound();
+            let mut paths = Vec::new();
+            places(&changed, "", &mut paths);
+            let place: &String = at.get(&paths);
+            *changed.pointer_mut(place).unwrap() = value;
+            let (definition, problems) = parse(&changed.to_string());
+            for (path, _) in &problems {
+                let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+                prop_assert!(changed.pointer(path).or_else(|| changed.pointer(parent)).is_some(), "{path} is nowhere");
+            }
+            if problems.is_empty() {
+                let given = |part: &str| changed.get(part).map(Value::to_string);
+                prop_assert_eq!((definition.graph.nodes, definition.graph.edges), (given("nodes"), given("edges")));
+            }
+        }
+
+        #[test]
+        fn every_fault_is_listed(faults in prop::collection::vec(fault(), 0..8)) {
+            let mut broken = sound();
+            for (place, value, _) in &faults {
+                let (parent, key) = place.rsplit_once('/').unwrap();
+                match broken.pointer_mut(place) {
+                    Some(there) => *there = value.clone(),
+                    None => broken.pointer_mut(parent).unwrap()[key] = value.clone(),
+                }
+            }
+            let listed: BTreeSet<String> = parse(&broken.to_string()).1.into_iter().map(|(path, _)| path).collect();
+            for (_, _, path) in &faults {
+                prop_assert!(listed.contains(*path), "{path} is missing in {listed:?}");
+            }
+            prop_assert_eq!(faults.is_empty(), listed.is_empty());
+        }
+
+        /// Against the plain meaning of both words: what can be reached, and a node that can be reached from itself.
+        #[test]
+        fn bodies_and_cycles(edges in prop::collection::vec((0..5usize, 0..5usize, 0..3usize), 0..9)) {
+            let handles = ["", "loop_body", "loop_next"];
+            let nodes: Vec<Value> = (0..5).map(|id| json!({"id": id.to_string(), "type": "loop"})).collect();
+            let list: Vec<Value> = edges
+                .iter()
+                .map(|(from, to, handle)| {
+                    json!({"source": from.to_string(), "target": to.to_string(), "sourceHandle": handles[*handle]})
+                })
+                .collect();
+            let (definition, problems) = parse(&json!({"nodes": nodes, "edges": list}).to_string());
+            let reached = |mut open: Vec<usize>| {
+                let mut seen = BTreeSet::new();
+                while let Some(node) = open.pop() {
+                    if seen.insert(node) {
+                        open.extend(edges.iter().filter(|(from, _, handle)| *from == node && *handle != 2).map(|(_, to, _)| to));
+                    }
+                }
+                seen
+            };
+            let after = |node: usize, only: &[usize]| -> Vec<usize> {
+                edges.iter().filter(|(from, _, handle)| *from == node && only.contains(handle)).map(|(_, to, _)| *to).collect()
+            };
+            for node in 0..5 {
+                let name = node.to_string();
+                let body: BTreeSet<usize> = definition.loop_body(&name).iter().map(|id| id.parse().unwrap()).collect();
+                prop_assert_eq!(body, reached(after(node, &[1])));
+            }
+            let cycle = (0..5).any(|node| reached(after(node, &[0, 1])).contains(&node));
+            prop_assert_eq!(problems.iter().any(|(_, message)| message.contains("cycle")), cycle);
+        }
+    }
 
     fn problems(text: &str) -> Vec<String> {
         parse(text).1.into_iter().map(|(path, message)| format!("{path}: {message}")).collect()
@@ -297,7 +511,85 @@ mod definitions {
 }
 
 mod hashing {
-    use crate::hash::{Link, cells_hash, hex, value_hash};
+    use crate::hash::{Hash, Link, cells_hash, hex, value_hash};
+    use proptest::prelude::*;
+
+    /// Texts between which an octet is easily moved from one field to the next, and that look like prefixes of fields.
+    fn piece() -> impl Strategy<Value = String> {
+        "[\u{0}\u{1}a]{0,2}"
+    }
+
+    /// The fields of a link that have no fixed length.
+    type Fields = (Vec<String>, Vec<Option<String>>, i64);
+
+    fn fields() -> impl Strategy<Value = Fields> {
+        (prop::collection::vec(piece(), 3), prop::collection::vec(prop::option::of(piece()), 4), 0..2i64)
+    }
+
+    /// Two sets of fields: the second with one octet, or one NULL, somewhere else; or another one altogether.
+    fn two() -> impl Strategy<Value = (Fields, Fields)> {
+        let moved = (fields(), 0..7usize, 0..7usize).prop_map(|(fields, from, to)| {
+            let (mut texts, mut options, number) = fields.clone();
+            let octet = if from < 3 { texts[from].pop() } else { options[from - 3].as_mut().and_then(String::pop) };
+            match (octet, to) {
+                (Some(octet), 0..3) => texts[to].insert(0, octet),
+                (Some(octet), _) => options[to - 3].get_or_insert_default().insert(0, octet),
+                (None, 3..) => options[to - 3] = None,
+                (None, _) => {}
+            }
+            (fields, (texts, options, number))
+        });
+        prop_oneof![moved, (fields(), fields())]
+    }
+
+    fn hash((texts, options, number): &Fields) -> Hash {
+        Link {
+            previous: [0; 32],
+            run_id: &texts[0],
+            version: *number,
+            type_name: &texts[1],
+            actor: &texts[2],
+            on_behalf_of: options[0].as_deref(),
+            at: 1 - *number,
+            idempotency_key: options[1].as_deref(),
+            checkpoint_kind: options[2].as_deref(),
+            checkpoint_label: options[3].as_deref(),
+            payload_hash: [0; 32],
+            cells_hash: [0; 32],
+        }
+        .hash()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn different_fields_never_give_the_same_octets((one, other) in two()) {
+            prop_assert_eq!(hash(&one) == hash(&other), one == other);
+        }
+
+        #[test]
+        fn different_cells_never_give_the_same_octets(
+            one in prop::collection::vec((piece(), piece(), -1..2i64, prop::option::of(0..2u8)), 0..3),
+            other in prop::collection::vec((piece(), piece(), -1..2i64, prop::option::of(0..2u8)), 0..3),
+            swap in any::<bool>(),
+        ) {
+            // The same octets in scope and key, divided otherwise.
+            let other = if !swap { other } else {
+                one.iter().map(|(scope, key, ordinal, hash)| {
+                    let mut both = scope.clone() + key;
+                    let key = both.split_off(both.len() / 2);
+                    (both, key, *ordinal, *hash)
+                }).collect()
+            };
+            let hash = |cells: &[(String, String, i64, Option<u8>)]| {
+                cells_hash(cells.iter().map(|(scope, key, ordinal, hash)| {
+                    (scope.as_str(), key.as_str(), *ordinal, hash.map(|h| [h; 32]))
+                }))
+            };
+            prop_assert_eq!(hash(&one) == hash(&other), one == other);
+        }
+    }
 
     #[test]
     fn nothing_changed_is_the_hash_of_nothing() {
@@ -338,6 +630,15 @@ mod hashing {
 
 mod times {
     use crate::definition::microseconds;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "([0-9.e+-]{0,12} ?(s|min|h|weeks|us|é)? ?){0,3}", other in any::<String>()) {
+            prop_assert!(microseconds(&text).is_none_or(|time| time > 0));
+            prop_assert!(microseconds(&other).is_none_or(|time| time > 0));
+        }
+    }
 
     #[test]
     fn pairs_of_number_and_unit() {
@@ -352,6 +653,38 @@ mod times {
 
 mod depths {
     use crate::definition::{depth, value};
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    fn nesting(value: &Value) -> usize {
+        match value {
+            Value::Array(items) => 1 + items.iter().map(nesting).max().unwrap_or(0),
+            Value::Object(members) => 1 + members.values().map(nesting).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn is_that_of_the_parsed_value(
+            json in any::<String>().prop_map(Value::from).prop_recursive(6, 30, 3, |inner| prop_oneof![
+                prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+                prop::collection::btree_map("[\\[{\"\\\\]{0,3}", inner, 0..3)
+                    .prop_map(|m| Value::Object(m.into_iter().collect())),
+            ])
+        ) {
+            let (text, levels) = (json.to_string(), nesting(&json));
+            prop_assert_eq!(depth(&text), levels);
+            prop_assert_eq!(value(&text, levels), Some(json));
+            prop_assert_eq!(value(&text, levels.wrapping_sub(1)).is_none(), levels > 0);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in any::<String>()) {
+            depth(&text);
+            value(&text, 10);
+        }
+    }
 
     #[test]
     fn brackets_in_strings_do_not_count() {
