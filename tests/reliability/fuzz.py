@@ -1,8 +1,8 @@
 """Values for a structure-aware fuzzer: what may stand in each argument of each function, from right to hostile.
 
-`Values(random, world)` gives a value for an argument by its name and type. Most are right or nearly right, so that calls get past the
-first checks: names of runs, nodes and labels that exist, versions at or near the head, documents, definitions and schemas
-with something in them changed. The rest is what an attacker would try. Values are text, as they go over the wire.
+`Values(random, world)` gives a value for an argument by its name and type. Most are right or nearly right, so that calls get
+past the first checks: names of runs, nodes and labels that exist, versions at or near the head, documents, definitions and
+schemas with something in them changed. The rest is what an attacker would try. Values are text, as they go over the wire.
 """
 
 import json
@@ -26,7 +26,8 @@ def text(value):
 
 
 def nested(levels, kind="[]"):
-    return Raw("[" * levels + "]" * levels if kind == "[]" else '{"a":' * levels + "1" + "}" * levels)
+    opening, closing = {"[]": ("[", "]"), "[1]": ("[", "]"), "{}": ('{"a":', "}")}[kind]
+    return Raw(opening * levels + ("" if kind == "[]" else "1") + closing * levels)
 
 
 NUMBERS = [Raw(number) for number in (
@@ -37,11 +38,11 @@ NUMBERS = [Raw(number) for number in (
 
 LONG = "n" * 255
 NAMES = [
-    "", " ", LONG, LONG + "n", "🙂" * 255, "🙂" * 256, "e\u0301", "\u202eabc", "\ufeff", "\ufffe", "\U0010ffff", "ﬃ", "İ", "\u2028",
-    "\x01", "\t", "\n", "\x7f", "\u0085", "a/b", "/", "//", "~", "~0~1", "a~1b", "variable/x", "context/n/0", "context/n/-1", "node/",
-    "it's", '"', '""', "\\", "\\\\u0000", "\\x41", "'; DROP TABLE layra.event; --", "$1", "%s", "%n%n", "{}", "[]", "{a,b}", "null",
-    "NULL", "0", "-1", "layra.x", "layra.graph", "layra.document", "run.x", "*", "a.*", ".*", "role:postgres", "role:nobody", "__proto__",
-    "x" * 100_000,
+    "", " ", LONG, LONG + "n", "🙂" * 255, "🙂" * 256, "e\u0301", "\u202eabc", "\ufeff", "\ufffe", "\U0010ffff", "ﬃ", "İ",
+    "\u2028", "\x01", "\t", "\n", "\x7f", "\u0085", "a/b", "/", "//", "~", "~0~1", "a~1b", "variable/x", "context/n/0",
+    "context/n/-1", "node/", "it's", '"', '""', "\\", "\\\\u0000", "\\x41", "'; DROP TABLE layra.event; --", "$1", "%s", "%n%n",
+    "{}", "[]", "{a,b}", "null", "NULL", "0", "-1", "layra.x", "layra.graph", "layra.document", "run.x", "*", "a.*", ".*",
+    "role:postgres", "role:nobody", "__proto__", "x" * 100_000,
 ]  # fmt: skip
 
 # --- JSON Schemas -------------------------------------------------------------------------------------------------
@@ -72,14 +73,15 @@ EXHAUSTING = {
     "a hundred thousand references": (references(100_000, {"type": "integer"}), 1),
     "2^40 checks": (doubled(40), 1),
     "2^25 violations": (doubled(25), "x"),
-    "two ways for each level, any of them": ({"anyOf": [{"type": "array", "items": {"$ref": "#"}}] * 2}, nested(40)),
-    "two ways for each level, one of them": ({"oneOf": [{"items": {"$ref": "#"}}] * 2}, nested(40)),
-    "two ways for each level, of objects": ({"anyOf": [{"type": "object", "additionalProperties": {"$ref": "#"}}] * 2}, nested(40, "{}")),
+    "two ways for each level, any of them": ({"anyOf": [{"type": "array", "items": {"$ref": "#"}}] * 2}, nested(40, "[1]")),
+    "two ways for each level, one of them": ({"oneOf": [{"items": {"$ref": "#"}}] * 2}, nested(40, "[1]")),
+    "two ways for each level, of objects": ({"anyOf": [{"additionalProperties": {"$ref": "#"}, "not": {"const": 1}}] * 2},
+                                            nested(40, "{}")),
     "a long enumeration": ({"items": {"enum": [[number] for number in range(20_000)]}}, [[-number] for number in range(20_000)]),
     "backtracking": ({"pattern": "^(a+)+$"}, "a" * 50_000 + "b"),
     "backtracking in names": ({"patternProperties": {"^(([a-z])+.)+[A-Z]([a-z])+$": False}}, {"a" * 50_000: 1}),
     "repetition of repetition": ({"pattern": "((a{100}){100}){100}"}, "a"),
-    "a thousand patterns": ({"patternProperties": {f"\\w{{1,40}}{n}$": {"type": "null"} for n in range(1_000)}}, {"x" * 1_000: 1}),
+    "a thousand patterns": ({"patternProperties": {f"\\w{{1,40}}{n}$": {"type": "null"} for n in range(1_000)}}, {LONG: 1}),
     "divisor of 16,000 digits": (Raw('{"items":{"multipleOf":0.' + "0" * 16_000 + "7}}"), [Raw("9" * 131_000)] * 100),
     "a million violations": ({"items": {"type": "string"}}, Raw("[" + "1," * 999_999 + "1]")),
     "unique and equal": ({"uniqueItems": True}, [[n, n] for n in range(100_000)]),
@@ -88,17 +90,19 @@ EXHAUSTING = {
 }  # fmt: skip
 
 SCHEMAS = [
-    True, False, {}, {"type": "integer"}, {"type": ["string", "null"]}, {"minimum": 0, "maximum": 10}, {"enum": [1, "a", None, [], {}]},
-    {"const": Raw("1e131071")}, {"multipleOf": Raw("1e-16383")}, {"multipleOf": 0}, {"multipleOf": -1}, {"minimum": Raw("9" * 400)},
-    {"minLength": Raw("1e131071")}, {"maxItems": -1}, {"maxItems": 1.5}, {"pattern": "(a+)+$"}, {"pattern": "(?=a)\\1"}, {"pattern": "["},
-    {"pattern": "\\p{L}{1,1000}"}, {"format": "date-time"}, {"format": "regex"}, {"format": "uri"}, {"format": "ipv6"}, {"format": "x"},
-    {"$ref": "#"}, {"$ref": "#/$defs/none"}, {"$ref": "https://example.com/s"}, {"$ref": "file:///etc/passwd"}, {"$ref": "%%%"}, {"$ref": 1},
-    {"$id": "::::"}, {"$id": "http://a/b", "$ref": "c"}, {"$schema": "http://json-schema.org/draft-04/schema#"}, {"$schema": "x"},
-    {"$schema": "https://json-schema.org/draft/2020-12/schema"}, {"type": "nonsense"}, {"properties": []}, {"required": ["a", "a"]},
-    {"if": {"type": "integer"}, "then": {"minimum": 1}, "else": False}, {"dependentSchemas": {"a": False}}, {"propertyNames": {"maxLength": 1}},
-    {"contains": {"const": 1}, "minContains": 0, "maxContains": 0}, {"prefixItems": [True, False]}, {"contentEncoding": "base64"},
-    {"items": {"$ref": "#"}}, {"properties": {"a": {"$ref": "#"}}}, {"$dynamicAnchor": "x", "$dynamicRef": "#x"}, references(5, {"minimum": 1}),
-    doubled(5), None, 1, "true", [],
+    True, False, {}, {"type": "integer"}, {"type": ["string", "null"]}, {"minimum": 0, "maximum": 10},
+    {"enum": [1, "a", None, [], {}]}, {"const": Raw("1e131071")}, {"multipleOf": Raw("1e-16383")}, {"multipleOf": 0},
+    {"multipleOf": -1}, {"minimum": Raw("9" * 400)}, {"minLength": Raw("1e131071")}, {"maxItems": -1}, {"maxItems": 1.5},
+    {"pattern": "(a+)+$"}, {"pattern": "(?=a)\\1"}, {"pattern": "["}, {"pattern": "\\p{L}{1,1000}"}, {"format": "date-time"},
+    {"format": "regex"}, {"format": "uri"}, {"format": "ipv6"}, {"format": "x"}, {"$ref": "#"}, {"$ref": "#/$defs/none"},
+    {"$ref": "https://example.com/s"}, {"$ref": "file:///etc/passwd"}, {"$ref": "%%%"}, {"$ref": 1}, {"$id": "::::"},
+    {"$id": "http://a/b", "$ref": "c"}, {"$schema": "http://json-schema.org/draft-04/schema#"}, {"$schema": "x"},
+    {"$schema": "https://json-schema.org/draft/2020-12/schema"}, {"type": "nonsense"}, {"properties": []},
+    {"required": ["a", "a"]}, {"if": {"type": "integer"}, "then": {"minimum": 1}, "else": False},
+    {"dependentSchemas": {"a": False}}, {"propertyNames": {"maxLength": 1}},
+    {"contains": {"const": 1}, "minContains": 0, "maxContains": 0}, {"prefixItems": [True, False]},
+    {"contentEncoding": "base64"}, {"items": {"$ref": "#"}}, {"properties": {"a": {"$ref": "#"}}},
+    {"$dynamicAnchor": "x", "$dynamicRef": "#x"}, references(5, {"minimum": 1}), doubled(5), None, 1, "true", [],
 ]  # fmt: skip
 
 # --- definitions and documents ------------------------------------------------------------------------------------
@@ -120,16 +124,22 @@ def edge(source, target, handle=None):
 
 def definition():
     types = {"outer": "loop", "inner": "loop", "check": "condition", "step": "llm"}
+    nodes = [{"id": node, "type": types.get(node, "code")} for node in NODES]
+    nodes[NODES.index("outer")]["data"] = {"maxCount": 3, "context": "loop"}
     return {
-        "nodes": [{"id": node, "type": types.get(node, "code"), "data": {"maxCount": 3} if node in LOOPS else {}} for node in NODES],
+        "nodes": nodes,
         "edges": [
-            edge("plan", "outer"), edge("outer", "draft", "loop_body"), edge("draft", "inner"), edge("inner", "step", "loop_body"),
-            edge("step", "inner", "loop_next"), edge("inner", "outer", "loop_next"), edge("outer", "check"),
-            edge("check", "report", "condition-1"),
+            edge("plan", "outer"), edge("outer", "draft", "loop_body"), edge("draft", "inner"),
+            edge("inner", "step", "loop_body"), edge("step", "inner", "loop_next"), edge("inner", "outer", "loop_next"),
+            edge("outer", "check"), edge("check", "report", "condition-1"),
         ],
-        "variables": {"count": {"schema": {"type": "integer", "minimum": 0}, "default": 0}, "note": {"group": "texts", "default": "x"}},
-        "policy": {"checkpoint": {"every": "5 minutes", "milestones": ["llm"], "before": ["code"], "bytes": 4000},
-                   "limits": {"value_bytes": 100_000_000}, "loops": {"default_max": 4, "tolerance": 2}},
+        "variables": {
+            "count": {"schema": {"type": "integer", "minimum": 0}, "default": 0}, "note": {"group": "texts", "default": "x"},
+        },
+        "policy": {
+            "checkpoint": {"every": "5 minutes", "milestones": ["llm"], "before": ["code"], "bytes": 4000},
+            "limits": {"value_bytes": 100_000_000}, "loops": {"default_max": 4, "tolerance": 2},
+        },
     }  # fmt: skip
 
 
@@ -137,8 +147,8 @@ def document():
     return {
         "global_variables": {"v": 1, "count": 3, "list": [1, 2]},
         "execution_status": {"plan": True, "draft": None, "step": False},
-        "execution_stack": ["outer", "draft"], "loop_index": {"outer": 1}, "context": {"plan": [1, "x"], "step": [{"a": Raw("1.00")}]},
-        "skip_nodes": [], "mode": "fast",
+        "execution_stack": ["outer", "draft"], "loop_index": {"outer": 1}, "skip_nodes": [], "mode": "fast",
+        "context": {"plan": [1, "x"], "step": [{"a": Raw("1.00")}]},
     }  # fmt: skip
 
 
@@ -177,7 +187,9 @@ class Values:
 
     def name(self):
         if self.one_in(4):
-            return "".join(chr(self.random.choice((97, 0xE9, 0x1F642, 0x301, 0x5D0, 0x2F, 0x7E))) for _ in range(self.random.randrange(1, 9)))
+            return "".join(
+                chr(self.random.choice((97, 0xE9, 0x1F642, 0x301, 0x5D0, 0x2F, 0x7E))) for _ in range(self.random.randrange(1, 9))
+            )
         return self.random.choice(NAMES)
 
     def known(self, names, odds=30):
@@ -208,7 +220,11 @@ class Values:
     def schema(self):
         chosen = self.random.choice(SCHEMAS)
         if self.one_in(3):
-            chosen = {"properties": {"a": chosen}, "items": self.random.choice(SCHEMAS), "anyOf": [True, self.random.choice(SCHEMAS)]}
+            chosen = {
+                "properties": {"a": chosen},
+                "items": self.random.choice(SCHEMAS),
+                "anyOf": [True, self.random.choice(SCHEMAS)],
+            }
         return chosen
 
     def changed(self, value):
@@ -278,7 +294,11 @@ class Values:
 
     def version(self):
         head = self.run.head
-        return str(self.random.choice((head, head, head, head, head - 1, head + 1, 1, 0, -1, 2**63 - 1, -(2**63), self.random.randrange(-2, head + 2))))
+        return str(
+            self.random.choice(
+                (head, head, head, head, head - 1, head + 1, 1, 0, -1, 2**63 - 1, -(2**63), self.random.randrange(-2, head + 2))
+            )
+        )
 
     def integer(self):
         return str(self.random.choice((0, 1, 1, 1, 2, 3, 100, -1, 2**31 - 1, -(2**31))))
@@ -291,7 +311,8 @@ class Values:
 
     def time(self):
         return self.random.choice((
-            "now", "2026-01-05 09:00:00+00", "infinity", "-infinity", "4714-11-24 00:00:00+00 BC", "294276-12-31 23:59:59.999999+00",
+            "now", "2026-01-05 09:00:00+00", "infinity", "-infinity", "4714-11-24 00:00:00+00 BC",
+            "294276-12-31 23:59:59.999999+00",
             "1970-01-01 00:00:00+00", "epoch", "NaN",
         ))  # fmt: skip
 
@@ -311,9 +332,13 @@ class Values:
                 return self.time()
             case "uuid":
                 others = [question for run in self.world.runs.values() for question in run.interactions]
-                return self.random.choice([*self.run.interactions * 8, *others, "00000000-0000-0000-0000-000000000000", "not a uuid"])
+                return self.random.choice(
+                    [*self.run.interactions * 8, *others, "00000000-0000-0000-0000-000000000000", "not a uuid"]
+                )
             case "regprocedure":
-                return self.random.choice([*FUNCTIONS * 5, "now()", "public.none(text)", "count(*)", "0", "4294967295", "-", "layra.drop_run(text)"])
+                return self.random.choice(
+                    [*FUNCTIONS * 5, "now()", "public.none(text)", "count(*)", "0", "4294967295", "-", "layra.drop_run(text)"]
+                )
             case "name":
                 return self.known(self.world.roles, 8)
             case "text[]":
@@ -338,7 +363,9 @@ class Values:
                     text(dict.fromkeys(map(str, range(10_000)), None)), text({"a": "x" * 10_000_000}), text([0] * 100_000),
                 ))  # fmt: skip
             case "text[]":
-                return self.random.choice(("{{a,b},{c,d}}", "[5:6]={a,b}", "{NULL}", "{}", "{a", "{{{{{{{a}}}}}}}", list(map(str, range(10_000)))))
+                return self.random.choice(
+                    ("{{a,b},{c,d}}", "[5:6]={a,b}", "{NULL}", "{}", "{a", "{{{{{{{a}}}}}}}", list(map(str, range(10_000))))
+                )
             case "text" | "name":
                 return self.random.choice(NAMES)
         return self.random.choice(("", "x", "0", "-1", "9" * 400, "NaN"))
@@ -364,7 +391,9 @@ ARGUMENTS = {
     "events": lambda of: text(of.usually([of.event() for _ in range(of.random.randrange(1, 4))])),
     "schema": lambda of: text(of.usually(of.schema())),
     "response_schema": lambda of: text(of.usually(of.schema())),
-    "expected_variables": lambda of: text(of.usually({name: version for name, version in of.run.variables.items() if of.one_in(2)})),
+    "expected_variables": lambda of: text(
+        of.usually({name: version for name, version in of.run.variables.items() if of.one_in(2)})
+    ),
     "expected_version": lambda of: of.version() if of.one_in(3) else None,
     "idempotency_key": lambda of: of.known(KEYS) if of.one_in(3) else None,
     "name": lambda of: of.known(VARIABLES),

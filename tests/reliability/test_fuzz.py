@@ -15,7 +15,7 @@ from random import Random, SystemRandom
 
 import psycopg
 import pytest
-from fuzz import EXHAUSTING, FUNCTIONS, Run, Values, World, definition, document, text
+from fuzz import EXHAUSTING, Raw, Run, Values, World, definition, document, text
 from psycopg import sql
 
 pytestmark = pytest.mark.timeout(0)
@@ -29,7 +29,23 @@ KEPT = 300  # MB that it may keep afterwards
 ALWAYS = {"42501", "57014", "54001"}
 OUT_OF_RANGE = "22008"  # PostgreSQL's own, too, where a time is counted from an interval
 # What PostgreSQL says of text that is no value of the argument's type. It only counts where the text alone gives the same.
-NO_VALUE = {"22P02", "22P05", "22003", "22007", "22008", "22015", "22021", "2202E", "42601", "42602", "42704", "42883", "42725", "54000", "54001"}
+NO_VALUE = {
+    "22P02",
+    "22P05",
+    "22003",
+    "22007",
+    "22008",
+    "22015",
+    "22021",
+    "2202E",
+    "42601",
+    "42602",
+    "42704",
+    "42883",
+    "42725",
+    "54000",
+    "54001",
+}
 
 
 def contract(connection):
@@ -50,8 +66,9 @@ def contract(connection):
 class Watched(threading.Thread):
     """Looks at a backend while calls run: kills one that cannot be cancelled or takes too much memory, and says so."""
 
-    def __init__(self):
+    def __init__(self, timeout):
         super().__init__(daemon=True)
+        self.timeout = timeout
         self.pid = self.began = self.killed = None
         self.largest = 0
         self.lock = threading.Lock()
@@ -64,7 +81,7 @@ class Watched(threading.Thread):
                 if self.pid is None:
                     continue
                 self.largest = max(self.largest, memory(self.pid))
-                if time.monotonic() - self.began > TIMEOUT + GRACE:
+                if time.monotonic() - self.began > self.timeout + GRACE:
                     self.kill(f"could not be cancelled for {GRACE} s after statement_timeout")
                 elif self.largest > MEMORY:
                     self.kill(f"took {self.largest} MB")
@@ -104,14 +121,15 @@ def literal(value):
 class Fuzzer:
     """One database with some runs, sessions of several roles, and random calls."""
 
-    def __init__(self, connect, roles, seed):
+    def __init__(self, connect, roles, seed, timeout=TIMEOUT):
         self.random = Random(seed)
+        self.timeout = timeout
         self.world = World(roles=[*roles.values(), "pg_monitor", "layra_no_such_role"])
         self.values = Values(self.random, self.world)
         self.connect = connect
         self.roles = roles
         self.sessions = {}
-        self.watched = Watched()
+        self.watched = Watched(timeout)
         self.calls = Counter()
         self.succeeded = Counter()
         self.sqlstates = Counter()
@@ -134,8 +152,10 @@ class Fuzzer:
         ).fetchall()
         # Rows are never changed in place without a new ctid, so their places and makers say whether anything was written.
         self.digest_query = " UNION ALL ".join(
-            f"SELECT '{table}', count(*), md5(string_agg(ctid::text || xmin, ',' ORDER BY ctid)) FROM layra.{table}" for (table,) in tables
+            f"SELECT '{table}', count(*), md5(string_agg(ctid::text || xmin, ',' ORDER BY ctid)) FROM layra.{table}"
+            for (table,) in tables
         )
+        self.stored = None
         self.settle()
 
     # --- the world ---------------------------------------------------------------------------------------------
@@ -143,18 +163,16 @@ class Fuzzer:
     def session(self, role):
         """A connection as one of the roles, made anew where the last one was lost."""
         connection = self.sessions.get(role)
-        if connection is None or connection.broken:
-            deadline = time.monotonic() + 60
-            while True:
-                try:
-                    connection = self.connect(role)
-                    connection.execute(f"SET statement_timeout = '{TIMEOUT} s'")
-                    break
-                except psycopg.OperationalError:
-                    # The server starts again after a crash.
-                    if time.monotonic() > deadline:
-                        raise
-            self.sessions[role] = connection
+        deadline = time.monotonic() + 60
+        while connection is None or connection.closed:
+            try:
+                connection = self.connect(role)
+                connection.execute(f"SET statement_timeout = '{self.timeout} s'")
+                self.sessions[role] = connection
+            except psycopg.OperationalError:
+                # The server starts again after a crash.
+                if time.monotonic() > deadline:
+                    raise
         return connection
 
     def settle(self):
@@ -169,7 +187,8 @@ class Fuzzer:
             """SELECT run_id FROM layra.run r
                WHERE run_id <> ALL (%s) OR owner <> %s OR status IN ('completed', 'failed', 'cancelled')
                OR (SELECT count(*) FROM layra.event e WHERE e.run_id = r.run_id) > 200
-               OR (SELECT coalesce(sum(pg_column_size(value)), 0) + count(*) * 200 FROM layra.cell c WHERE c.run_id = r.run_id) > 2000000""",
+               OR (SELECT coalesce(sum(pg_column_size(value)), 0) + count(*) * 200 FROM layra.cell c WHERE c.run_id = r.run_id)
+                   > 2000000""",
             [list(MAKERS), self.roles["alice"]],
         )}  # fmt: skip
         there = {run_id for (run_id,) in admin.execute("SELECT run_id FROM layra.run")}
@@ -184,22 +203,28 @@ class Fuzzer:
             for statement in MAKERS[run_id]:
                 alice.execute(statement.replace("$flow", f"'flow', workflow_version => {version}"), [run_id])
         self.look()
+        self.written()
 
     def look(self):
         self.world.runs = {
             run_id: Run(head, variables or {}, labels or [], working or {}, interactions or [])
             for run_id, head, variables, labels, working, interactions in self.session("admin").execute(
                 """SELECT run_id, (SELECT max(version) FROM layra.event e WHERE e.run_id = r.run_id),
-                       (SELECT jsonb_object_agg(name, version) FROM layra.variables v WHERE v.run_id = r.run_id AND length(name) < 300),
-                       (SELECT array_agg(label ORDER BY version) FROM layra.checkpoint c WHERE c.run_id = r.run_id AND label IS NOT NULL),
-                       (SELECT jsonb_object_agg(node_id, details->'attempt') FROM layra.nodes n WHERE n.run_id = r.run_id AND status = 'running'),
+                       (SELECT jsonb_object_agg(name, version) FROM layra.variables v WHERE v.run_id = r.run_id),
+                       (SELECT array_agg(label ORDER BY version) FILTER (WHERE label IS NOT NULL)
+                        FROM layra.checkpoint c WHERE c.run_id = r.run_id),
+                       (SELECT jsonb_object_agg(node_id, details->'attempt')
+                        FROM layra.nodes n WHERE n.run_id = r.run_id AND status = 'running'),
                        (SELECT array_agg(id::text ORDER BY version) FROM layra.interaction i WHERE i.run_id = r.run_id)
                    FROM layra.run r ORDER BY run_id"""
             )
         }
 
-    def digest(self):
-        return self.session("admin").execute(self.digest_query).fetchall()
+    def written(self):
+        """Whether anything is stored otherwise than when this was asked last."""
+        before = self.stored
+        self.stored = self.session("admin").execute(self.digest_query).fetchall()
+        return self.stored != before
 
     # --- one call ----------------------------------------------------------------------------------------------
 
@@ -219,7 +244,6 @@ class Fuzzer:
         query = f"SELECT count(*), sum(length(t::text)) FROM layra.{function}({given}) t"
         shown = f"SELECT * FROM layra.{function}({', '.join(f'{n} => {literal(v)}::{t}' for n, t, v in arguments)})"
         connection = self.session(role)
-        before = self.digest()
         began = time.monotonic()
         sqlstate = message = None
         try:
@@ -234,12 +258,11 @@ class Fuzzer:
         self.sqlstates[sqlstate or "00000"] += 1
         self.per_function[function][sqlstate or "00000"] += 1
         if self.watched.killed:
-            return self.fail(function, self.watched.killed, shown, role)
+            return self.lost(function, self.watched.killed, shown, role)
         if sqlstate is None:
             self.succeeded[function] += 1
         elif sqlstate == "lost":
-            self.fail(function, f"the connection was lost: {message}", shown, role)
-            return self.settle()
+            return self.lost(function, f"the connection was lost: {message}", shown, role)
         elif sqlstate in NO_VALUE and self.refuses(connection, arguments, sqlstate):
             self.no_values += 1
         elif sqlstate == OUT_OF_RANGE and any(type_name == "interval" for _, type_name, _ in arguments):
@@ -248,7 +271,7 @@ class Fuzzer:
             self.fail(function, f"{sqlstate} is not in its comment: {message}", shown, role)
         elif re.search(r"panicked|unwrap|\.rs\b|src/", message):
             self.fail(function, f"an internal message: {message}", shown, role)
-        if (sqlstate or not keep) and self.digest() != before:
+        if self.written() and (sqlstate or not keep):
             self.fail(function, f"{sqlstate} and something was written", shown, role)
         kept = memory(connection.info.backend_pid)
         if kept > KEPT:
@@ -269,6 +292,13 @@ class Fuzzer:
     def fail(self, function, why, shown, role):
         self.failures.setdefault((function, why[:60]), f"{function}: {why}\n    as {role}: {shown}")
 
+    def lost(self, function, why, shown, role):
+        """The server ends every session when one crashes."""
+        self.fail(function, why, shown, role)
+        for session in self.sessions.values():
+            session.close()
+        self.settle()
+
     def verify(self):
         for row in self.session("admin").execute("SELECT * FROM layra.verify()").fetchall():
             self.failures.setdefault(("verify", row[0]), f"verify: {row}")
@@ -280,7 +310,7 @@ ADMINISTRATIVE = {
 # What leaves little to do for the calls after it.
 ENDING = {"drop_run", "finish_run", "cancel_run", "set_owner", "revoke_access"}
 
-START = "SELECT layra.start_run(%s, variables => '{\"v\": 1, \"w\": {\"a\": {\"b\": 1}}, \"list\": [1, 2]}')"
+START = 'SELECT layra.start_run(%s, variables => \'{"v": 1, "w": {"a": {"b": 1}}, "list": [1, 2]}\')'
 FLOW = "SELECT layra.start_run(%s, $flow, variables => '{\"v\": 1}')"
 # The runs in their different states, each by the statements that make it.
 MAKERS = {
@@ -290,7 +320,7 @@ MAKERS = {
         "SELECT layra.rollback(%s, 1)", "SELECT layra.set_variable(%s, 'v', '3', idempotency_key => 'key 1')",
         "SELECT layra.checkpoint(%s, 'kept')", "SELECT layra.protect_checkpoint(%s, 'kept')",
     ],
-    "saved": ["SELECT layra.save_state(%s, $doc$" + text(document() | {key: definition()[key] for key in ("nodes", "edges")}) + "$doc$)"],
+    "saved": [f"SELECT layra.save_state(%s, '{text(document() | {key: definition()[key] for key in ('nodes', 'edges')})}')"],
     "working": [
         FLOW, "SELECT layra.begin_node(%s, 'plan', 'w1')", "SELECT layra.complete_node(%s, 'plan', '[1]', attempt => 1)",
         "SELECT layra.enter_loop(%s, 'outer')", "SELECT layra.next_iteration(%s, 'outer')",
@@ -306,7 +336,8 @@ MAKERS = {
     "failed": [START, "SELECT layra.finish_run(%s, 'failed')"],
     "broken": [
         FLOW, "SELECT layra.checkpoint(%s, 'one')",
-        "SELECT layra.save_state(%s, '{\"loop_index\": {\"outer\": 1e131071}, \"execution_stack\": [\"gone\"], \"execution_status\": {\"plan\": null}}')",
+        """SELECT layra.save_state(%s, '{"loop_index": {"outer": 1e131071}, "execution_stack": ["gone"],
+               "execution_status": {"plan": null}}')""",
     ],
 }  # fmt: skip
 
@@ -322,8 +353,8 @@ def database(private_server):
             admin.execute(f"CREATE ROLE {role} LOGIN")
         admin.execute("""
             CREATE FUNCTION public.handler(text, bigint, text, jsonb) RETURNS void LANGUAGE sql AS '';
-            CREATE FUNCTION public.writer(run_id text, version bigint, type text, payload jsonb) RETURNS bigint LANGUAGE plpgsql AS
-                $$BEGIN IF type LIKE 'note%' THEN RETURN layra.append_event(run_id, 'mail.answered', payload); END IF; RETURN 0; END$$;
+            CREATE FUNCTION public.writer(run_id text, version bigint, type text, payload jsonb) RETURNS bigint LANGUAGE sql AS
+                $$SELECT layra.append_event(run_id, 'mail.answered', payload) WHERE type LIKE 'note%'$$;
             CREATE FUNCTION public.rule(run_id text, state jsonb) RETURNS SETOF text LANGUAGE sql AS
                 $$SELECT 'w is gone' WHERE NOT state->'global_variables' ? 'w' UNION ALL SELECT NULL$$""")
 
@@ -339,10 +370,81 @@ def no_crash_in(log):
             if re.search(r"TRAP:|panicked at|was terminated by signal|PANIC:|XX000", line)]  # fmt: skip
 
 
+@pytest.fixture
+def fuzzer(database):
+    """Without random calls: the runs, the sessions and what is asked of every call."""
+    _, roles, connect = database
+    return Fuzzer(connect, roles, seed=0, timeout=1)
+
+
+def schema_calls(number, schema, value):
+    """Each way by which a schema meets a value: calls as `Fuzzer.perform` takes them."""
+    schema, value = text(schema), text(value)
+    definition = '{"variables": {"x": {"schema": ' + schema + "}}}"
+    workflow = [("workflow", "text", f"schema {number}")]
+    x = '{"x": ' + value + "}"
+    run = [("run_id", "text", f"schema {number}")]
+    yield "define_workflow", [("name", "text", f"schema {number}"), ("definition", "jsonb", definition)]
+    yield "start_run", [*run, *workflow, ("variables", "jsonb", x)]
+    yield "start_run", run
+    yield "define_event_type", [("type", "text", f"schema.{number}"), ("schema", "jsonb", schema)]
+    yield "append_event", [*run, ("type", "text", f"schema.{number}"), ("payload", "jsonb", value)]
+    yield "pause_run", [*run, ("node_id", "text", "n"), ("response_schema", "jsonb", schema)]
+
+
+@pytest.mark.parametrize("name", EXHAUSTING)
+def test_schemas_that_exhaust(fuzzer, name, figures):
+    """Neither time, nor memory, nor the stack: the server goes on, and statement_timeout is honoured."""
+    schema, value = EXHAUSTING[name]
+    for function, arguments in schema_calls(name, schema, value):
+        fuzzer.perform("alice", function, arguments)
+    interactions = fuzzer.session("admin").execute("SELECT id::text FROM layra.interaction WHERE run_id = %s", [f"schema {name}"])
+    for (interaction,) in interactions.fetchall():
+        fuzzer.perform("alice", "resume_run", [
+            ("run_id", "text", f"schema {name}"), ("interaction", "uuid", interaction), ("response", "jsonb", text(value)),
+        ])  # fmt: skip
+    states = ", ".join(f"{state} {count}" for state, count in fuzzer.sqlstates.most_common())
+    figures(f"{states}; slowest {fuzzer.slowest:.1f} s, largest backend {fuzzer.largest} MB")
+    assert not fuzzer.failures, "\n".join(fuzzer.failures.values())
+
+
+def test_a_session_keeps_little_of_what_it_compiled(fuzzer, figures):
+    """Many large schemas through one session, of variables and of events."""
+    connection = fuzzer.session("alice")
+    for number in range(40):
+        schema = text({"title": str(number), "properties": {f"p{n}": {"type": "integer", "minimum": n} for n in range(20_000)}})
+        for function, arguments in schema_calls(f"large {number}", Raw(schema), {}):
+            fuzzer.perform("alice", function, arguments)
+    kept = memory(connection.info.backend_pid)
+    states = ", ".join(f"{state} {count}" for state, count in fuzzer.sqlstates.most_common())
+    figures(f"{states}; {kept} MB kept after 80 schemas of {len(schema) // 1000} KB")
+    assert not fuzzer.failures, "\n".join(fuzzer.failures.values())
+
+
+def test_a_schema_opens_no_connection(fuzzer):
+    """Not for a reference, nor for its metaschema."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/schema"
+        schemas = [
+            {"$ref": url},
+            {"$schema": url},
+            {"$id": url, "$ref": "other"},
+            {"$dynamicRef": url + "#x"},
+            {"allOf": [{"$ref": url}]},
+        ]
+        for number, schema in enumerate(schemas):
+            for function, arguments in schema_calls(f"remote {number}", schema, 1):
+                fuzzer.perform("alice", function, arguments)
+        listener.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    assert not fuzzer.failures, "\n".join(fuzzer.failures.values())
+
+
 def test_every_function(database, soak, figures):
     server, roles, connect = database
     seed = int(os.environ.get("FUZZ_SEED") or SystemRandom().randrange(2**32))
-    calls = int(os.environ.get("FUZZ_CALLS") or soak(2_500, 100_000))
+    calls = int(os.environ.get("FUZZ_CALLS") or soak(2_000, 100_000))
     print(f"FUZZ_SEED={seed} FUZZ_CALLS={calls}")
     fuzzer = Fuzzer(connect, roles, seed)
     for number in range(1, calls + 1):
@@ -359,11 +461,12 @@ def test_every_function(database, soak, figures):
     states = ", ".join(f"{state} {count}" for state, count in fuzzer.sqlstates.most_common())
     figures(
         f"seed {seed}: {done} calls of {len(fuzzer.calls)} functions ({min(fuzzer.calls.values())} or more of each), "
-        f"{100 * sum(fuzzer.succeeded.values()) // done} % succeeded, {fuzzer.no_values} with values that PostgreSQL refuses; {states}; "
+        f"{100 * sum(fuzzer.succeeded.values()) // done} % succeeded, {fuzzer.no_values} with values that PostgreSQL refuses; "
+        f"{states}; "
         f"slowest {fuzzer.slowest:.1f} s, largest backend {fuzzer.largest} MB; {len(fuzzer.failures)} failures"
     )
     for function, states in sorted(fuzzer.per_function.items()):
-        print(f"{function:22} {fuzzer.calls[function]:5} calls, {fuzzer.succeeded[function]:5} succeeded, {dict(states.most_common())}")
+        print(f"{function:22} {fuzzer.calls[function]:5} calls, {fuzzer.succeeded[function]:5} succeeded: {dict(states)}")
     assert not fuzzer.failures, f"FUZZ_SEED={seed} FUZZ_CALLS={done}\n" + "\n".join(fuzzer.failures.values())
     assert not never, f"no call succeeded: {never}"
     assert not no_crash_in(server.log)
