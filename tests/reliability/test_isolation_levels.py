@@ -51,6 +51,8 @@ WRITES = Rival("append_event('r', 'rival', updates => '{\"v\": \"rival\"}')")
 # An event changes the log only; this one changes the run's row as well.
 CHANGES_ROW = Rival("set_owner('r', session_user)")
 DROPS = Rival("drop_run('r')", then="P0002")
+# There is no moment at which nobody finds the run.
+REPLACES = Rival("drop_run('r'); start_run('r')")
 RIVALS = (WRITES, CHANGES_ROW, DROPS)
 
 
@@ -73,7 +75,7 @@ FAILS = "define_breaker('b', 1, '1 minute', '1 minute'); breaker_failure('b')"
 
 CASES = [
     # Variables and the whole state.
-    case("set_variables('r', '{\"w\": 1}')"),
+    case("set_variables('r', '{\"w\": 1}')", "", *RIVALS, REPLACES),
     case("set_variables('r', '{\"w\": 1}', on_conflict => 'merge', expected_version => 2)"),
     case("set_variables('r', '{\"v\": 1}', on_conflict => 'overwrite', expected_version => 2)"),
     case("set_variables('r', '{\"w\": 1}', '{\"v\": 1}')", "", replace(WRITES, then="40001"), CHANGES_ROW, DROPS),
@@ -90,10 +92,11 @@ CASES = [
     case("cancel_run('r')"),
     case("reopen_run('r')", "finish_run('r', 'failed')", Rival("reopen_run('r'); finish_run('r', 'cancelled')"), DROPS),
     case("set_owner('r', session_user)"),
-    case("drop_run('r')"),
+    case("drop_run('r')", "", *RIVALS, REPLACES),
     case("start_run('new')", "", Rival("start_run('new')", "23505"), Rival("fork_run('r', 'new')", "23505")),
     case("save_state('new', '{}')", "", Rival("save_state('new', '{}')"), Rival("start_run('new')")),
-    case("fork_run('r', 'new')", "", beside(WRITES), beside(CHANGES_ROW), DROPS, Rival("start_run('new')", "23505")),
+    case("fork_run('r', 'new')", "", beside(WRITES), beside(CHANGES_ROW), DROPS, REPLACES,
+         Rival("start_run('new')", "23505")),
     # Time.
     case("checkpoint('r', 'there')"),
     case("checkpoint('r', 'there')", "", Rival("checkpoint('r', 'there')", "23505")),
@@ -190,6 +193,7 @@ class Stage:
         (self.asked,) = self.admin.execute("SELECT quote_literal(min(id::text)) FROM layra.interaction").fetchone()
 
     def clean(self):
+        self.other.rollback()
         self.admin.execute("""
             SELECT layra.drop_run(run_id) FROM layra.run;
             DELETE FROM layra.workflow WHERE name <> 'flow'; DELETE FROM layra.event_type;
@@ -372,7 +376,9 @@ def admins(stage, role):
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("situation", [COMMITTED, COMMITS, ROLLS_BACK])
 @pytest.mark.parametrize("own", [False, True], ids=["new", "own"])
-@pytest.mark.parametrize("call", ["define_workflow('of all', '{}', shared => %s)", "define_event_type('of.all', '{}', shared => %s)"])
+@pytest.mark.parametrize(
+    "call", ["define_workflow('of all', '{}', shared => %s)", "define_event_type('of.all', '{}', shared => %s)"]
+)
 def test_a_shared_name_belongs_to_one(stage, admins, level, situation, own, call):
     """Of two admins who share a name, new or their own so far, one gets it. The other one is told that it is taken, or,
     where his snapshot does not show that, to try again."""
