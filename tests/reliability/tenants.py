@@ -1,28 +1,25 @@
 """Roles of every kind, what they own, and a call of every function: the cast of the tests of privileges.
 
-    with furnished(dsn) as cast:
+    with furnished(dsn, role) as cast:
         cast["alice"]                                   # the name of alice's role
         cast.session("alice").execute("SELECT …")       # a login of hers
         cast.outcomes("bob", ["SELECT layra.get_state('alice')"])
 """
 
-import os
 from collections import Counter
 from contextlib import contextmanager
 from functools import cache
 
 import psycopg
-from psycopg import sql
 
 # --- who ----------------------------------------------------------------------------------------------------------
 
 # Who acts: a login each. dave has to SET ROLE for what carol inherits; `dave as team` has done so.
 ROLES = {
-    "team": "NOLOGIN", "alice": "LOGIN", "bob": "LOGIN", "carol": "LOGIN IN ROLE {team}",
-    "dave": "LOGIN NOINHERIT IN ROLE {team}", "audit": "LOGIN", "boss": "LOGIN", "gone": "LOGIN", "bypass": "LOGIN BYPASSRLS",
+    "team": "", "alice": "", "bob": "", "carol": "IN ROLE {team}", "dave": "NOINHERIT IN ROLE {team}", "audit": "", "boss": "",
+    "gone": "", "bypass": "BYPASSRLS", "reader": "IN ROLE pg_read_all_data", "scribe": "IN ROLE pg_write_all_data",
     # A visitor has USAGE of the schema, and nothing else.
-    "stranger": "LOGIN", "visitor": "LOGIN",
-    "reader": "LOGIN IN ROLE pg_read_all_data", "scribe": "LOGIN IN ROLE pg_write_all_data",
+    "stranger": "", "visitor": "",
 }  # fmt: skip
 LEVELS = {
     "team": "writer", "alice": "writer", "bob": "writer", "carol": "writer", "dave": "writer", "bypass": "writer",
@@ -42,7 +39,8 @@ ARGUMENTS = {
     "label": "'kept'", "to_version": "1", "from_version": "1", "key": "'v'", "at": "pg_catalog.now()", "new_run_id": "'a fork'",
     "owner": "'{r}'", "node_id": "'new'", "node_ids": "'{{new}}'", "error": "'{{}}'", "attempt": "1", "lease": "'1 day'",
     "loop_id": "'l'", "interaction": "'{q}'", "idle": "'1 hour'", "workflow": "'own'", "type_pattern": "'note'",
-    "function": "'public.handle(text, bigint, text, jsonb)'", "schema": "'true'", "role": "'{r}'", "level": "'writer'",
+    "function": "'public.handle(pg_catalog.text, bigint, pg_catalog.text, pg_catalog.jsonb)'", "schema": "'true'", "role": "'{r}'",
+    "level": "'writer'",
 }  # fmt: skip
 # Where that does not do: another of the owner's runs, or another value.
 WORKED, FAILED, ASKED = ({"run_id": f"'{{o}} {state}'"} for state in ("worked", "failed", "asked"))
@@ -53,7 +51,7 @@ EXCEPTIONS = {
     "fail_node": HELD, "skip_nodes": WORKED, "reset_nodes": WORKED, "enter_loop": WORKED, "next_iteration": WORKED,
     "exit_loop": WORKED, "recover_run": WORKED, "resume_run": ASKED, "withdraw_interaction": ASKED, "verify": {},
     "remove_validator": {"name": "'rule'"},
-    "add_validator": {"name": "'rule'", "function": "'public.rule(text, jsonb)'"},
+    "add_validator": {"name": "'rule'", "function": "'public.rule(pg_catalog.text, pg_catalog.jsonb)'"},
     # Of roles that nobody else in this database is.
     "grant_access": {"role": "'{stranger}'"}, "revoke_access": {"role": "'{stranger}'"}, "check_access": {"role": "'{stranger}'"},
 }  # fmt: skip
@@ -110,10 +108,12 @@ OUTCOME = """
 class Cast:
     """The roles of the module's database by the names above, a session of each, and what they own."""
 
-    def __init__(self, dsn):
+    def __init__(self, dsn, role):
         self.dsn = dsn
         self.admin = psycopg.connect(dsn, autocommit=True)
-        self.roles = {name: f"{name}_{os.getpid()}_tenants" for name in ROLES}
+        self.roles = {}
+        for name, options in ROLES.items():
+            self.roles[name] = role(name, options.format(**self.roles))
         self.sessions = {"superuser": self.admin}
         self.questions = {}
         self.count = Counter()
@@ -142,10 +142,6 @@ class Cast:
     def close(self):
         for session in self.sessions.values():
             session.close()
-        with psycopg.connect(self.dsn, autocommit=True) as admin:
-            for role in self.roles.values():
-                if admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
-                    admin.execute(sql.SQL("DROP OWNED BY {0}; DROP ROLE {0}").format(sql.Identifier(role)))
 
 
 GRAPH = """{"nodes": [{"id": "held", "type": "code"}, {"id": "new", "type": "code"}, {"id": "l", "type": "loop"}], "edges": [],
@@ -178,13 +174,11 @@ def furnish(cast, owner):
 
 
 @contextmanager
-def furnished(dsn):
+def furnished(dsn, role):
     """The cast with all its belongings, in a database with the extension."""
-    cast = Cast(dsn)
+    cast = Cast(dsn, role)
     admin = cast.admin
     admin.execute(OUTCOME)
-    for name, options in ROLES.items():
-        admin.execute(f"CREATE ROLE {cast[name]} {options.format(**cast.roles)}")
     for name, given in LEVELS.items():
         admin.execute("SELECT layra.grant_access(%s, %s)", [cast[name], given])
     admin.execute(f"GRANT USAGE ON SCHEMA layra TO {cast['visitor']}")

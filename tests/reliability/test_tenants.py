@@ -15,8 +15,8 @@ DENIED, MISSING, TAKEN, BROKEN = "42501", "P0002", "23505", "23514"
 
 
 @pytest.fixture(scope="module")
-def cast(dsn):
-    with furnished(dsn) as cast:
+def cast(dsn, role):
+    with furnished(dsn, role) as cast:
         yield cast
 
 
