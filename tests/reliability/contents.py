@@ -341,7 +341,8 @@ def access(connection, relations):
 
 def row_or_error(connection, query, *arguments):
     try:
-        return connection.execute(query, arguments).fetchone()
+        with connection.transaction():
+            return connection.execute(query, arguments).fetchone()
     except psycopg.Error as error:
         return error.sqlstate
 
