@@ -223,7 +223,8 @@ class Fuzzer:
     def written(self):
         """Whether anything is stored otherwise than when this was asked last."""
         before = self.stored
-        self.stored = self.session("admin").execute(self.digest_query).fetchall()
+        # Sorted, as large tables are read by several processes.
+        self.stored = sorted(self.session("admin").execute(self.digest_query).fetchall())
         return self.stored != before
 
     # --- one call ----------------------------------------------------------------------------------------------
@@ -421,14 +422,64 @@ def test_schemas_that_exhaust(fuzzer, name, figures):
 
 def test_a_session_keeps_little_of_what_it_compiled(fuzzer, figures):
     """Many large schemas through one session, of variables and of events."""
-    connection = fuzzer.session("alice")
     for number in range(40):
         schema = text({"title": str(number), "properties": {f"p{n}": {"type": "integer", "minimum": n} for n in range(20_000)}})
         for function, arguments in schema_calls(f"large {number}", Raw(schema), {}):
             fuzzer.perform("alice", function, arguments)
-    kept = memory(connection.info.backend_pid)
+    kept = memory(fuzzer.session("alice").info.backend_pid)
     states = ", ".join(f"{state} {count}" for state, count in fuzzer.sqlstates.most_common())
     figures(f"{states}; {kept} MB kept after 80 schemas of {len(schema) // 1000} KB")
+    assert not fuzzer.failures, "\n".join(fuzzer.failures.values())
+
+
+def deep(member):
+    """A megabyte below a thousand objects, with one more member in the innermost."""
+    return Raw('{"a":' * 1_000 + '{"x":0,' + member + '"filling":"' + "x" * 1_000_000 + '"}' + "}" * 1_000)
+
+
+def wide(value):
+    return dict.fromkeys((f"k{number}" for number in range(100_000)), value)
+
+
+def loops(body):
+    """A loop with many nodes in it, each of which leads back."""
+    return {
+        "nodes": [{"id": "loop", "type": "loop"}, *({"id": str(node), "type": "code"} for node in range(body))],
+        "edges": [{"source": "loop", "target": str(node), "sourceHandle": "loop_body"} for node in range(body)]
+        + [{"source": str(node), "target": "loop", "sourceHandle": "loop_next"} for node in range(body)],
+    }
+
+
+# Calls that are valid and large: what comes before them, the function, its arguments.
+MERGE = [("expected_version", "bigint", "1"), ("on_conflict", "text", "merge")]
+LARGE = {
+    "merge deep": (deep(""), deep('"y":1,'), "set_variables", ("updates", {"v": deep('"z":1,')}), MERGE),
+    "merge with 100,000 conflicts": (wide(0), wide(1), "set_variables", ("updates", {"v": wide(2)}), MERGE),
+    "try a merge with 100,000 conflicts": (wide(0), wide(1), "try_set_variables", ("updates", {"v": wide(2)}), MERGE),
+    "100,000 variables": (0, 1, "set_variables", ("updates", wide(0)), []),
+    "100,000 expected": (0, 1, "set_variables", ("expected_variables", wide(0)), [("updates", "jsonb", "{}")]),
+    "100,000 entries": (0, 1, "save_state", ("state", {"context": {"n": list(range(100_000))}}), []),
+    "100,000 events": (0, 1, "append_events", ("events", [{"type": "t"}] * 100_000), []),
+    "20,000 ways back": (0, 1, "define_workflow", ("definition", loops(20_000)), [("name", "text", "large")]),
+    "100,000 schemas": (0, 1, "define_workflow", ("definition", {"variables": wide({"schema": {"type": "integer"}})}),
+                        [("name", "text", "large")]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_large_calls_can_be_cancelled(fuzzer, name, figures):
+    first, second, function, (argument, value), others = LARGE[name]
+    run = [("run_id", "text", f"large {name}")]
+    alice = fuzzer.session("alice")
+    with alice.transaction():
+        alice.execute("SET LOCAL statement_timeout = 0")
+        alice.execute("SELECT layra.start_run(%s, variables => %s)", [run[0][2], text({"v": first})])
+        alice.execute("SELECT layra.set_variables(%s, %s)", [run[0][2], text({"v": second})])
+    fuzzer.written()
+    arguments = [(argument, "jsonb", text(value)), *others]
+    fuzzer.perform("alice", function, arguments if function == "define_workflow" else run + arguments)
+    states = ", ".join(fuzzer.sqlstates)
+    figures(f"{states} after {fuzzer.slowest:.1f} s, {fuzzer.largest} MB")
     assert not fuzzer.failures, "\n".join(fuzzer.failures.values())
 
 
