@@ -1,9 +1,9 @@
 """Roles of every kind, what they own, and a call of every function: the cast of the tests of privileges.
 
-    with furnished(dsn, role) as cast:
-        cast["alice"]                                   # the name of alice's role
-        cast.session("alice").execute("SELECT …")       # a login of hers
-        cast.outcomes("bob", ["SELECT layra.get_state('alice')"])
+with furnished(dsn, role) as cast:
+    cast["alice"]                                   # the name of alice's role
+    cast.session("alice").execute("SELECT …")       # a login of hers
+    cast.outcomes("bob", ["SELECT layra.get_state('alice')"])
 """
 
 from collections import Counter
@@ -39,7 +39,8 @@ ARGUMENTS = {
     "label": "'kept'", "to_version": "1", "from_version": "1", "key": "'v'", "at": "pg_catalog.now()", "new_run_id": "'a fork'",
     "owner": "'{r}'", "node_id": "'new'", "node_ids": "'{{new}}'", "error": "'{{}}'", "attempt": "1", "lease": "'1 day'",
     "loop_id": "'l'", "interaction": "'{q}'", "idle": "'1 hour'", "workflow": "'own'", "type_pattern": "'note'",
-    "function": "'public.handle(pg_catalog.text, bigint, pg_catalog.text, pg_catalog.jsonb)'", "schema": "'true'", "role": "'{r}'",
+    "function": "'public.handle(pg_catalog.text, bigint, pg_catalog.text, pg_catalog.jsonb)'", "schema": "'true'",
+    "role": "'{r}'",
     "level": "'writer'",
 }  # fmt: skip
 # Where that does not do: another of the owner's runs, or another value.

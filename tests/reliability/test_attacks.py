@@ -7,7 +7,6 @@ auditor and the superuser. Each test shows as well that its attack would do harm
 import json
 import os
 import subprocess
-import threading
 from contextlib import contextmanager, suppress
 
 import psycopg
@@ -67,39 +66,48 @@ def sound(cast):
 
 # --- settings --------------------------------------------------------------------------------------------------------
 
+# Together what does not contradict itself.
 SETTINGS = (
-    "quote_all_identifiers = on", "transform_null_equals = on", "standard_conforming_strings = off", "backslash_quote = on",
-    "array_nulls = off", "bytea_output = escape", "IntervalStyle = iso_8601", "DateStyle = 'German, DMY'", "TimeZone = 'Pacific/Apia'",
-    "extra_float_digits = -15", "row_security = off", "plan_cache_mode = force_custom_plan", "jit_above_cost = 0",
-    "enable_indexscan = off; SET enable_indexonlyscan = off; SET enable_nestloop = off", "work_mem = '64kB'", "from_collapse_limit = 1",
-    "join_collapse_limit = 1", "geqo_threshold = 2; SET geqo = on", "constraint_exclusion = on", "cursor_tuple_fraction = 1",
-    "default_transaction_deferrable = on", "check_function_bodies = off", "client_min_messages = error", "xmloption = document",
-    "default_toast_compression = pglz", "lo_compat_privileges = on", "session_replication_role = replica", "search_path = ''",
+    {"quote_all_identifiers": "on", "DateStyle": "German, DMY", "IntervalStyle": "iso_8601", "TimeZone": "Pacific/Apia",
+     "bytea_output": "escape", "extra_float_digits": "-15", "xmloption": "document", "search_path": "",
+     "client_min_messages": "error"},
+    {"transform_null_equals": "on", "standard_conforming_strings": "off", "backslash_quote": "on", "array_nulls": "off",
+     "row_security": "off", "check_function_bodies": "off", "lo_compat_privileges": "on", "default_toast_compression": "pglz"},
+    {"plan_cache_mode": "force_custom_plan", "enable_indexscan": "off", "enable_indexonlyscan": "off", "enable_nestloop": "off",
+     "jit_above_cost": "0", "work_mem": "64kB", "from_collapse_limit": "1", "join_collapse_limit": "1",
+     "cursor_tuple_fraction": "1"},
+    {"geqo": "on", "geqo_threshold": "2", "enable_seqscan": "off", "enable_sort": "off", "enable_hashjoin": "off",
+     "constraint_exclusion": "on", "default_transaction_deferrable": "on", "session_replication_role": "replica"},
 )  # fmt: skip
 
 
 def test_settings_of_a_session_change_nothing(cast, login, figures):
-    """Whatever a session, or the owner of the database for all of them, sets: the same calls give the same, and hashes are the same."""
+    """Whatever a session sets, or the owner of the database for all: the same calls give the same, and hashes are the same."""
     queries = [f"SELECT * FROM {function.call(**cast.names('alice'))}" for function in functions(cast.admin)
                if not function.name.endswith(("_access", "_grants"))]  # fmt: skip
     wanted = {query: state for query, (state, _) in cast.outcomes("superuser", queries).items()}
     wrong = []
-    for number, setting in enumerate(SETTINGS):
+    for number, settings in enumerate(SETTINGS):
         session = login("superuser")
-        session.execute(f"SET {setting}")
+        for name, setting in settings.items():
+            session.execute("SELECT set_config(%s, %s, false)", [name, setting])
         rows = session.execute(
             "SELECT call, o.state, o.said FROM unnest(%s::text[]) call, public.outcome(call) o", [queries]
         ).fetchall()
-        wrong += [(setting, call, said) for call, state, said in rows if state != wanted[call]]
+        wrong += [(settings, call, said) for call, state, said in rows if state != wanted[call]]
         run = f"settings {number}"
-        session.execute("SELECT layra.save_state(%s, %s)", [run, '{"global_variables": {"x": 1.00, "y": null}, "context": {"n": [1]}}'])
+        session.execute(
+            "SELECT layra.save_state(%s, %s)", [run, '{"global_variables": {"x": 1.00, "y": null}, "context": {"n": [1]}}']
+        )
         for call in ("begin_node(%s, 'n', 'w', '1 hour')", "checkpoint(%s)", "rollback(%s, 1)", "pause_run(%s, 'n')"):
             session.execute(f"SELECT FROM layra.{call}", [run])
     sound(cast)
     assert not wrong
-    states = cast.admin.execute("SELECT DISTINCT layra.get_state(run_id)::text FROM layra.run WHERE run_id LIKE 'settings %'").fetchall()
+    states = cast.admin.execute(
+        "SELECT DISTINCT layra.get_state(run_id)::text FROM layra.run WHERE run_id LIKE 'settings %'"
+    ).fetchall()
     assert len(states) == 1
-    figures(f"{len(SETTINGS)} settings, {len(SETTINGS) * len(queries)} calls")
+    figures(f"{sum(map(len, SETTINGS))} settings, {len(SETTINGS) * len(queries)} calls")
 
 
 # --- the clock ---------------------------------------------------------------------------------------------------------
@@ -166,13 +174,17 @@ TRICKS = {
     "listens": "LISTEN somebody; NOTIFY somebody, 'x'; UNLISTEN *",
     "opens a cursor": "EXECUTE 'DECLARE left_open CURSOR WITH HOLD FOR SELECT * FROM layra.runs'; EXECUTE 'CLOSE ALL'",
     "reads in a cursor": "FOR e IN SELECT * FROM layra.events(run_id) LOOP PERFORM layra.get_state(run_id, e.version); END LOOP",
-    "writes in a cursor": "FOR e IN SELECT * FROM layra.events(run_id) LOOP PERFORM layra.append_event(run_id, 'inner'); END LOOP",
-    "an error in a view": "BEGIN PERFORM 1 / (runs.version - runs.version) FROM layra.runs; EXCEPTION WHEN division_by_zero THEN NULL; END",
+    "writes in a cursor":
+        "FOR e IN SELECT * FROM layra.events(run_id) LOOP PERFORM layra.append_event(run_id, 'inner'); END LOOP",
+    "an error in a view":
+        "BEGIN PERFORM 1 / (runs.version - runs.version) FROM layra.runs; EXCEPTION WHEN division_by_zero THEN NULL; END",
     "an error in a call": "BEGIN PERFORM layra.get_state(run_id, -1); EXCEPTION WHEN OTHERS THEN NULL; END",
     "an error in a write": "BEGIN PERFORM layra.rollback(run_id, 99); EXCEPTION WHEN OTHERS THEN NULL; END",
-    "an error in two": "BEGIN PERFORM layra.append_event(run_id, 'x'), layra.drop_run('bob'); EXCEPTION WHEN OTHERS THEN NULL; END",
+    "an error in two":
+        "BEGIN PERFORM layra.append_event(run_id, 'x'), layra.drop_run('bob'); EXCEPTION WHEN OTHERS THEN NULL; END",
     "an error in itself": "BEGIN PERFORM layra.append_event(run_id, 'recurse'); EXCEPTION WHEN OTHERS THEN NULL; END",
-    "settings of the planner": "SET enable_seqscan = off; SET jit = on; SET LOCAL enable_sort = off; RESET enable_seqscan; RESET jit",
+    "settings of the planner":
+        "SET enable_seqscan = off; SET jit = on; SET LOCAL enable_sort = off; RESET enable_seqscan; RESET jit",
     "no row security": "SET LOCAL row_security = off",
     "another path": "SET LOCAL search_path = evil, public",
     "another isolation": "BEGIN SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; EXCEPTION WHEN OTHERS THEN NULL; END",
@@ -185,7 +197,8 @@ TRICKS = {
     "ends its run": "PERFORM layra.finish_run(run_id)",
 }  # fmt: skip
 # What it does then: it writes down who it is, and tries what only the tables' owner may.
-THEFTS = ("DELETE FROM layra.event", "UPDATE layra.cell SET value = '1'", "INSERT INTO layra.access VALUES ('admin', current_user)",
+THEFTS = ("DELETE FROM layra.event", "UPDATE layra.cell SET value = '1'",
+          "INSERT INTO layra.access VALUES ('admin', current_user)",
           "TRUNCATE layra.run", "ALTER TABLE layra.event DISABLE ROW LEVEL SECURITY", "CREATE TABLE layra.mine ()",
           "PERFORM layra.grant_access(current_user, 'admin')", "PERFORM layra.get_state('bob')", "PERFORM layra.drop_run('bob')",
           "CREATE ROLE mine SUPERUSER", "ALTER ROLE CURRENT_USER SUPERUSER")  # fmt: skip
@@ -193,7 +206,8 @@ THEFTS = ("DELETE FROM layra.event", "UPDATE layra.cell SET value = '1'", "INSER
 
 def steal():
     attempts = "; ".join(
-        f"BEGIN {theft}; INSERT INTO public.witness VALUES ('stolen: ' || $t${theft}$t$); EXCEPTION WHEN insufficient_privilege THEN NULL; END"
+        f"BEGIN {theft}; INSERT INTO public.witness VALUES ('stolen: ' || $t${theft}$t$);"
+        " EXCEPTION WHEN insufficient_privilege THEN NULL; END"
         for theft in THEFTS
     )
     return f"INSERT INTO public.witness VALUES (current_user); {attempts}"
@@ -235,7 +249,8 @@ def test_a_handler_is_its_caller_whatever_it_does(witness, login, figures):
     cast, alice, bob = witness, login("alice"), login("bob")
     for theft in THEFTS:
         assert outcome(cast.admin, f"DO $$ BEGIN {theft}; END $$") == "works", theft
-    ordinary = "SELECT current_user, session_user, current_setting('enable_seqscan'), current_setting('enable_sort'), current_setting('jit')"
+    ordinary = "SELECT current_user, session_user, current_setting('enable_seqscan'), current_setting('enable_sort'),"
+    ordinary += " current_setting('jit')"
     before = alice.execute(ordinary).fetchone()
     for name, trick in TRICKS.items():
         cast.admin.execute("TRUNCATE public.witness")
@@ -277,7 +292,11 @@ def test_a_validator_is_its_caller_whatever_it_does(witness, login, name):
     trick = f"DECLARE e record; version int := 1; BEGIN {TRICKS[name].format(**cast.roles)}; EXCEPTION WHEN OTHERS THEN NULL; END"
     thefts = [f"BEGIN {theft}; RETURN NEXT 'stolen'; EXCEPTION WHEN OTHERS THEN NULL; END;" for theft in THEFTS]
     try:
-        with validator(cast, "shared", f"{trick}; {' '.join(thefts)} IF current_user <> '{cast['alice']}' THEN RETURN NEXT current_user; END IF"):
+        with validator(
+            cast,
+            "shared",
+            f"{trick}; {' '.join(thefts)} IF current_user <> '{cast['alice']}' THEN RETURN NEXT current_user; END IF",
+        ):
             assert alice.execute("SELECT * FROM layra.validate_run('judged')").fetchall() == []
             assert value(alice, "SELECT layra.resume_run('judged', %s)", question) == 3
             assert alice.execute("SELECT problems, version FROM layra.recover_run('judged')").fetchall() == [([], 3)]
@@ -288,7 +307,8 @@ def test_a_validator_is_its_caller_whatever_it_does(witness, login, name):
 
 
 @pytest.mark.parametrize("body", [
-    "PERFORM layra.set_variable(run_id, 'x', '1')", "PERFORM layra.drop_run(run_id)", "PERFORM layra.append_event('alice', 'note')",
+    "PERFORM layra.set_variable(run_id, 'x', '1')", "PERFORM layra.drop_run(run_id)",
+    "PERFORM layra.append_event('alice', 'note')",
     "INSERT INTO public.witness VALUES ('written')",
     "BEGIN PERFORM layra.drop_run(run_id); EXCEPTION WHEN no_data_found THEN NULL; END",
 ])  # fmt: skip
@@ -310,7 +330,9 @@ def test_a_validator_only_reads(witness, login, body):
         sound(cast)
         assert set(found.values()) == {"25006"}
     finally:
-        cast.admin.execute("DELETE FROM layra.event WHERE run_id = 'judged' AND NOT EXISTS (SELECT FROM layra.run WHERE run_id = 'judged')")
+        cast.admin.execute(
+            "DELETE FROM layra.event WHERE run_id = 'judged' AND NOT EXISTS (SELECT FROM layra.run WHERE run_id = 'judged')"
+        )
         with suppress(psycopg.Error):
             alice.execute("SELECT layra.drop_run('judged')")
 
@@ -358,7 +380,8 @@ def test_a_superusers_maintenance(cast, login):
             CREATE INDEX sprung ON laid.trap (laid.steal(x));
             CREATE MATERIALIZED VIEW laid.copy AS SELECT laid.steal(1) AS got""")
         owner = value(cast.admin, "SELECT owner FROM layra.run WHERE run_id = 'alice'")
-        for maintenance in ("ANALYZE laid.trap", "VACUUM FULL laid.trap", "REINDEX TABLE laid.trap", "CLUSTER laid.trap USING sprung",
+        for maintenance in ("ANALYZE laid.trap", "VACUUM FULL laid.trap", "REINDEX TABLE laid.trap",
+                            "CLUSTER laid.trap USING sprung",
                             "REFRESH MATERIALIZED VIEW laid.copy"):  # fmt: skip
             cast.admin.execute(maintenance)
         assert cast.admin.execute("SELECT got FROM laid.copy").fetchall() == [(f"denied to {cast['bob']}",)]
@@ -374,8 +397,10 @@ def test_a_superusers_maintenance(cast, login):
 
 # --- SQL where a name is expected --------------------------------------------------------------------------------------
 
-NAMES = ("'; DROP TABLE layra.run CASCADE; --", '"; DROP TABLE layra.run CASCADE; --', "$$; DROP TABLE layra.run; $$", "$1", "%s %n %I", "\\'; --",
-         "x' OR 'x' = 'x", "/* */", "{a}", "variable/x/-1", "pg_catalog.text", "\U0001f980 ' \u202e", "NULL", "pg_temp.x")  # fmt: skip
+NAMES = ("'; DROP TABLE layra.run CASCADE; --", '"; DROP TABLE layra.run CASCADE; --', "$$; DROP TABLE layra.run; $$", "$1",
+         "%s %n %I",
+         "\\'; --", "x' OR 'x' = 'x", "/* */", "{a}", "variable/x/-1", "pg_catalog.text",
+         "\U0001f980 ' \u202e", "NULL", "pg_temp.x")  # fmt: skip
 
 
 def test_sql_in_names(cast, login, figures):
@@ -383,19 +408,23 @@ def test_sql_in_names(cast, login, figures):
     bob, before = login("bob"), cast.admin.execute("SELECT count(*) FROM pg_class").fetchone()
     for number, name in enumerate(NAMES):
         run, other, shown = f"{number}{name}", f"fork {name}", json.dumps({"text": name})
-        question = None
+        definition = {"nodes": [{"id": name, "type": "loop"}], "edges": [], "variables": {name: {"group": name}}}
         calls = [
-            ("define_workflow(%s, %s)", name, json.dumps({"nodes": [{"id": name, "type": "loop"}], "edges": [], "variables": {name: {"group": name}}})),
+            ("define_workflow(%s, %s)", name, json.dumps(definition)),
             ("start_run(%s, %s, %s, %s, idempotency_key => %s)", run, name, shown, shown, name),
             ("set_variable(%s, %s, %s)", run, name, json.dumps(name)), ("set_engine(%s, %s)", run, json.dumps({name: name})),
-            ("append_event(%s, %s, %s, idempotency_key => %s)", run, name, shown, f"2{name}"), ("checkpoint(%s, %s, %s)", run, name, name),
+            ("append_event(%s, %s, %s, idempotency_key => %s)", run, name, shown, f"2{name}"),
+            ("checkpoint(%s, %s, %s)", run, name, name),
             ("begin_node(%s, %s, %s)", run, name, name), ("complete_node(%s, %s, %s)", run, name, shown),
-            ("enter_loop(%s, %s)", run, name), ("next_iteration(%s, %s)", run, name), ("skip_nodes(%s, %s, %s)", run, [f"3{name}"], name),
-            ("rollback_to(%s, %s, %s)", run, name, name), ("cancel_run(%s, %s)", run, name), ("finish_run(%s, 'failed', %s)", run, shown),
+            ("enter_loop(%s, %s)", run, name), ("next_iteration(%s, %s)", run, name),
+            ("skip_nodes(%s, %s, %s)", run, [f"3{name}"], name),
+            ("rollback_to(%s, %s, %s)", run, name, name), ("cancel_run(%s, %s)", run, name),
+            ("finish_run(%s, 'failed', %s)", run, shown),
             ("reopen_run(%s, %s)", run, name), ("fork_run(%s, %s)", run, other), ("define_breaker(%s)", name),
             ("breaker_failure(%s, %s)", name, shown), ("define_event_type(%s, %s)", name, json.dumps({"description": name})),
             ("history(%s, %s)", run, name), ("context(%s, %s)", run, name), ("get_variables(%s, in_group => %s)", run, name),
-            ("events(%s, types => %s)", run, [name]), ("cells(%s, %s)", run, "variable"), ("breaker_state(%s, %s)", cast["bob"], name),
+            ("events(%s, types => %s)", run, [name]), ("cells(%s, %s)", run, "variable"),
+            ("breaker_state(%s, %s)", cast["bob"], name),
         ]  # fmt: skip
         bob.execute("SELECT set_config('layra.actor', %s, false)", [name])
         for call, *arguments in calls:
@@ -424,11 +453,17 @@ def test_sql_in_the_names_of_roles_and_functions(cast, login):
             identifier = sql.Identifier(role)
             cast.admin.execute(sql.SQL("CREATE ROLE {}").format(identifier))
             cast.admin.execute("SELECT layra.grant_access(%s, 'admin')", [role])
-            schema, function = sql.Identifier(name), sql.Identifier(f"{name}(pg_catalog.text,bigint,pg_catalog.text,pg_catalog.jsonb)")
+            schema, function = (
+                sql.Identifier(name),
+                sql.Identifier(f"{name}(pg_catalog.text,bigint,pg_catalog.text,pg_catalog.jsonb)"),
+            )
             cast.admin.execute(sql.SQL("CREATE SCHEMA {0}; GRANT USAGE ON SCHEMA {0} TO {1}").format(schema, identifier))
             cast.admin.execute(
-                sql.SQL("CREATE FUNCTION {0}.{1}(text, bigint, text, jsonb) RETURNS void LANGUAGE sql AS $f$ SELECT set_config('x.ran', $1, false) $f$;"
-                        " CREATE FUNCTION {0}.{1}(text, jsonb) RETURNS SETOF text LANGUAGE sql AS $f$ SELECT $1 $f$").format(schema, function)
+                sql.SQL(
+                    "CREATE FUNCTION {0}.{1}(text, bigint, text, jsonb) RETURNS void LANGUAGE sql"
+                    " AS $f$ SELECT set_config('x.ran', $1, false) $f$;"
+                    " CREATE FUNCTION {0}.{1}(text, jsonb) RETURNS SETOF text LANGUAGE sql AS $f$ SELECT $1 $f$"
+                ).format(schema, function)
             )
             cast.admin.execute(sql.SQL("SET LOCAL ROLE {}").format(identifier))
             procedure = sql.SQL("{}.{}").format(schema, function).as_string(cast.admin)
@@ -443,7 +478,11 @@ def test_sql_in_the_names_of_roles_and_functions(cast, login):
             cast.admin.execute("SELECT layra.off_event('note', %s::regprocedure)", [f"{procedure}(text,bigint,text,jsonb)"])
             cast.admin.execute("RESET ROLE")
             cast.admin.execute("SELECT layra.revoke_access(%s)", [role])
-            cast.admin.execute(sql.SQL("DROP FUNCTION {0}.{1}(text, bigint, text, jsonb); DROP FUNCTION {0}.{1}(text, jsonb)").format(schema, function))
+            cast.admin.execute(
+                sql.SQL("DROP FUNCTION {0}.{1}(text, bigint, text, jsonb); DROP FUNCTION {0}.{1}(text, jsonb)").format(
+                    schema, function
+                )
+            )
             cast.admin.execute(sql.SQL("DROP SCHEMA {}; DROP ROLE {}").format(schema, identifier))
     assert cast.admin.execute("SELECT count(*) FROM pg_class").fetchone() == before
 
@@ -489,11 +528,9 @@ def test_conditions_that_tell(cast, login, figures):
             foreign = [word for word in ("alice", "team_", "gone") if word in loud]
             assert foreign or relation in ("handler", "validator")
             for leak in LEAKS:
-                for query in (f"SELECT count(*) FROM layra.{relation} t WHERE {leak}",
-                              f"SELECT FROM layra.access r LEFT JOIN layra.{relation} t ON {leak}"):  # fmt: skip
-                    said = told(bob, query)
-                    assert not any(word in said for word in foreign), (query, said)
-                    queries += 1
+                said = told(bob, f"SELECT count(*) FROM layra.{relation} t WHERE {leak}")
+                assert not any(word in said for word in foreign), (relation, leak, said)
+                queries += 1
         # To whom nothing is hidden, they tell.
         for leak in LEAKS:
             assert "alice" in told(superuser, f"SELECT count(*) FROM layra.run t WHERE t.run_id > 'alice' AND {leak}"), leak
@@ -512,7 +549,13 @@ def test_copies_and_dumps(cast, login):
         got = b"".join(map(bytes, copy)).decode()
     assert SECRET not in got and "bob's secret" in got
     assert outcome(bob, "SET row_security = off; SELECT FROM layra.run") == DENIED
-    command = [os.path.join(os.environ["PG_BINDIR"], "pg_dump"), "--data-only", "--schema=layra", f"--username={cast['bob']}", cast.admin.info.dbname]
+    command = [
+        os.path.join(os.environ["PG_BINDIR"], "pg_dump"),
+        "--data-only",
+        "--schema=layra",
+        f"--username={cast['bob']}",
+        cast.admin.info.dbname,
+    ]
     dump = subprocess.run(command, capture_output=True, text=True)
     assert dump.returncode != 0 and "row-level security" in dump.stderr and SECRET not in dump.stdout
     dump = subprocess.run([*command, "--enable-row-security"], capture_output=True, text=True, check=True)
@@ -554,11 +597,18 @@ READS = {
     "join": "SELECT r.run_id FROM layra.run r JOIN layra.event e USING (run_id)",
     "subquery": "SELECT run_id FROM (SELECT DISTINCT run_id FROM layra.event) e",
     "WITH": "WITH e AS MATERIALIZED (SELECT run_id FROM layra.cell) SELECT run_id FROM e",
-    "EXISTS": "SELECT i FROM unnest('{alice,bob,team,gone,boss}'::text[]) i WHERE EXISTS (SELECT FROM layra.checkpoint c WHERE c.run_id = i)",
+    "EXISTS": "SELECT i FROM unnest('{alice,bob,team,gone,boss}'::text[]) i"
+    " WHERE EXISTS (SELECT FROM layra.checkpoint c WHERE c.run_id = i)",
     "SQL function": "SELECT public.names_of_runs()",
     "PL/pgSQL function": "SELECT public.names_in_plpgsql()",
 }
-SEEN = {"alice": {"alice"}, "bob": {"bob"}, "carol": {"team"}, "audit": {"alice", "bob", "team", "gone", "boss"}, "boss": {"boss"}}
+SEEN = {
+    "alice": {"alice"},
+    "bob": {"bob"},
+    "carol": {"team"},
+    "audit": {"alice", "bob", "team", "gone", "boss"},
+    "boss": {"boss"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -600,10 +650,14 @@ def test_cursors_that_outlive_a_role(cast, login, reads):
     for name, query in reads.items():
         for opened_as, fetched_as in (("alice", "bob"), ("bob", "alice"), ("carol", "boss")):
             with session.transaction(force_rollback=True):
-                session.execute(f"SET LOCAL ROLE {cast[opened_as]}; DECLARE c CURSOR FOR {query}; SET LOCAL ROLE {cast[fetched_as]}")
+                session.execute(
+                    f"SET LOCAL ROLE {cast[opened_as]}; DECLARE c CURSOR FOR {query}; SET LOCAL ROLE {cast[fetched_as]}"
+                )
                 assert owners(session.execute("FETCH ALL c")) <= SEEN[opened_as] | SEEN[fetched_as], (name, opened_as)
     with session.transaction(force_rollback=True):
-        session.execute(f"SET LOCAL ROLE {cast['alice']}; DECLARE c CURSOR FOR SELECT layra.get_state('alice'); SET LOCAL ROLE {cast['bob']}")
+        session.execute(
+            f"SET LOCAL ROLE {cast['alice']}; DECLARE c CURSOR FOR SELECT layra.get_state('alice'); SET LOCAL ROLE {cast['bob']}"
+        )
         assert outcome(session, "FETCH c") == DENIED
     session.execute(f"SET ROLE {cast['alice']}")
     session.execute("DECLARE held CURSOR WITH HOLD FOR SELECT run_id FROM layra.run")
@@ -621,13 +675,14 @@ TRAPS = """
 DO $do$
 DECLARE
     place CONSTANT text := '{schema}';
-    body CONSTANT text := 'LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION ''trapped as %'', current_user USING ERRCODE = ''TRAP1''; END $$';
+    body CONSTANT text := 'LANGUAGE plpgsql AS $$ BEGIN
+        RAISE EXCEPTION ''trapped as %'', current_user USING ERRCODE = ''TRAP1''; END $$';
     o record;
 BEGIN
     FOR o IN SELECT proname, pg_get_function_identity_arguments(p.oid) AS arguments, pg_get_function_result(p.oid) AS result,
                     prokind, row_number() OVER () AS number
-             FROM pg_proc p
-             WHERE pronamespace IN ('pg_catalog'::regnamespace, 'layra'::regnamespace) AND proname ~ '^[a-z]'
+             FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace
+             WHERE nspname IN ('pg_catalog', 'layra') AND proname ~ '^[a-z]'
                AND NOT proargtypes::oid[] && '{{internal,cstring}}'::regtype[]::oid[]
     LOOP
         BEGIN
@@ -653,7 +708,8 @@ BEGIN
         EXCEPTION WHEN OTHERS THEN NULL;
         END;
     END LOOP;
-    EXECUTE format('CREATE AGGREGATE %I.count(*) (SFUNC = pg_catalog.int8inc, STYPE = pg_catalog.int8, INITCOND = ''666'')', place);
+    EXECUTE format('CREATE AGGREGATE %I.count(*) (SFUNC = pg_catalog.int8inc, STYPE = pg_catalog.int8, INITCOND = ''666'')',
+        place);
     EXECUTE format('CREATE TYPE %I.shape AS (x pg_catalog.text)', place);
     FOR o IN SELECT unnest('{{text,jsonb,int8,int4,bytea,name,bool,timestamptz,uuid,interval}}'::text[]) AS name LOOP
         EXECUTE format('CREATE FUNCTION %I.to_shape(pg_catalog.%s) RETURNS %1$I.shape %3$s', place, o.name, body);
@@ -668,11 +724,16 @@ DO $do$
 DECLARE
     o record;
 BEGIN
-    FOR o IN SELECT relname FROM pg_class WHERE relkind IN ('r', 'v') AND relnamespace = 'layra'::regnamespace
-             UNION ALL SELECT unnest('{{pg_class,pg_proc,pg_roles,pg_authid,pg_namespace,pg_type,pg_attribute,pg_depend}}'::text[]) LOOP
-        EXECUTE format('CREATE TABLE %I.%I (run_id pg_catalog.text, owner pg_catalog.text, oid pg_catalog.oid)', '{schema}', o.relname);
+    FOR o IN SELECT relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
+             WHERE relkind IN ('r', 'v') AND nspname = 'layra'
+             UNION ALL
+             SELECT unnest('{{pg_class,pg_proc,pg_roles,pg_authid,pg_namespace,pg_type,pg_attribute,pg_depend}}'::text[]) LOOP
+        EXECUTE format('CREATE TABLE %I.%I (run_id pg_catalog.text, owner pg_catalog.text, oid pg_catalog.oid)',
+            '{schema}', o.relname);
     END LOOP;
-    FOR o IN SELECT unnest('{{text,jsonb,int8,int4,int2,bytea,name,bool,timestamptz,uuid,interval,oid,xid8,regprocedure,regnamespace,regclass,regrole,record,varchar,"char",json,numeric,float8}}'::text[]) AS typname LOOP
+    FOR o IN SELECT unnest('{{text,jsonb,int8,int4,int2,bytea,name,bool,timestamptz,uuid,interval,oid,xid8}}'::text[]) AS typname
+             UNION ALL
+             SELECT unnest('{{regprocedure,regnamespace,regclass,regrole,record,varchar,"char",json,numeric}}'::text[]) LOOP
         EXECUTE format('CREATE DOMAIN %I.%I AS pg_catalog.text CHECK (false)', '{schema}', o.typname);
     END LOOP;
 END $do$
@@ -726,18 +787,26 @@ def test_what_a_tenant_can_lock(cast, login):
             wanted = "works" if mode == "ACCESS SHARE" else DENIED
             assert outcome(bob, f"LOCK TABLE layra.{relation} IN {mode} MODE") == wanted, (relation, mode)
     bob.execute("BEGIN; SAVEPOINT tried")
-    calls = [f"SELECT * FROM {function.call(**cast.names('alice'))}" for function in functions(cast.admin) if "run_id" in function.arguments]
+    calls = [
+        f"SELECT * FROM {function.call(**cast.names('alice'))}"
+        for function in functions(cast.admin)
+        if "run_id" in function.arguments
+    ]
     for call in calls:
         with suppress(psycopg.errors.InsufficientPrivilege, psycopg.errors.UniqueViolation):
             bob.execute(call)
         bob.execute("ROLLBACK TO tried")
-    bob.execute("SELECT layra.start_run('a name'), layra.define_workflow('own', '{\"of\": \"bob\"}'), layra.define_breaker('breaker of alice')")
+    bob.execute(
+        "SELECT layra.start_run('a name'), layra.define_workflow('own', '{\"of\": \"bob\"}'),"
+        " layra.define_breaker('breaker of alice')"
+    )
     bob.execute("SELECT layra.define_event_type('typed', 'true'), layra.save_state('bob''s', '{\"nodes\": [], \"edges\": []}')")
     alice.execute("SET lock_timeout = '2s'")
     for function in functions(cast.admin):
         if "run_id" in function.arguments and function.name != "start_run":
             assert outcome(alice, f"SELECT * FROM {function.call(**cast.names('alice'))}") == "works", function.name
-    for call in ("start_run('another name')", "define_workflow('own', '{\"of\": \"alice\"}')", "define_breaker('breaker of alice')",
+    for call in ("start_run('another name')", "define_workflow('own', '{\"of\": \"alice\"}')",
+                 "define_breaker('breaker of alice')",
                  "define_event_type('typed', 'true')", "breaker_try('breaker of alice')", "breaker_failure('breaker of alice')",
                  "save_state('alice''s', '{\"nodes\": [], \"edges\": []}')"):  # fmt: skip
         assert outcome(alice, f"SELECT layra.{call}") == "works", call
@@ -750,25 +819,30 @@ def test_what_a_tenant_can_lock(cast, login):
 
 def test_definitions_of_others_stop_nobody(cast, login):
     """Whatever bob defines under the names that alice uses, her calls give what they gave."""
-    bob, alice = login("bob"), login("alice")
+    bob = login("bob")
     queries = [f"SELECT * FROM {function.call(**cast.names('alice'))}" for function in functions(cast.admin)]
-    queries += ["SELECT layra.append_event('alice', 'anything')", "SELECT layra.start_run('r', 'own')", "SELECT layra.start_run('r', 'shared')"]
+    queries += [
+        "SELECT layra.append_event('alice', 'anything')",
+        "SELECT layra.start_run('r', 'own')",
+        "SELECT layra.start_run('r', 'shared')",
+    ]
     before = cast.outcomes("alice", queries)
     with bob.transaction(force_rollback=True):
         for name in ("own", "shared", "everything"):
-            bob.execute("SELECT layra.define_workflow(%s, %s)", [name, '{"variables": {"v": {"schema": false}}, "policy": {"limits": {"value_bytes": 1}}}'])
+            bob.execute(
+                "SELECT layra.define_workflow(%s, %s)",
+                [name, '{"variables": {"v": {"schema": false}}, "policy": {"limits": {"value_bytes": 1}}}'],
+            )
         for event_type in ("note", "anything", "typed", "shared"):
             bob.execute("SELECT layra.define_event_type(%s, 'false')", [event_type])
         for breaker in ("breaker", "breaker of alice"):
             bob.execute("SELECT layra.define_breaker(%s, 1)", [breaker])
             bob.execute("SELECT layra.breaker_failure(%s)", [breaker])
         bob.execute("SELECT layra.save_state('of bob', '{}', idempotency_key => 'first')")
-        with cast.admin.transaction(force_rollback=True):
-            pass
     # For all to see: committed.
     for event_type in ("note", "anything"):
         bob.execute("SELECT layra.define_event_type(%s, 'false')", [event_type])
-    bob.execute("SELECT layra.define_workflow('own', '{\"variables\": {\"v\": {\"schema\": false}}}')")
+    bob.execute('SELECT layra.define_workflow(\'own\', \'{"variables": {"v": {"schema": false}}}\')')
     bob.execute("SELECT layra.define_breaker('breaker of alice', 1), layra.breaker_failure('breaker of alice')")
     assert cast.outcomes("alice", queries) == before
     # They do stop him.
@@ -799,7 +873,9 @@ def test_dependents_of_a_tenant(cast, login):
     bob = login("bob")
     with cast.admin.transaction(force_rollback=True):
         cast.admin.execute(f"SET LOCAL ROLE {cast['bob']}; CREATE SCHEMA hold")
-        cast.admin.execute("CREATE VIEW hold.v AS SELECT layra.get_state(run_id) FROM layra.runs; CREATE TABLE hold.t (x layra.run); RESET ROLE")
+        cast.admin.execute(
+            "CREATE VIEW hold.v AS SELECT layra.get_state(run_id) FROM layra.runs; CREATE TABLE hold.t (x layra.run); RESET ROLE"
+        )
         assert outcome(cast.admin, "DROP EXTENSION layra_state") == "2BP01"
         assert outcome(cast.admin, "ALTER TABLE layra.run ADD COLUMN x int DEFAULT random()") == "0A000"
         assert outcome(cast.admin, "ALTER TABLE layra.run ADD COLUMN x int") == "works"
@@ -812,7 +888,10 @@ def test_dependents_of_a_tenant(cast, login):
 
 def access(connection, run_id):
     """What a session may do with a run: nothing, read, or write."""
-    reads, writes = (outcome(connection, f"SELECT layra.{call}") == "works" for call in (f"get_state('{run_id}')", f"append_event('{run_id}', 'note')"))
+    reads, writes = (
+        outcome(connection, f"SELECT layra.{call}") == "works"
+        for call in (f"get_state('{run_id}')", f"append_event('{run_id}', 'note')")
+    )
     seen = value(connection, "SELECT count(*) FROM layra.run WHERE run_id = %s", run_id) == 1
     assert seen == reads
     return "write" if writes else "read" if reads else "nothing"
@@ -887,14 +966,18 @@ def test_names_of_roles_that_change_hands(cast, role):
 # --- installation ----------------------------------------------------------------------------------------------------------
 
 GRANTED = """
-    SELECT DISTINCT a.grantee FROM pg_class, aclexplode(relacl) a WHERE relnamespace = 'layra'::regnamespace AND a.grantee <> relowner
+    SELECT DISTINCT a.grantee FROM pg_class, aclexplode(relacl) a
+    WHERE relnamespace = 'layra'::regnamespace AND a.grantee <> relowner
     UNION SELECT a.grantee FROM pg_proc, aclexplode(proacl) a WHERE pronamespace = 'layra'::regnamespace AND a.grantee <> proowner
     UNION SELECT a.grantee FROM pg_namespace n, aclexplode(nspacl) a WHERE nspname = 'layra' AND a.grantee <> nspowner"""
 
 
-@pytest.mark.parametrize("created", ["CREATE EXTENSION layra_state", "CREATE EXTENSION layra_state VERSION '0.1.0'; ALTER EXTENSION layra_state UPDATE"])
+@pytest.mark.parametrize(
+    "created",
+    ["CREATE EXTENSION layra_state", "CREATE EXTENSION layra_state VERSION '0.1.0'; ALTER EXTENSION layra_state UPDATE"],
+)
 def test_default_privileges_give_nothing_away(create_database, role, created):
-    """ALTER DEFAULT PRIVILEGES … GRANT ALL ON TABLES TO app is in many a set-up. A trigger of app's would run as the tables' owner."""
+    """ALTER DEFAULT PRIVILEGES … GRANT ALL ON TABLES TO app is in many a set-up. A trigger of app's would run as the owner."""
     app = role("app")
     with psycopg.connect(create_database(), autocommit=True) as admin:
         for objects in ("TABLES", "FUNCTIONS", "TYPES", "SEQUENCES"):
@@ -905,10 +988,12 @@ def test_default_privileges_give_nothing_away(create_database, role, created):
         admin.execute(created)
         assert admin.execute(GRANTED).fetchall() == []
         admin.execute("SELECT layra.grant_access(%s, 'writer')", [app])
-        for privilege in ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"):
-            assert not value(admin, "SELECT has_any_column_privilege(%s, 'layra.event', 'INSERT,UPDATE,REFERENCES')", app)
-            assert not value(admin, "SELECT bool_or(has_table_privilege(%s, c.oid, %s)) FROM pg_class c WHERE relnamespace = 'layra'::regnamespace AND relkind = 'r'",
-                             app, privilege), privilege  # fmt: skip
+        held = admin.execute(
+            "SELECT DISTINCT privilege_type FROM pg_class, aclexplode(relacl) a"
+            " WHERE relnamespace = 'layra'::regnamespace AND a.grantee = %s::regrole",
+            [app],
+        )
+        assert held.fetchall() == [("SELECT",)]
         assert not value(admin, "SELECT has_function_privilege(%s, 'layra.renew_grants()', 'EXECUTE')", app)
 
 
@@ -957,22 +1042,29 @@ def test_installed_among_traps(create_database, role, login):
         admin.execute("CREATE EXTENSION layra_state")
         admin.execute("SET search_path = pg_catalog")
         foreign = admin.execute(
-            "SELECT pg_describe_object(d.refclassid, d.refobjid, 0) FROM pg_depend e JOIN pg_depend d ON (d.classid, d.objid) = (e.classid, e.objid)"
+            "SELECT pg_describe_object(d.refclassid, d.refobjid, 0) FROM pg_depend e"
+            " JOIN pg_depend d ON (d.classid, d.objid) = (e.classid, e.objid)"
             " CROSS JOIN pg_identify_object(d.refclassid, d.refobjid, 0) o WHERE e.deptype = 'e' AND o.schema = 'evil'"
         ).fetchall()
         assert foreign == []
         for function in ("grant_access", "revoke_access", "check_access"):
-            assert value(admin, "SELECT proconfig::text FROM pg_proc WHERE proname = %s", function) == '{"search_path=pg_catalog, pg_temp"}'
+            assert (
+                value(admin, "SELECT proconfig::text FROM pg_proc WHERE proname = %s", function)
+                == '{"search_path=pg_catalog, pg_temp"}'
+            )
         admin.execute("SELECT layra.start_run('r'), layra.verify()")
         # He owns the database, and nothing in the schema.
         with psycopg.connect(conninfo, user=mallory, autocommit=True) as session:
             for attack in (
                 "DROP EXTENSION layra_state", "ALTER EXTENSION layra_state UPDATE", "ALTER EXTENSION layra_state SET SCHEMA evil",
-                "ALTER EXTENSION layra_state DROP TABLE layra.event", "ALTER EXTENSION layra_state ADD TABLE evil.event", "DROP SCHEMA layra CASCADE",
+                "ALTER EXTENSION layra_state DROP TABLE layra.event", "ALTER EXTENSION layra_state ADD TABLE evil.event",
+                "DROP SCHEMA layra CASCADE",
                 "ALTER SCHEMA layra RENAME TO l", "ALTER SCHEMA layra OWNER TO CURRENT_USER", "CREATE TABLE layra.mine ()",
                 "GRANT USAGE ON SCHEMA layra TO CURRENT_USER", "ALTER FUNCTION layra.owns OWNER TO CURRENT_USER",
-                "CREATE OR REPLACE FUNCTION layra.owns(owner text) RETURNS boolean LANGUAGE sql AS 'SELECT true'", "SELECT layra.get_state('r')",
-                "CREATE EVENT TRIGGER t ON ddl_command_end EXECUTE FUNCTION evil.f()", "REASSIGN OWNED BY postgres TO CURRENT_USER",
+                "CREATE OR REPLACE FUNCTION layra.owns(owner text) RETURNS boolean LANGUAGE sql AS 'SELECT true'",
+                "SELECT layra.get_state('r')",
+                "CREATE EVENT TRIGGER t ON ddl_command_end EXECUTE FUNCTION evil.f()",
+                "REASSIGN OWNED BY postgres TO CURRENT_USER",
                 "CREATE FUNCTION evil.c(text) RETURNS jsonb LANGUAGE c AS '$libdir/layra_state', 'get_state_wrapper'",
                 f"ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT ALL ON TABLES TO {mallory}",
             ):  # fmt: skip

@@ -218,10 +218,13 @@ def test_privileges(cast, actor):
         user, tables, ["INSERT", "UPDATE", "REFERENCES"],
     )  # fmt: skip
     assert found == {(table, p): superuser or p in by_role for table in tables for p in ("INSERT", "UPDATE", "REFERENCES")}
-    assert cast.admin.execute(
-        "SELECT attname FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid"
-        " WHERE relnamespace = 'layra'::regnamespace AND attacl IS NOT NULL"
-    ).fetchall() == []
+    assert (
+        cast.admin.execute(
+            "SELECT attname FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid"
+            " WHERE relnamespace = 'layra'::regnamespace AND attacl IS NOT NULL"
+        ).fetchall()
+        == []
+    )
     found = held(
         "SELECT proname::text, has_function_privilege(%s, oid, 'EXECUTE') FROM pg_proc"
         " WHERE pronamespace = 'layra'::regnamespace", user,
@@ -266,9 +269,12 @@ def test_nobody_writes_to_a_table(cast, actor):
         except psycopg.Error:
             continue
     assert stored(cast) == before
-    assert cast.admin.execute(
-        "SELECT relname FROM pg_class, aclexplode(relacl) a WHERE relnamespace = 'layra'::regnamespace AND a.grantee = 0"
-    ).fetchall() == []
+    assert (
+        cast.admin.execute(
+            "SELECT relname FROM pg_class, aclexplode(relacl) a WHERE relnamespace = 'layra'::regnamespace AND a.grantee = 0"
+        ).fetchall()
+        == []
+    )
 
 
 def stored(cast):
