@@ -8,7 +8,7 @@ OWN_PG_CONFIG := /usr/lib/postgresql/15/bin/pg_config
 endif
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: ## show on a private server what the extension does
 	@.ci/setup
@@ -27,7 +27,18 @@ soak: ## run the reliability tests for MINUTES=…, by default 60
 
 matrix: ## build and test with PostgreSQL VERSIONS="…", by default 17 and 18, each in a Debian system of its own (root)
 	@.ci/setup
+	@.ci/install /usr/lib/postgresql/15/bin/pg_config
 	@.ci/matrix $(VERSIONS)
+
+bench: ## measure, beside what people use today, and write docs/benchmarks.md
+	@.ci/setup
+	@.ci/install $(OWN_PG_CONFIG)
+	@PG_CONFIG=$(OWN_PG_CONFIG) benches/run
+
+bench-check: ## fail where instructions, WAL or bytes have grown by more than 5 %
+	@.ci/setup
+	@.ci/install $(OWN_PG_CONFIG)
+	@PG_CONFIG=$(OWN_PG_CONFIG) benches/run --check
 
 install: ## build, and install into the PostgreSQL of PG_CONFIG=…
 	@.ci/install $(PG_CONFIG)
@@ -50,4 +61,4 @@ clean: ## remove everything that was built
 	cargo clean
 	rm -rf target
 
-.PHONY: help demo test soak matrix install installcheck uninstall fmt lint clean
+.PHONY: help demo test soak matrix bench bench-check install installcheck uninstall fmt lint clean

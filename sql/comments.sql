@@ -668,6 +668,8 @@ COMMENT ON COLUMN layra.lease.attempt IS 'Its newest attempt, from 1.';
 COMMENT ON COLUMN layra.lease.worker IS 'Worker that began this attempt; NULL: it gave no name.';
 COMMENT ON COLUMN layra.lease.until IS 'End of the lease; NULL: none holds.';
 COMMENT ON COLUMN layra.lease.held IS 'Whether there is a lease, which may have run out.';
+COMMENT ON CONSTRAINT cell_node ON layra.cell IS 'The states of a node; only a failed one has an error, only a completed one an output.';
+COMMENT ON CONSTRAINT cell_loop ON layra.cell IS 'A loop has an index.';
 COMMENT ON CONSTRAINT lease_held_until ON layra.lease IS 'A lease has an end; a node that is not held has none.';
 COMMENT ON INDEX layra.lease_pkey IS 'The attempt of a node.';
 COMMENT ON INDEX layra.lease_held IS 'The leases of a run, for recovery.';

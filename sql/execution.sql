@@ -1,5 +1,13 @@
 -- What an engine lives on while a run is running: leases, people's answers, circuit breakers, rules and handlers.
 
+ALTER TABLE layra.cell
+    -- The states that docs/execution.md draws; an error only where a node failed, an output only where it completed.
+    ADD CONSTRAINT cell_node CHECK (scope <> 'node' OR value IS NULL OR (
+        COALESCE(value ->> 'status', '') IN ('pending', 'running', 'completed', 'failed', 'skipped')
+        AND (NOT value ? 'error' OR value ->> 'status' = 'failed')
+        AND (NOT value ? 'output' OR value ->> 'status' = 'completed'))),
+    ADD CONSTRAINT cell_loop CHECK (scope <> 'loop' OR value IS NULL OR COALESCE(pg_catalog.jsonb_typeof(value -> 'index'), '') = 'number');
+
 -- One row per node that was ever begun: its attempt only grows, and nothing restores it. Heartbeats update "until" in
 -- place, which no index covers, so they stay on their page.
 CREATE TABLE layra.lease (

@@ -15,14 +15,36 @@ ALTER TABLE layra.cell
     DROP CONSTRAINT cell_version_check,
     DROP CONSTRAINT cell_revision_check,
     DROP CONSTRAINT cell_hash_check,
-    DROP CONSTRAINT cell_hash_of_value,
-    DROP CONSTRAINT cell_node,
-    DROP CONSTRAINT cell_loop;
+    DROP CONSTRAINT cell_hash_of_value;
 
 -- In the order in which a run that is dropped locks its forks.
 DROP INDEX layra.run_parent;
 CREATE INDEX run_parent ON layra.run (parent_run_id, run_id) WHERE parent_run_id IS NOT NULL;
 COMMENT ON INDEX layra.run_parent IS 'The forks of a run, for drop_run.';
+
+-- What the default privileges of whoever installed an older version gave away: it is among the initial privileges.
+DO $$
+DECLARE
+    stranger text;
+BEGIN
+    FOR stranger IN
+        SELECT DISTINCT a.grantee::pg_catalog.regrole::text
+        FROM pg_catalog.pg_init_privs p CROSS JOIN LATERAL pg_catalog.aclexplode(p.initprivs) a
+        JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) a.grantee
+        WHERE p.privtype OPERATOR(pg_catalog.=) 'e' AND a.grantee OPERATOR(pg_catalog.<>) a.grantor
+          AND (EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) p.objoid
+                       AND c.relnamespace OPERATOR(pg_catalog.=) 'layra'::pg_catalog.regnamespace)
+            OR EXISTS (SELECT FROM pg_catalog.pg_proc f WHERE f.oid OPERATOR(pg_catalog.=) p.objoid
+                       AND f.pronamespace OPERATOR(pg_catalog.=) 'layra'::pg_catalog.regnamespace))
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA layra FROM %s', stranger);
+        EXECUTE pg_catalog.format('REVOKE ALL ON ALL TABLES IN SCHEMA layra FROM %s', stranger);
+        EXECUTE pg_catalog.format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA layra FROM %s', stranger);
+    END LOOP;
+END
+$$;
+
+ALTER FUNCTION layra.renew_grants() SET search_path = pg_catalog, pg_temp;
 
 -- The isolation level.
 CREATE OR REPLACE FUNCTION layra.check_access(role name, level text) RETURNS void

@@ -95,6 +95,7 @@ fn owns(owner: Option<&str>) -> bool {
 
 /// Grants what layra.access says. Upgrade scripts end with it, so that new functions and tables are granted, too.
 #[pg_extern]
+#[search_path(pg_catalog, pg_temp)]
 fn renew_grants() {
     let _outside = Flag::outside_of_scripts();
     execute_text(include_str!("../sql/grants.sql"), &[]);

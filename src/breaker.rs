@@ -45,13 +45,15 @@ impl Breaker {
     fn find(db: &Db, name: &str) -> Result<Breaker> {
         let own = access::role_name(db.caller);
         let rows = db.query(&BREAKERS_NAMED, &[name.into_datum()]);
-        let owners: Vec<String> = (0..rows.len()).filter_map(|row| rows.get(row, 1)).collect();
+        let mut owners: Vec<(i64, String)> =
+            (0..rows.len()).filter_map(|row| rows.get(row, 2).zip(rows.get(row, 1))).collect();
+        owners.sort();
         let owner = owners
             .iter()
-            .find(|owner| **owner == own)
-            .or_else(|| owners.iter().find(|owner| access::has_privileges_of(db.caller, owner)));
+            .find(|(_, owner)| *owner == own)
+            .or_else(|| owners.iter().find(|(_, owner)| access::has_privileges_of(db.caller, owner)));
         match owner {
-            Some(owner) => Breaker::read(db, owner, name),
+            Some((_, owner)) => Breaker::read(db, owner, name),
             None => Err(Error::NoSuchBreaker(name.to_owned())),
         }
     }

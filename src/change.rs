@@ -11,7 +11,7 @@ use crate::jsonb::Jsonb;
 use crate::run::{Run, Status};
 use crate::schema::Compiled;
 use crate::settings;
-use crate::spi::{Db, Rows, above_read_committed};
+use crate::spi::{Db, Rows, above_read_committed, completions};
 use crate::statements::*;
 use crate::workflow;
 use crate::{access, args};
@@ -121,18 +121,14 @@ impl<'a> Request<'a> {
     /// As `open`; None where the run does not exist.
     pub fn try_open(self, type_name: &str) -> Result<Option<Opened<'a>>> {
         let db = Db::write();
-        let mut rows = db.query(&LOCK_RUN, &[self.run_id.into_datum()]);
-        if rows.is_empty() {
-            // Dropped and started again by one transaction while we waited for it: a fresh snapshot sees the new run.
-            rows = db.query(&LOCK_RUN, &[self.run_id.into_datum()]);
-        }
+        let rows = self.lock(&db);
         let Some(run) = Run::read(&rows) else {
             return Ok(None);
         };
         let flags = Flags { handlers: rows.get(0, 9).unwrap_or(false), event_types: rows.get(0, 10).unwrap_or(false) };
-        drop(rows);
         access::may_write(&db, self.run_id, &run.owner)?;
-        let (head, uses) = self.read_head(&db)?;
+        let (head, uses) = self.read_head(&rows)?;
+        drop(rows);
         if let Some(key) = self.key
             && let Some((version, first_type)) = find_use(&db, self.run_id, &run, key, head.version, uses)
         {
@@ -177,12 +173,29 @@ impl<'a> Request<'a> {
         }
     }
 
-    fn read_head(&self, db: &Db) -> Result<(Head, Vec<(i64, String)>)> {
-        let rows = match self.key {
-            None => db.query(&HEAD, &[self.run_id.into_datum()]),
-            Some(key) => db.query(&HEAD_AND_KEY, &[self.run_id.into_datum(), key.into_datum()]),
-        };
-        if rows.is_empty() {
+    /// Locks the run and reads its head: one statement where no transaction ended meanwhile. Else it may have waited for a
+    /// writer whose event its snapshot does not see, and is done again, now with the lock held; or the run was dropped, and
+    /// perhaps started again, by the transaction that it waited for.
+    fn lock(&self, db: &Db) -> Rows {
+        let (mut held, mut missing) = (false, false);
+        loop {
+            let before = completions();
+            let rows = match self.key {
+                None => db.query(&OPEN_RUN, &[self.run_id.into_datum()]),
+                Some(key) => db.query(&OPEN_RUN_WITH_KEY, &[self.run_id.into_datum(), key.into_datum()]),
+            };
+            let fresh = held || above_read_committed() || completions() == before;
+            if fresh || (missing && rows.is_empty()) {
+                return rows;
+            }
+            held = !rows.is_empty();
+            missing = rows.is_empty();
+        }
+    }
+
+    /// The head, and the uses of the idempotency key, from columns 11 on.
+    fn read_head(&self, rows: &Rows) -> Result<(Head, Vec<(i64, String)>)> {
+        if rows.get::<i64>(0, 11).is_none() {
             // Above READ COMMITTED: the run was locked, but its first event is newer than the snapshot.
             if above_read_committed() {
                 return Err(self.invisible_conflict());
@@ -192,12 +205,19 @@ impl<'a> Request<'a> {
         let uses = match self.key {
             None => Vec::new(),
             Some(_) => {
-                let versions: Vec<i64> = rows.get(0, 6).unwrap_or_default();
-                let types: Vec<String> = rows.get(0, 7).unwrap_or_default();
+                let versions: Vec<i64> = rows.get(0, 16).unwrap_or_default();
+                let types: Vec<String> = rows.get(0, 17).unwrap_or_default();
                 versions.into_iter().zip(types).collect()
             }
         };
-        Ok((read_head(&rows), uses))
+        let head = Head {
+            version: rows.get(0, 11).unwrap_or_default(),
+            hash: rows.hash(0, 12).unwrap_or_default(),
+            at: rows.get(0, 13).unwrap_or_default(),
+            bytes_since_checkpoint: rows.get(0, 14).unwrap_or_default(),
+            checkpoint_version: rows.get(0, 15),
+        };
+        Ok((head, uses))
     }
 
     fn invisible_conflict(&self) -> Error {
@@ -208,16 +228,6 @@ impl<'a> Request<'a> {
             actual: None,
             conflicts: Vec::new(),
         }
-    }
-}
-
-fn read_head(rows: &Rows) -> Head {
-    Head {
-        version: rows.get(0, 1).unwrap_or_default(),
-        hash: rows.hash(0, 2).unwrap_or_default(),
-        at: rows.get(0, 3).unwrap_or_default(),
-        bytes_since_checkpoint: rows.get(0, 4).unwrap_or_default(),
-        checkpoint_version: rows.get(0, 5),
     }
 }
 
@@ -249,19 +259,26 @@ fn find_use(db: &Db, run_id: &str, run: &Run, key: &str, head: i64, uses: Vec<(i
         if run.parent.is_none() && !run.orphan {
             return None;
         }
+        // The parent's log first: while we look, a key can only move from there to what the child inherited.
+        if let Some((parent, at)) = &run.parent {
+            let rows = db.query(&KEY_USES, &[parent.as_str().into_datum(), key.into_datum(), (*at).into_datum()]);
+            let uses = (0..rows.len())
+                .map(|row| (rows.get(row, 1).unwrap_or_default(), rows.get(row, 2).unwrap_or_default()))
+                .collect();
+            if let Some((_, type_name)) = live(parent, *at, uses) {
+                return Some((1, type_name));
+            }
+        }
         if let Some(found) = inherited(db, &id, key) {
             return Some(found);
         }
+        let read = |run_id: &str| Run::read(&db.query(&READ_RUN, &[run_id.into_datum()]));
         let (parent, at) = run.parent?;
-        let rows = db.query(&KEY_USES, &[parent.as_str().into_datum(), key.into_datum(), at.into_datum()]);
-        let uses = (0..rows.len())
-            .map(|row| (rows.get(row, 1).unwrap_or_default(), rows.get(row, 2).unwrap_or_default()))
-            .collect();
-        if let Some((_, type_name)) = live(&parent, at, uses) {
-            return Some((1, type_name));
-        }
-        let next = Run::read(&db.query(&READ_RUN, &[parent.as_str().into_datum()]))?;
-        child = (parent, next);
+        child = match read(&parent) {
+            Some(next) => (parent, next),
+            // Dropped meanwhile: the child has another parent now.
+            None => (id.clone(), read(&id).filter(|now| now.parent != Some((parent, at)))?),
+        };
     }
 }
 

@@ -162,6 +162,9 @@ impl Stored {
             .query(&STATE_HASHES, &[change.run_id.into_datum(), "engine".into_datum(), "variable".into_datum()]);
         for row in 0..rows.len() {
             let Some(id) = crate::compare::cell_id(&rows, row) else { continue };
+            if change.cells.knows(&id) {
+                continue;
+            }
             let newest = crate::cell::newest_row(&rows, row, 4);
             if let Some(hash) = newest.hash {
                 stored.live.insert(id.clone());

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::hash::hex;
 use crate::jsonb::Jsonb;
 use crate::rollback::restored;
-use crate::run::{Parent, Run, Status, existing, first_payload, within};
+use crate::run::{Parent, Run, Status, existing, first_payload, lock_row, within};
 use crate::spi::Db;
 use crate::statements::{EVENT_HASH, HEAD, LIVE_AT, SHARE_RUN};
 use crate::{access, settings};
@@ -35,7 +35,7 @@ fn fork(run_id: Option<&str>, new_run_id: Option<&str>, at_version: Option<i64>,
         return Ok(first);
     }
     let db = Db::write();
-    let rows = db.query(&SHARE_RUN, &[parent_id.into_datum()]);
+    let rows = lock_row(&db, &SHARE_RUN, parent_id);
     let Some(parent) = Run::read(&rows) else {
         return Err(Error::NoSuchRun(parent_id.to_owned()));
     };

@@ -80,23 +80,38 @@ pub fn live_cells(db: &Db, run_id: &str, scope: Option<&str>, at_version: Option
         // Scopes sort as context, engine, loop, node, variable.
         let (low, high) = scope.map_or(("engine", "variable"), |scope| (scope, scope));
         let (low, high) = (low.into_datum(), high.into_datum());
-        collect(
-            &mut cells,
-            match at_version {
-                None => db.query(&NEWEST_CELLS, &[run_id, low, high]),
-                Some(version) => db.query(&CELLS_AT, &[run_id, low, high, version.into_datum()]),
-            },
-        );
+        match at_version {
+            None => {
+                let rows = db.query(&NEWEST_CELLS, &[run_id, low, high]);
+                collect(&mut cells, &rows, newest(&rows));
+            }
+            Some(version) => {
+                let rows = db.query(&CELLS_AT, &[run_id, low, high, version.into_datum()]);
+                collect(&mut cells, &rows, 0..rows.len());
+            }
+        }
     }
     if scope.is_none() || scope == Some("context") {
         let version = at_version.unwrap_or(i64::MAX);
-        collect(&mut cells, db.query(&CONTEXT_AT, &[run_id, version.into_datum()]));
+        let rows = db.query(&CONTEXT_AT, &[run_id, version.into_datum()]);
+        collect(&mut cells, &rows, 0..rows.len());
     }
     cells
 }
 
-fn collect(cells: &mut Vec<LiveCell>, rows: Rows) {
-    cells.extend((0..rows.len()).map(|row| LiveCell {
+/// The rows of NEWEST_CELLS that are the first, so the newest, of a live cell.
+pub fn newest(rows: &Rows) -> impl Iterator<Item = usize> {
+    let mut last: Option<(String, String)> = None;
+    (0..rows.len()).filter(move |row| {
+        let cell = rows.get(*row, 1).zip(rows.get(*row, 2));
+        let first = cell != last;
+        last = cell;
+        first && rows.hash(*row, 7).is_some()
+    })
+}
+
+fn collect(cells: &mut Vec<LiveCell>, rows: &Rows, numbers: impl Iterator<Item = usize>) {
+    cells.extend(numbers.map(|row| LiveCell {
         scope: rows.get(row, 1).unwrap_or_default(),
         key: rows.get(row, 2).unwrap_or_default(),
         ordinal: rows.get(row, 3),

@@ -31,6 +31,7 @@ mod handler;
 mod hash;
 mod history;
 mod interaction;
+mod interruptible;
 mod jsonb;
 mod list;
 mod loops;

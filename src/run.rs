@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::hash::{Hash, hex};
 use crate::jsonb::Jsonb;
 use crate::name::Name;
-use crate::spi::{Db, Rows, above_read_committed};
+use crate::spi::{Db, Rows, Statement, above_read_committed};
 use crate::statements::*;
 use crate::{access, graph, interaction, settings, variables, workflow};
 use pgrx::IntoDatum;
@@ -72,7 +72,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// From the first eight columns that LOCK_RUN and its like return; None where there is no row.
+    /// From the first eight columns that OPEN_RUN and its like return; None where there is no row.
     pub fn read(rows: &Rows) -> Option<Run> {
         if rows.is_empty() {
             return None;
@@ -149,6 +149,13 @@ impl<'a> Reader<'a> {
     pub fn require_version(&self, version: i64, what: &str) -> Result<()> {
         within(self.run_id, self.head, version, what)
     }
+}
+
+/// Locks a run's row, asking twice where there is none: it may have been dropped and started again by the one transaction
+/// that the first statement waited for, and whose new row only a fresh snapshot sees.
+pub fn lock_row(db: &Db, statement: &'static Statement, run_id: &str) -> Rows {
+    let rows = db.query(statement, &[run_id.into_datum()]);
+    if rows.is_empty() { db.query(statement, &[run_id.into_datum()]) } else { rows }
 }
 
 /// For writes beside the log (a heartbeat): the run, unlocked, of which the caller must be an owner.
@@ -505,7 +512,7 @@ fn drop_run(run_id: Option<&str>) -> std::result::Result<(), ErrorReport> {
 fn remove(run_id: Option<&str>) -> Result<()> {
     let run_id = args::run_id(run_id)?;
     let db = Db::write();
-    let Some(run) = Run::read(&db.query(&LOCK_RUN_TO_DROP, &[run_id.into_datum()])) else {
+    let Some(run) = Run::read(&lock_row(&db, &LOCK_RUN_TO_DROP, run_id)) else {
         return Err(Error::NoSuchRun(run_id.to_owned()));
     };
     access::may_write(&db, run_id, &run.owner)?;
@@ -541,18 +548,24 @@ fn must_see_everything(db: &Db, run_id: &str) -> Result<()> {
 /// Forks remember the idempotency keys that they inherited, also when their parent is gone: a fork becomes a fork of its
 /// grandparent, and keeps what it had from the run in between. Locks the run before its forks, as `fork_run` does.
 fn bequeath_keys(db: &Db, run_id: &str, run: &Run) {
-    let forks = db.query(&FORKS, &[run_id.into_datum()]);
-    for row in 0..forks.len() {
-        let fork: String = forks.get(row, 1).unwrap_or_default();
-        let at: i64 = forks.get(row, 2).unwrap_or_default();
-        for (from, to) in live_ranges(db, run_id, at) {
-            db.query(
-                &INHERIT_KEYS,
-                &[run_id.into_datum(), fork.as_str().into_datum(), from.into_datum(), to.into_datum()],
-            );
+    loop {
+        let forks = db.query(&FORKS, &[run_id.into_datum()]);
+        // A fork that was dropped while we waited for it has left its own forks to this run.
+        if forks.is_empty() {
+            return;
         }
-        db.query(&INHERIT_INHERITED_KEYS, &[run_id.into_datum(), fork.as_str().into_datum()]);
-        let (parent, version) = run.parent.clone().unzip();
-        db.query(&UPDATE_PARENT, &[fork.into_datum(), parent.into_datum(), version.unwrap_or(0).into_datum()]);
+        for row in 0..forks.len() {
+            let fork: String = forks.get(row, 1).unwrap_or_default();
+            let at: i64 = forks.get(row, 2).unwrap_or_default();
+            for (from, to) in live_ranges(db, run_id, at) {
+                db.query(
+                    &INHERIT_KEYS,
+                    &[run_id.into_datum(), fork.as_str().into_datum(), from.into_datum(), to.into_datum()],
+                );
+            }
+            db.query(&INHERIT_INHERITED_KEYS, &[run_id.into_datum(), fork.as_str().into_datum()]);
+            let (parent, version) = run.parent.clone().unzip();
+            db.query(&UPDATE_PARENT, &[fork.into_datum(), parent.into_datum(), version.unwrap_or(0).into_datum()]);
+        }
     }
 }

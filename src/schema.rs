@@ -4,13 +4,16 @@ use crate::definition::{self, Definition, Problems};
 use crate::error::Violation;
 use crate::graph;
 use crate::hash::{Hash, value_hash};
+use crate::interruptible::{self, Interruptible};
 use crate::jsonb::Jsonb;
 use crate::merge::pointer_token;
 use crate::spi::Db;
-use jsonschema::{PatternOptions, Validator};
+use jsonschema::{Draft, PatternOptions};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+
+pub type Validator = jsonschema::Validator<Interruptible>;
 
 /// A definition with its schemas compiled.
 pub struct Compiled {
@@ -22,8 +25,11 @@ pub struct Compiled {
 /// a look-up 0.1 µs; a session that meets more definitions than this starts anew.
 const MAX_CACHED: usize = 256;
 
-/// Schemas are compiled recursively, and values checked so: 1,000 levels work, with a schema that refers to itself, too, in
-/// a quarter of the usual stack of 8 MB.
+/// A larger schema takes more than about a second to compile, some of it in steps that cannot be interrupted.
+const MAX_SCHEMA: usize = 1 << 20;
+
+/// Schemas and values are read and dropped recursively: so many levels take little of the stack. What a schema makes of
+/// them is up to the schema, and checked where it happens.
 const MAX_SCHEMA_DEPTH: usize = 128;
 const MAX_VALUE_DEPTH: usize = 1024;
 
@@ -84,30 +90,45 @@ pub fn compile(text: &str) -> (Compiled, Problems) {
     (Compiled { definition, validators }, problems)
 }
 
-/// Remote references are not fetched, and patterns run on an engine whose time is linear in the text: a schema can
-/// neither make the server open a connection nor keep it busy.
+/// Remote references are not fetched, and patterns run on an engine whose time is linear in the text: a schema cannot make
+/// the server open a connection. What it costs is bounded by `interruptible`.
 pub fn validator(schema: &str) -> Result<Validator, String> {
-    let schema = definition::value(schema, MAX_SCHEMA_DEPTH)
+    if schema.len() > MAX_SCHEMA {
+        return Err(format!("has {} octets, more than {MAX_SCHEMA}", schema.len()));
+    }
+    let mut schema = definition::value(schema, MAX_SCHEMA_DEPTH)
         .ok_or_else(|| format!("is nested deeper than {MAX_SCHEMA_DEPTH} levels"))?;
-    jsonschema::options()
+    if !interruptible::instrument(&mut schema, Draft::default()) {
+        return Err("is no JSON Schema: a reference leads to a value".to_owned());
+    }
+    let options = jsonschema::options_for::<Interruptible>()
         .offline()
         .with_pattern_options(PatternOptions::regex())
-        .build(&schema)
+        .with_keyword(interruptible::TICK, interruptible::keyword);
+    interruptible::bounded(|| options.build(&schema))
+        .ok_or_else(|| "takes too much memory".to_owned())?
         .map_err(|error| format!("is no JSON Schema: {}", error.masked()))
 }
 
-/// Where and how a value breaks its schema; `path` is the pointer to the value.
+/// Where and how a value breaks its schema; `path` is the pointer to the value. One violation of the value as a whole where
+/// it takes too much memory to tell.
 pub fn violations(validator: &Validator, path: &str, text: &str) -> Vec<Violation> {
-    let Some(value) = definition::value(text, MAX_VALUE_DEPTH) else {
-        return vec![Violation { path: path.to_owned(), keyword: "depth".to_owned() }];
+    let whole = |keyword: &str| vec![Violation { path: path.to_owned(), keyword: keyword.to_owned() }];
+    let Some(value) = definition::value(text, MAX_VALUE_DEPTH) else { return whole("depth") };
+    let check = || {
+        // Nothing is collected for a valid value: alternatives that do not match are errors, too, until one does.
+        if validator.is_valid(&value) {
+            return Vec::new();
+        }
+        validator
+            .iter_errors(&value)
+            .map(|error| Violation {
+                path: format!("{path}{}", error.instance_path().as_str()),
+                keyword: error.kind().keyword().to_owned(),
+            })
+            .collect()
     };
-    validator
-        .iter_errors(&value)
-        .map(|error| Violation {
-            path: format!("{path}{}", error.instance_path().as_str()),
-            keyword: error.kind().keyword().to_owned(),
-        })
-        .collect()
+    interruptible::bounded(check).unwrap_or_else(|| whole("schema"))
 }
 
 /// The graph that an engine cell refers to, as a definition without anything else.

@@ -21,30 +21,40 @@ SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.extname OPERATOR(pg_c
 
 // ------------------------------------------------------------------------------------------------ the head of a run
 
-statement! {
-    /// First half of a write. The head is read by the next statement: in one, it would be stale after a wait.
-    LOCK_RUN, [TEXTOID], "/* layra.lock_run */
-SELECT r.status, r.owner, r.workflow_owner, r.workflow, r.workflow_version, r.definition_hash, r.parent_run_id, r.parent_version,
+/// A run, locked, and its head. The lock comes first, but the head is as the statement's snapshot has it, which may be
+/// older: `Request::lock` sees to that.
+macro_rules! open_run {
+    ($uses:literal) => {
+        concat!("SELECT r.status, r.owner, r.workflow_owner, r.workflow, r.workflow_version, r.definition_hash, r.parent_run_id, r.parent_version,
     EXISTS (SELECT FROM layra.handler h WHERE h.type_pattern OPERATOR(pg_catalog.>=) ''),
-    EXISTS (SELECT FROM layra.event_type t WHERE t.type OPERATOR(pg_catalog.>=) '')
-FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE"
+    EXISTS (SELECT FROM layra.event_type t WHERE t.type OPERATOR(pg_catalog.>=) ''),
+    e.version, e.hash, e.at, e.bytes_since_checkpoint, e.checkpoint_version", $uses, "
+FROM (SELECT r.status, r.owner, r.workflow_owner, r.workflow, r.workflow_version, r.definition_hash, r.parent_run_id, r.parent_version
+      FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE) r
+LEFT JOIN LATERAL (
+    SELECT e.version, e.hash, e.at, e.bytes_since_checkpoint, e.checkpoint_version
+    FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) $1 ORDER BY e.version DESC LIMIT 1) e ON true")
+    };
+}
+
+statement! {
+    OPEN_RUN, [TEXTOID], "/* layra.open_run */
+", open_run!("")
+}
+
+statement! {
+    /// As OPEN_RUN, with the versions and types that used an idempotency key, newest first.
+    OPEN_RUN_WITH_KEY, [TEXTOID, TEXTOID], "/* layra.open_run_with_key */
+", open_run!(",
+    ARRAY(SELECT k.version FROM layra.event k
+          WHERE k.run_id OPERATOR(pg_catalog.=) $1 AND k.idempotency_key OPERATOR(pg_catalog.=) $2 ORDER BY k.version DESC),
+    ARRAY(SELECT k.type FROM layra.event k
+          WHERE k.run_id OPERATOR(pg_catalog.=) $1 AND k.idempotency_key OPERATOR(pg_catalog.=) $2 ORDER BY k.version DESC)")
 }
 
 statement! {
     HEAD, [TEXTOID], "/* layra.head */
-SELECT e.version, e.hash, e.at, e.bytes_since_checkpoint, e.checkpoint_version
-FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) $1 ORDER BY e.version DESC LIMIT 1"
-}
-
-statement! {
-    /// The head, and the versions and types that used an idempotency key, newest first.
-    HEAD_AND_KEY, [TEXTOID, TEXTOID], "/* layra.head_and_key */
-SELECT e.version, e.hash, e.at, e.bytes_since_checkpoint, e.checkpoint_version,
-    ARRAY(SELECT k.version FROM layra.event k
-          WHERE k.run_id OPERATOR(pg_catalog.=) $1 AND k.idempotency_key OPERATOR(pg_catalog.=) $2 ORDER BY k.version DESC),
-    ARRAY(SELECT k.type FROM layra.event k
-          WHERE k.run_id OPERATOR(pg_catalog.=) $1 AND k.idempotency_key OPERATOR(pg_catalog.=) $2 ORDER BY k.version DESC)
-FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) $1 ORDER BY e.version DESC LIMIT 1"
+SELECT e.version FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) $1 ORDER BY e.version DESC LIMIT 1"
 }
 
 statement! {
@@ -254,20 +264,41 @@ WITH RECURSIVE walk AS (
 SELECT w.scope, w.key, w.ordinal FROM walk w LIMIT $2"
 }
 
-/// Newest rows of all cells in the scopes $2 to $3, live or not: the first row that the backward scan meets of a cell is
-/// its newest. 19 cells take 0.7 ms behind 1,000,000 versions; DISTINCT ON takes 2,120 ms.
-macro_rules! newest_cells {
-    ($columns:literal) => {
-        concat!("walk AS (
-    (SELECT c.scope, c.key, ", $columns, " FROM layra.cell c
+/// All cells in the scopes $2 to $3, live or not: a skip scan, whose next step begins below the cell that it met last. 19
+/// cells take 0.7 ms behind 1,000,000 versions; DISTINCT ON takes 2,120 ms.
+macro_rules! walked_cells {
+    () => {
+        "walk AS (
+    (SELECT c.scope, c.key FROM layra.cell c
      WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.scope OPERATOR(pg_catalog.>=) $2 AND c.scope OPERATOR(pg_catalog.<=) $3
      ORDER BY c.scope DESC, c.key DESC, c.ordinal DESC, c.version DESC LIMIT 1)
     UNION ALL
     SELECT n.* FROM walk w CROSS JOIN LATERAL (
-        SELECT c.scope, c.key, ", $columns, " FROM layra.cell c
+        SELECT c.scope, c.key FROM layra.cell c
         WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.scope OPERATOR(pg_catalog.>=) $2
           AND ROW(c.scope, c.key) OPERATOR(pg_catalog.<) ROW(w.scope, w.key)
-        ORDER BY c.scope DESC, c.key DESC, c.ordinal DESC, c.version DESC LIMIT 1) n)")
+        ORDER BY c.scope DESC, c.key DESC, c.ordinal DESC, c.version DESC LIMIT 1) n)"
+    };
+}
+
+/// As `walked_cells`, with their newest rows and some older ones: of each cell the first row counts (`history::newest`).
+/// A step reads 16 rows, not one: PostgreSQL reads a whole index page for it in any case (60,000 instructions), and most
+/// cells have few versions.
+macro_rules! newest_cells {
+    ($columns:literal) => {
+        concat!("walk AS (
+    (SELECT b.*, pg_catalog.row_number() OVER () AS position FROM (
+        SELECT c.scope, c.key, ", $columns, " FROM layra.cell c
+        WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.scope OPERATOR(pg_catalog.>=) $2 AND c.scope OPERATOR(pg_catalog.<=) $3
+        ORDER BY c.scope DESC, c.key DESC, c.ordinal DESC, c.version DESC LIMIT 16) b)
+    UNION ALL
+    SELECT n.* FROM walk w CROSS JOIN LATERAL (
+        SELECT b.*, pg_catalog.row_number() OVER () AS position FROM (
+            SELECT c.scope, c.key, ", $columns, " FROM layra.cell c
+            WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.scope OPERATOR(pg_catalog.>=) $2
+              AND ROW(c.scope, c.key) OPERATOR(pg_catalog.<) ROW(w.scope, w.key)
+            ORDER BY c.scope DESC, c.key DESC, c.ordinal DESC, c.version DESC LIMIT 16) b) n
+    WHERE w.position OPERATOR(pg_catalog.=) 16)")
     };
 }
 
@@ -302,14 +333,15 @@ CROSS JOIN LATERAL ", newest_row!($columns, "'context'", "n.key", "o.ordinal", $
 }
 
 statement! {
+    /// Newest rows and older ones: see `newest_cells`.
     NEWEST_CELLS, [TEXTOID, TEXTOID, TEXTOID], "/* layra.newest_cells */
 WITH RECURSIVE ", newest_cells!("c.version, c.revision, c.hash, c.value"), "
-SELECT w.scope, w.key, 0::pg_catalog.int8, w.version, w.revision, w.value, w.hash FROM walk w WHERE w.hash IS NOT NULL"
+SELECT w.scope, w.key, 0::pg_catalog.int8, w.version, w.revision, w.value, w.hash FROM walk w"
 }
 
 statement! {
     CELLS_AT, [TEXTOID, TEXTOID, TEXTOID, INT8OID], "/* layra.cells_at */
-WITH RECURSIVE ", newest_cells!("c.ordinal"), "
+WITH RECURSIVE ", walked_cells!(), "
 SELECT w.scope, w.key, 0::pg_catalog.int8, c.version, c.revision, c.value, c.hash
 FROM walk w CROSS JOIN LATERAL ", newest_row!("c.version, c.revision, c.hash, c.value", "w.scope", "w.key", "0",
         " AND c.version OPERATOR(pg_catalog.<=) $4"), " c WHERE c.hash IS NOT NULL"
@@ -328,7 +360,8 @@ WHERE n.hash IS NOT NULL"
 }
 
 statement! {
-    /// Every cell that save_state compares with: newest rows with their hashes, live or not (an unset cell has a revision),
+    /// Every cell that save_state compares with: newest rows with their hashes, live or not (an unset cell has a revision;
+    /// of each cell the first row counts, see `newest_cells`),
     /// context only as far as it is live. Values of nodes, loops and the extension's own cells, which are small.
     STATE_HASHES, [TEXTOID, TEXTOID, TEXTOID], "/* layra.state_hashes */
 WITH RECURSIVE ", newest_cells!("c.version, c.revision, c.hash, CASE WHEN c.scope OPERATOR(pg_catalog.=) 'node'
@@ -345,7 +378,7 @@ FROM ", live_entries!("c.version, c.revision, c.hash", "")
 statement! {
     /// The live cells at a version, without values but for nodes: what a fork copies.
     LIVE_AT, [TEXTOID, TEXTOID, TEXTOID, INT8OID], "/* layra.live_at */
-WITH RECURSIVE ", newest_cells!("c.ordinal"), ",
+WITH RECURSIVE ", walked_cells!(), ",
 ", context_counters!(" AND c.version OPERATOR(pg_catalog.<=) $4"), "
 SELECT w.scope, w.key, 0::pg_catalog.int8, c.version, c.hash, CASE WHEN w.scope OPERATOR(pg_catalog.=) 'node' THEN c.value END
 FROM walk w CROSS JOIN LATERAL ", newest_row!("c.version, c.hash, c.value", "w.scope", "w.key", "0",
@@ -877,7 +910,7 @@ FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) $1 ORDER BY i.ver
 
 statement! {
     BREAKERS_NAMED, [TEXTOID], "/* layra.breakers_named */
-SELECT b.owner FROM layra.breaker b WHERE b.name OPERATOR(pg_catalog.=) $1 ORDER BY b.created_at, b.owner"
+SELECT b.owner, b.created_at FROM layra.breaker b WHERE b.name OPERATOR(pg_catalog.=) $1"
 }
 
 statement! {

@@ -4,11 +4,12 @@ use crate::args::{self, MAX_VALUE};
 use crate::cell::{CellId, Newest, Write, columns};
 use crate::change::{Change, NewEvent, Opened, Request};
 use crate::error::{Error, Result, Violation};
+use crate::history::live_cells;
 use crate::jsonb::Jsonb;
 use crate::merge::{self, object_text, pointer_token};
 use crate::run::{Reader, raw, with_change};
 use crate::spi::Db;
-use crate::statements::{CELLS_AT, COMPARE_VALUES, GET_CELLS, GET_VARIABLE, NEWEST_CELLS};
+use crate::statements::{COMPARE_VALUES, GET_CELLS, GET_VARIABLE};
 use crate::{access, workflow};
 use pgrx::IntoDatum;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -446,21 +447,17 @@ fn read_variables(
     let at_version = at_version.map(|version| args::version(Some(version), "at_version")).transpose()?;
     let reader = Reader::open(run_id)?;
     let version = reader.version(at_version, "at_version")?;
-    let rows = match (names, at_version) {
-        (Some(names), _) => reader.db.query(
-            &GET_CELLS,
-            &[run_id.into_datum(), "variable".into_datum(), names.into_datum(), version.into_datum()],
-        ),
-        (None, None) => {
-            reader.db.query(&NEWEST_CELLS, &[run_id.into_datum(), "variable".into_datum(), "variable".into_datum()])
+    let mut variables: Vec<(String, Jsonb)> = match names {
+        Some(names) => {
+            let args = [run_id.into_datum(), "variable".into_datum(), names.into_datum(), version.into_datum()];
+            let rows = reader.db.query(&GET_CELLS, &args);
+            (0..rows.len()).filter_map(|row| rows.get(row, 2).zip(rows.jsonb(row, 6))).collect()
         }
-        (None, Some(version)) => reader.db.query(
-            &CELLS_AT,
-            &[run_id.into_datum(), "variable".into_datum(), "variable".into_datum(), version.into_datum()],
-        ),
+        None => live_cells(&reader.db, run_id, Some("variable"), at_version)
+            .into_iter()
+            .filter_map(|cell| Some((cell.key, cell.value?)))
+            .collect(),
     };
-    let mut variables: Vec<(String, Jsonb)> =
-        (0..rows.len()).filter_map(|row| rows.get(row, 2).zip(rows.jsonb(row, 6))).collect();
     if let Some(group) = in_group {
         let compiled = workflow::of(&reader.db, &reader.run)?;
         variables.retain(|(name, _)| {

@@ -5,7 +5,7 @@ import json
 import pytest
 from execution import attempt, begin, call, flow, head, row, rows, serial, set_now, sound, start, state, unchanged
 
-ARGUMENT, CHECK, DENIED, TAKEN = "22023", "23514", "42501", "23505"
+ARGUMENT, CHECK, DENIED, TAKEN, READ_ONLY = "22023", "23514", "42501", "23505", "25006"
 
 
 @pytest.fixture
@@ -343,12 +343,12 @@ def test_rules_run_as_the_caller(db, people):
     assert problems(alice, run) == []
     hostile = function(db, "BEGIN DELETE FROM layra.event; RETURN; END", language="plpgsql")
     call(boss, "add_validator(%s, 'who', %s::regprocedure)", workflow_of(alice, run), hostile)
-    assert attempt(alice, "validate_run(%s)", run) == DENIED
+    assert attempt(alice, "validate_run(%s)", run) == READ_ONLY
     caught = function(db, "BEGIN BEGIN PERFORM layra.get_state('no such run'); EXCEPTION WHEN OTHERS THEN NULL; END;"
                           " INSERT INTO layra.access VALUES (current_user, 'admin'); RETURN; END", language="plpgsql")  # fmt: skip
     call(boss, "add_validator(%s, 'who', %s::regprocedure)", workflow_of(alice, run), caught)
-    assert attempt(alice, "validate_run(%s)", run) == DENIED
-    assert attempt(alice, "recover_run(%s)", run) == DENIED
+    assert attempt(alice, "validate_run(%s)", run) == READ_ONLY
+    assert attempt(alice, "recover_run(%s)", run) == READ_ONLY
     assert alice.execute("SELECT current_user").fetchone() == (name,)
 
 
