@@ -4,7 +4,8 @@ use crate::args;
 use crate::error::Result;
 use crate::hash::{Hash, value_hash};
 use crate::jsonb::Jsonb;
-use crate::spi::{Db, Rows};
+use crate::plain::{Is, Key, Scan, Tables};
+use crate::spi::{At, Columns, Db, Rows};
 use crate::statements::{GET_NODE_VALUES, GET_VALUES, PROBE_CELL, PROBE_CELLS};
 use pgrx::IntoDatum;
 use std::collections::HashMap;
@@ -39,6 +40,16 @@ impl CellId {
             "context" => format!("context/{}/{}", self.key, self.ordinal),
             scope => format!("{scope}/{}", self.key),
         }
+    }
+
+    /// The cell's rows in the primary key.
+    fn keys<'a>(&'a self, run_id: &'a str) -> [Key<'a>; 4] {
+        [
+            Key::Text(1, Is::Equal, run_id),
+            Key::Text(2, Is::Equal, self.scope),
+            Key::Text(3, Is::Equal, &self.key),
+            Key::Number(4, Is::Equal, self.ordinal),
+        ]
     }
 
     /// The reverse of `name`; None for what is no cell's name.
@@ -111,7 +122,9 @@ impl Cells {
 
     /// Reads the newest rows of these cells in one statement.
     pub fn load(&mut self, db: &Db, run_id: &str, ids: Vec<CellId>) {
-        if let [id] = ids.as_slice() {
+        if let Some(found) = db.plain(|tables| probe(tables, run_id, &ids, newest_of)) {
+            self.newest.extend(ids.into_iter().zip(found));
+        } else if let [id] = ids.as_slice() {
             let rows = db.query(
                 &PROBE_CELL,
                 &[run_id.into_datum(), id.scope.into_datum(), id.key.as_str().into_datum(), id.ordinal.into_datum()],
@@ -136,6 +149,9 @@ impl Cells {
         if ids.is_empty() {
             return HashMap::new();
         }
+        if let Some(values) = self.probe_values(db, run_id, &ids) {
+            return values;
+        }
         let [scopes, keys, ordinals] = columns(&ids);
         let rows = db.query(&GET_VALUES, &[run_id.into_datum(), scopes, keys, ordinals]);
         self.take_values(&rows, ids).0
@@ -149,9 +165,23 @@ impl Cells {
         ids: Vec<CellId>,
         node_id: &str,
     ) -> (HashMap<CellId, Jsonb>, i64) {
+        let highest = db.plain(|tables| highest_ordinal(tables, run_id, node_id));
+        if let Some((values, highest)) = self.probe_values(db, run_id, &ids).zip(highest) {
+            return (values, highest);
+        }
         let [scopes, keys, ordinals] = columns(&ids);
         let rows = db.query(&GET_NODE_VALUES, &[run_id.into_datum(), scopes, keys, ordinals, node_id.into_datum()]);
         self.take_values(&rows, ids)
+    }
+
+    fn probe_values(&mut self, db: &Db, run_id: &str, ids: &[CellId]) -> Option<HashMap<CellId, Jsonb>> {
+        let found = db.plain(|tables| probe(tables, run_id, ids, |row| (newest_of(row), row.jsonb(VALUE))))?;
+        let mut values = HashMap::new();
+        for (id, (newest, value)) in ids.iter().zip(found) {
+            self.newest.insert(id.clone(), newest);
+            values.extend(value.map(|value| (id.clone(), value)));
+        }
+        Some(values)
     }
 
     fn take_values(&mut self, rows: &Rows, ids: Vec<CellId>) -> (HashMap<CellId, Jsonb>, i64) {
@@ -210,10 +240,46 @@ impl Cells {
 }
 
 /// Version, revision and hash, from column `first` on.
-pub fn newest_row(rows: &crate::spi::Rows, row: usize, first: i32) -> Newest {
+pub fn newest_row(rows: &Rows, row: usize, first: i32) -> Newest {
+    let row = At(rows, row);
     Newest {
-        version: rows.get(row, first).unwrap_or_default(),
-        revision: rows.get(row, first + 1).unwrap_or_default(),
-        hash: rows.hash(row, first + 2),
+        version: row.get(first).unwrap_or_default(),
+        revision: row.get(first + 1).unwrap_or_default(),
+        hash: row.hash(first + 2),
     }
+}
+
+/// Columns of layra.cell.
+const VERSION: i32 = 5;
+const REVISION: i32 = 6;
+const VALUE: i32 = 7;
+const HASH: i32 = 8;
+
+fn newest_of(row: &Scan<'_>) -> Newest {
+    Newest {
+        version: row.get(VERSION).unwrap_or_default(),
+        revision: row.get(REVISION).unwrap_or_default(),
+        hash: row.hash(HASH),
+    }
+}
+
+/// The highest ordinal that the context of a node ever used (-1: none).
+fn highest_ordinal(tables: &Tables, run_id: &str, node_id: &str) -> i64 {
+    let keys = [Key::Text(1, Is::Equal, run_id), Key::Text(2, Is::Equal, "context"), Key::Text(3, Is::Equal, node_id)];
+    let mut scan = tables.cell.scan(&keys);
+    if scan.down() { scan.get(4).unwrap_or(COUNTER) } else { COUNTER }
+}
+
+/// The newest row of each of some cells, as `read` sees it; a cell without a row gives the default.
+fn probe<T: Default>(tables: &Tables, run_id: &str, ids: &[CellId], read: impl Fn(&Scan<'_>) -> T) -> Vec<T> {
+    let Some(first) = ids.first() else { return Vec::new() };
+    let mut scan = tables.cell.scan(&first.keys(run_id));
+    let mut found = Vec::with_capacity(ids.len());
+    for (index, id) in ids.iter().enumerate() {
+        if index > 0 {
+            scan.again(&id.keys(run_id));
+        }
+        found.push(if scan.down() { read(&scan) } else { T::default() });
+    }
+    found
 }

@@ -8,10 +8,11 @@ use crate::error::{Error, Result};
 use crate::handler::{self, Fired};
 use crate::hash::{self, Hash, Link, value_hash};
 use crate::jsonb::Jsonb;
+use crate::plain::{self, Is, Key, Tables};
 use crate::run::{Run, Status};
 use crate::schema::Compiled;
 use crate::settings;
-use crate::spi::{Db, Rows, above_read_committed, completions};
+use crate::spi::{Columns, Db, Rows, above_read_committed, check_for_interrupts, completions};
 use crate::statements::*;
 use crate::workflow;
 use crate::{access, args};
@@ -28,6 +29,20 @@ pub struct Head {
     pub at: i64,
     pub bytes_since_checkpoint: i64,
     pub checkpoint_version: Option<i64>,
+}
+
+impl Head {
+    /// The head of a run, by the short way.
+    pub fn find(tables: &Tables, run_id: &str) -> Option<Head> {
+        let mut event = tables.event.scan(&[Key::Text(1, Is::Equal, run_id)]);
+        event.down().then(|| Head {
+            version: event.get(2).unwrap_or_default(),
+            hash: event.hash(14).unwrap_or_default(),
+            at: event.get(10).unwrap_or_default(),
+            bytes_since_checkpoint: event.get(16).unwrap_or_default(),
+            checkpoint_version: event.get(17),
+        })
+    }
 }
 
 /// A run that is locked for its next event.
@@ -95,6 +110,17 @@ pub struct Flags {
     pub event_types: bool,
 }
 
+impl Flags {
+    fn of(rows: &Rows, first: i32) -> Flags {
+        Flags { handlers: rows.get(0, first).unwrap_or(true), event_types: rows.get(0, first + 1).unwrap_or(true) }
+    }
+
+    fn read(db: &Db) -> Flags {
+        // A table that never had a row has no page: most installations have neither.
+        if plain::are_void([c"handler", c"event_type"]) { Flags::default() } else { Flags::of(&db.query(&FLAGS, &[]), 1) }
+    }
+}
+
 /// What the caller of a writing function may say of any of them.
 #[derive(Clone)]
 pub struct Request<'a> {
@@ -121,14 +147,28 @@ impl<'a> Request<'a> {
     /// As `open`; None where the run does not exist.
     pub fn try_open(self, type_name: &str) -> Result<Option<Opened<'a>>> {
         let db = Db::write();
-        let rows = self.lock(&db);
-        let Some(run) = Run::read(&rows) else {
-            return Ok(None);
+        let (run, head, flags, uses) = match db.find_plain(|tables| Run::lock(tables, self.run_id)) {
+            Some(run) => {
+                access::may_write(&db, self.run_id, &run.owner)?;
+                // With a snapshot that was taken when the lock was held already.
+                let head = db.plain(|tables| Head::find(tables, self.run_id)).flatten();
+                let head = head.ok_or_else(|| self.has_no_events())?;
+                let uses = match self.key {
+                    None => Vec::new(),
+                    Some(key) => key_uses(&db, self.run_id, key, head.version),
+                };
+                (run, head, Flags::read(&db), uses)
+            }
+            None => {
+                let rows = self.lock(&db);
+                let Some(run) = Run::read(&rows) else {
+                    return Ok(None);
+                };
+                access::may_write(&db, self.run_id, &run.owner)?;
+                let (head, uses) = self.read_head(&rows)?;
+                (run, head, Flags::of(&rows, 9), uses)
+            }
         };
-        let flags = Flags { handlers: rows.get(0, 9).unwrap_or(false), event_types: rows.get(0, 10).unwrap_or(false) };
-        access::may_write(&db, self.run_id, &run.owner)?;
-        let (head, uses) = self.read_head(&rows)?;
-        drop(rows);
         if let Some(key) = self.key
             && let Some((version, first_type)) = find_use(&db, self.run_id, &run, key, head.version, uses)
         {
@@ -200,7 +240,7 @@ impl<'a> Request<'a> {
             if above_read_committed() {
                 return Err(self.invisible_conflict());
             }
-            return Err(Error::Corrupt(format!("run {:?} has no events", self.run_id)));
+            return Err(self.has_no_events());
         }
         let uses = match self.key {
             None => Vec::new(),
@@ -218,6 +258,10 @@ impl<'a> Request<'a> {
             checkpoint_version: rows.get(0, 15),
         };
         Ok((head, uses))
+    }
+
+    fn has_no_events(&self) -> Error {
+        Error::Corrupt(format!("run {:?} has no events", self.run_id))
     }
 
     fn invisible_conflict(&self) -> Error {
@@ -261,11 +305,7 @@ fn find_use(db: &Db, run_id: &str, run: &Run, key: &str, head: i64, uses: Vec<(i
         }
         // The parent's log first: while we look, a key can only move from there to what the child inherited.
         if let Some((parent, at)) = &run.parent {
-            let rows = db.query(&KEY_USES, &[parent.as_str().into_datum(), key.into_datum(), (*at).into_datum()]);
-            let uses = (0..rows.len())
-                .map(|row| (rows.get(row, 1).unwrap_or_default(), rows.get(row, 2).unwrap_or_default()))
-                .collect();
-            if let Some((_, type_name)) = live(parent, *at, uses) {
+            if let Some((_, type_name)) = live(parent, *at, key_uses(db, parent, key, *at)) {
                 return Some((1, type_name));
             }
         }
@@ -280,6 +320,12 @@ fn find_use(db: &Db, run_id: &str, run: &Run, key: &str, head: i64, uses: Vec<(i
             None => (id.clone(), read(&id).filter(|now| now.parent != Some((parent, at)))?),
         };
     }
+}
+
+/// The versions up to one, and their types, that used a key, newest first.
+fn key_uses(db: &Db, run_id: &str, key: &str, up_to: i64) -> Vec<(i64, String)> {
+    let rows = db.query(&KEY_USES, &[run_id.into_datum(), key.into_datum(), up_to.into_datum()]);
+    (0..rows.len()).map(|row| (rows.get(row, 1).unwrap_or_default(), rows.get(row, 2).unwrap_or_default())).collect()
 }
 
 fn inherited(db: &Db, run_id: &str, key: &str) -> Option<(i64, String)> {
@@ -482,6 +528,9 @@ impl<'a> Change<'a> {
 
     /// One statement, however many events there are.
     fn insert_events(&self, events: &[NewEvent<'_>], rows: &[EventRow<'_>]) -> Result<()> {
+        if self.db.plain(|tables| self.insert_plain_events(tables, events.iter().zip(rows))).is_some() {
+            return Ok(());
+        }
         let one_by_one = above_read_committed();
         let inserted = if let ([event], [row]) = (events, rows) {
             let statement = if one_by_one { &INSERT_EVENT_UNLESS_TAKEN } else { &INSERT_EVENT };
@@ -537,6 +586,42 @@ impl<'a> Change<'a> {
     }
 }
 
+impl Change<'_> {
+    /// In the order of the table's columns.
+    fn insert_plain_events<'e>(
+        &self,
+        tables: &Tables,
+        events: impl Iterator<Item = (&'e NewEvent<'e>, &'e EventRow<'e>)>,
+    ) {
+        let run_id = self.run_id.into_datum();
+        let actor = self.actor.as_str().into_datum();
+        let on_behalf_of = self.on_behalf_of.as_deref().into_datum();
+        let mut inserts = tables.event.inserts();
+        for (event, row) in events {
+            let (kind, label) = event.checkpoint.as_ref().map(|c| (c.kind, c.label)).unzip();
+            inserts.insert(&[
+                run_id,
+                row.head.version.into_datum(),
+                event.type_name.into_datum(),
+                event.payload.into_datum(),
+                row.payload_hash.as_slice().into_datum(),
+                row.changed.clone().into_datum(),
+                row.cells_hash.as_slice().into_datum(),
+                actor,
+                on_behalf_of,
+                row.head.at.into_datum(),
+                row.key.into_datum(),
+                kind.into_datum(),
+                label.flatten().into_datum(),
+                row.head.hash.as_slice().into_datum(),
+                plain::transaction_id(),
+                row.head.bytes_since_checkpoint.into_datum(),
+                row.head.checkpoint_version.into_datum(),
+            ]);
+        }
+    }
+}
+
 /// What the chain adds to an event.
 struct EventRow<'a> {
     head: Head,
@@ -563,6 +648,29 @@ fn insert_cells(db: &Db, source: &str, run_id: &str, rows: Vec<(i64, Write)>) {
         Content::Value(value) => Some(*value),
         _ => None,
     };
+    if valued.is_empty() {
+        return;
+    }
+    let insert_plain = |tables: &Tables| {
+        let run_id = run_id.into_datum();
+        let mut inserts = tables.cell.inserts();
+        for (version, write) in &valued {
+            check_for_interrupts();
+            inserts.insert(&[
+                run_id,
+                write.id.scope.into_datum(),
+                write.id.key.as_str().into_datum(),
+                write.id.ordinal.into_datum(),
+                version.into_datum(),
+                write.revision.into_datum(),
+                value(write).into_datum(),
+                write.hash.as_ref().map(|hash| hash.as_slice()).into_datum(),
+            ]);
+        }
+    };
+    if db.plain(insert_plain).is_some() {
+        return;
+    }
     match valued.as_slice() {
         [] => {}
         [(version, write)] => {

@@ -38,6 +38,7 @@ mod loops;
 mod merge;
 mod name;
 mod node;
+mod plain;
 mod recovery;
 mod rollback;
 mod run;

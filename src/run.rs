@@ -2,12 +2,13 @@
 
 use crate::args::{self, MAX_VALUE};
 use crate::cell::CellId;
-use crate::change::{Change, NewEvent, Opened, Request, live_ranges};
+use crate::change::{Change, Head, NewEvent, Opened, Request, live_ranges};
 use crate::error::{Error, Result};
 use crate::hash::{Hash, hex};
 use crate::jsonb::Jsonb;
 use crate::name::Name;
-use crate::spi::{Db, Rows, Statement, above_read_committed};
+use crate::plain::{Is, Key, Tables};
+use crate::spi::{At, Columns, Db, Rows, Statement, above_read_committed};
 use crate::statements::*;
 use crate::{access, graph, interaction, settings, variables, workflow};
 use pgrx::IntoDatum;
@@ -74,25 +75,40 @@ pub struct Run {
 impl Run {
     /// From the first eight columns that OPEN_RUN and its like return; None where there is no row.
     pub fn read(rows: &Rows) -> Option<Run> {
-        if rows.is_empty() {
-            return None;
-        }
-        let workflow = rows.get::<String>(0, 4).map(|name| WorkflowRef {
-            owner: rows.get(0, 3).unwrap_or_default(),
+        (!rows.is_empty()).then(|| Run::of(&At(rows, 0), 1))
+    }
+
+    /// From the eight columns, from column `first` on.
+    fn of(row: &impl Columns, first: i32) -> Run {
+        let workflow = row.get::<String>(first + 3).map(|name| WorkflowRef {
+            owner: row.get(first + 2).unwrap_or_default(),
             name,
-            version: rows.get(0, 5).unwrap_or_default(),
-            hash: rows.hash(0, 6).unwrap_or_default(),
+            version: row.get(first + 4).unwrap_or_default(),
+            hash: row.hash(first + 5).unwrap_or_default(),
         });
         // Where a parent was dropped, only the version is left; version 0.1.0 kept the parent's name, and 0.
-        let version: Option<i64> = rows.get(0, 8);
-        let parent = rows.get(0, 7).zip(version).filter(|(_, version)| *version > 0);
-        Some(Run {
-            status: Status::from_name(&rows.get::<String>(0, 1).unwrap_or_default()).unwrap_or(Status::Running),
-            owner: rows.get(0, 2).unwrap_or_default(),
+        let version: Option<i64> = row.get(first + 7);
+        let parent = row.get(first + 6).zip(version).filter(|(_, version)| *version > 0);
+        Run {
+            status: Status::from_name(&row.get::<String>(first).unwrap_or_default()).unwrap_or(Status::Running),
+            owner: row.get(first + 1).unwrap_or_default(),
             workflow,
             orphan: parent.is_none() && version.is_some(),
             parent,
-        })
+        }
+    }
+
+    /// The run, by the short way.
+    pub fn find(tables: &Tables, run_id: &str) -> Option<Run> {
+        let mut scan = tables.run.scan(&[Key::Text(1, Is::Equal, run_id)]);
+        scan.down().then(|| Run::of(&scan, 2))
+    }
+
+    /// The run, locked, by the short way. None where a statement has to tell what became of it.
+    pub fn lock(tables: &Tables, run_id: &str) -> Option<Run> {
+        let mut scan = tables.run.scan(&[Key::Text(1, Is::Equal, run_id)]);
+        let locked = scan.down() && scan.lock() && scan.get::<String>(1).as_deref() == Some(run_id);
+        locked.then(|| Run::of(&scan, 2))
     }
 
     /// Inserts the row of a new run; false where the run exists already.
@@ -128,9 +144,15 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub fn open(run_id: &'a str) -> Result<Reader<'a>> {
         let db = Db::read();
-        let rows = db.query(&READ_RUN, &[run_id.into_datum()]);
-        let Some(run) = Run::read(&rows) else { return Err(Error::NoSuchRun(run_id.to_owned())) };
-        let head = rows.get(0, 9).unwrap_or_default();
+        let found = db.find_plain(|tables| Some((Run::find(tables, run_id)?, Head::find(tables, run_id)?.version)));
+        let (run, head) = match found {
+            Some(found) => found,
+            None => {
+                let rows = db.query(&READ_RUN, &[run_id.into_datum()]);
+                let Some(run) = Run::read(&rows) else { return Err(Error::NoSuchRun(run_id.to_owned())) };
+                (run, rows.get(0, 9).unwrap_or_default())
+            }
+        };
         access::must_read(&db, run_id, &run.owner)?;
         Ok(Reader { db, run_id, run, head })
     }

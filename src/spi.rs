@@ -2,11 +2,12 @@
 
 use crate::guard::Guard;
 use crate::jsonb::Jsonb;
+use crate::plain::{self, Tables};
 use crate::statements::INSTALLED_VERSION;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::{PgLogLevel, PgSqlErrorCode};
 use pgrx::{FromDatum, pg_sys};
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::ffi::CString;
 
@@ -26,6 +27,8 @@ pub type Arg = Option<pg_sys::Datum>;
 
 /// A connection to SPI as the owner of the tables, closed when dropped.
 pub struct Db {
+    /// The tables of the run that was found in them, where they are plain.
+    tables: OnceCell<Tables>,
     /// Fields drop in the order of their declaration: SPI ends before the caller's role comes back.
     _spi: Spi,
     _guard: Guard,
@@ -68,7 +71,7 @@ impl Db {
             }
             // What we allocate belongs to the caller: results outlive the SPI connection.
             pg_sys::MemoryContextSwitchTo(memory);
-            Db { _spi: Spi, _guard: guard, read_only, memory, caller }
+            Db { tables: OnceCell::new(), _spi: Spi, _guard: guard, read_only, memory, caller }
         };
         if PLANS.with_borrow(HashMap::is_empty) {
             db.require_installed_version();
@@ -99,6 +102,25 @@ impl Db {
         let result = work();
         drop(suspended);
         result
+    }
+
+    /// What `find` finds by the short way. From then on `plain` takes it, too.
+    pub fn find_plain<T>(&self, find: impl FnOnce(&Tables) -> Option<T>) -> Option<T> {
+        let tables = if self.read_only { Tables::open_to_read() } else { Tables::open_to_write() }?;
+        let found = self.with_snapshot(|| find(&tables))?;
+        // A second run of the same call is in the same tables.
+        let _ = self.tables.set(tables);
+        Some(found)
+    }
+
+    /// Does `work` by the short way, on the tables of the run that `find_plain` found; None where there are none.
+    pub fn plain<T>(&self, work: impl FnOnce(&Tables) -> T) -> Option<T> {
+        let tables = self.tables.get()?;
+        Some(self.with_snapshot(|| work(tables)))
+    }
+
+    fn with_snapshot<T>(&self, work: impl FnOnce() -> T) -> T {
+        if self.read_only { work() } else { plain::with_fresh_snapshot(work) }
     }
 
     /// As `query`, with a snapshot of this moment whatever the isolation level.
@@ -204,6 +226,46 @@ fn plan(statement: &'static Statement) -> pg_sys::SPIPlanPtr {
     plan
 }
 
+/// A row whose columns are read by number, from 1.
+pub trait Columns {
+    fn datum(&self, column: i32) -> (pg_sys::Datum, bool);
+
+    /// A column, copied out.
+    fn get<T: FromDatum>(&self, column: i32) -> Option<T> {
+        let (datum, null) = self.datum(column);
+        // SAFETY: `statements.rs`, or the table, says which type each column has; by-reference types copy in `from_datum`.
+        unsafe { T::from_datum(datum, null) }
+    }
+
+    /// A jsonb column, copied (and decompressed) into the caller's memory.
+    fn jsonb(&self, column: i32) -> Option<Jsonb> {
+        let (datum, null) = self.datum(column);
+        if null { None } else { Some(Jsonb::copy_of(datum)) }
+    }
+
+    /// A 32-octet hash.
+    fn hash(&self, column: i32) -> Option<[u8; 32]> {
+        let (datum, null) = self.datum(column);
+        if null {
+            return None;
+        }
+        // SAFETY: a bytea, which is either in place or copied by the call.
+        unsafe {
+            let octets = pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr());
+            pgrx::varlena::varlena_to_byte_slice(octets).try_into().ok()
+        }
+    }
+}
+
+/// One row of a statement's.
+pub struct At<'a>(pub &'a Rows, pub usize);
+
+impl Columns for At<'_> {
+    fn datum(&self, column: i32) -> (pg_sys::Datum, bool) {
+        self.0.datum(self.1, column)
+    }
+}
+
 /// The rows of one statement, freed when dropped.
 pub struct Rows {
     table: *mut pg_sys::SPITupleTable,
@@ -222,21 +284,17 @@ impl Rows {
 
     /// Column `column` (from 1) of row `row` (from 0), copied out.
     pub fn get<T: FromDatum>(&self, row: usize, column: i32) -> Option<T> {
-        let (datum, null) = self.datum(row, column);
-        // SAFETY: `statements.rs` says which type each column has; by-reference types copy in `from_datum`.
-        unsafe { T::from_datum(datum, null) }
+        At(self, row).get(column)
     }
 
     /// A jsonb column, copied (and decompressed) into the caller's memory.
     pub fn jsonb(&self, row: usize, column: i32) -> Option<Jsonb> {
-        let (datum, null) = self.datum(row, column);
-        if null { None } else { Some(Jsonb::copy_of(datum)) }
+        At(self, row).jsonb(column)
     }
 
     /// A 32-octet hash.
     pub fn hash(&self, row: usize, column: i32) -> Option<[u8; 32]> {
-        let bytes: Vec<u8> = self.get(row, column)?;
-        bytes.try_into().ok()
+        At(self, row).hash(column)
     }
 
     fn datum(&self, row: usize, column: i32) -> (pg_sys::Datum, bool) {

@@ -53,6 +53,13 @@ statement! {
 }
 
 statement! {
+    /// Whether there are any handlers, any event types.
+    FLAGS, [], "/* layra.flags */
+SELECT EXISTS (SELECT FROM layra.handler h WHERE h.type_pattern OPERATOR(pg_catalog.>=) ''),
+    EXISTS (SELECT FROM layra.event_type t WHERE t.type OPERATOR(pg_catalog.>=) '')"
+}
+
+statement! {
     HEAD, [TEXTOID], "/* layra.head */
 SELECT e.version FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) $1 ORDER BY e.version DESC LIMIT 1"
 }

@@ -1,0 +1,397 @@
+//! The short way to single rows of plain tables: what logical replication and referential integrity do for theirs. A row is
+//! found by its primary key, locked and inserted by PostgreSQL's own functions for one row, without a plan. A statement that
+//! inserts an event takes 85,000 instructions, of which this leaves 40,000: the rest is the start of an executor, which makes
+//! descriptors and compiles expressions for each column anew.
+//!
+//! Only at READ COMMITTED (reads: at any level) and only where a table is plain. Is it anything else (partitioned,
+//! distributed, with triggers, rules or other columns), then `Tables::open` finds no table, or no run in it, and the
+//! statements of `statements` serve, which PostgreSQL and its extensions can plan as they like.
+
+use crate::spi::Columns;
+use pgrx::{IntoDatum, pg_sys};
+use std::ffi::CStr;
+
+/// A table of the extension that is found to be plain, and its primary key; closed when dropped. The locks stay until the
+/// transaction ends, as those of a statement do.
+pub struct Table {
+    heap: pg_sys::Relation,
+    key: pg_sys::Relation,
+}
+
+/// What a table has to look like.
+struct Shape {
+    name: &'static CStr,
+    columns: i32,
+    /// The columns of the primary key.
+    key: &'static [i16],
+}
+
+const RUN: Shape = Shape { name: c"run", columns: 13, key: &[1] };
+const EVENT: Shape = Shape { name: c"event", columns: 17, key: &[1, 2] };
+const CELL: Shape = Shape { name: c"cell", columns: 8, key: &[1, 2, 3, 4, 5] };
+const LEASE: Shape = Shape { name: c"lease", columns: 6, key: &[1, 2] };
+
+/// The tables of a run.
+pub struct Tables {
+    pub run: Table,
+    pub event: Table,
+    pub cell: Table,
+}
+
+impl Tables {
+    /// To read them with the snapshot of the caller.
+    pub fn open_to_read() -> Option<Tables> {
+        let lock = pg_sys::AccessShareLock;
+        Some(Tables {
+            run: Table::open(&RUN, lock)?,
+            event: Table::open(&EVENT, lock)?,
+            cell: Table::open(&CELL, lock)?,
+        })
+    }
+
+    /// To lock the run and to insert. None also where a statement would be refused, and has to say so.
+    pub fn open_to_write() -> Option<Tables> {
+        // SAFETY: reads of backend-local variables.
+        if unsafe { crate::spi::above_read_committed() || pg_sys::XactReadOnly || pg_sys::IsInParallelMode() } {
+            return None;
+        }
+        Some(Tables {
+            run: Table::open(&RUN, pg_sys::RowShareLock)?,
+            event: Table::open(&EVENT, pg_sys::RowExclusiveLock)?,
+            cell: Table::open(&CELL, pg_sys::RowExclusiveLock)?,
+        })
+    }
+
+    /// The table of leases, for who has the others to write.
+    pub fn lease(&self) -> Option<Table> {
+        Table::open(&LEASE, pg_sys::RowExclusiveLock)
+    }
+}
+
+impl Table {
+    fn open(shape: &Shape, lock: u32) -> Option<Table> {
+        let lock = lock as pg_sys::LOCKMODE;
+        // SAFETY: catalogue look-ups; the relations are closed when dropped, and their descriptors are valid until then.
+        unsafe {
+            let oid = pg_sys::get_relname_relid(shape.name.as_ptr(), pg_sys::get_namespace_oid(c"layra".as_ptr(), false));
+            if oid == pg_sys::InvalidOid {
+                return None;
+            }
+            let heap = Open(pg_sys::table_open(oid, lock), false);
+            let (relation, form) = (&*heap.0, &*(*heap.0).rd_rel);
+            let plain = form.relkind == pg_sys::RELKIND_RELATION as std::ffi::c_char
+                && form.relam == pg_sys::HEAP_TABLE_AM_OID
+                && i32::from(form.relnatts) == shape.columns
+                && relation.trigdesc.is_null()
+                && !(form.relhasrules || form.relhassubclass || form.relispartition || form.relforcerowsecurity);
+            if !plain {
+                return None;
+            }
+            #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
+            let key = pg_sys::RelationGetPrimaryKeyIndex(heap.0);
+            #[cfg(feature = "pg18")]
+            let key = pg_sys::RelationGetPrimaryKeyIndex(heap.0, false);
+            if key == pg_sys::InvalidOid {
+                return None;
+            }
+            let key = Open(pg_sys::index_open(key, pg_sys::AccessShareLock as pg_sys::LOCKMODE), true);
+            let index = &*(*key.0).rd_index;
+            let columns = index.indkey.values.as_slice(usize::try_from(index.indnkeyatts).unwrap_or(0));
+            if columns != shape.key || (*(*key.0).rd_rel).relam != pg_sys::BTREE_AM_OID {
+                return None;
+            }
+            Some(Table { heap: heap.keep(), key: key.keep() })
+        }
+    }
+
+    /// The rows whose key has these values in its first columns, and is within the bounds behind them.
+    pub fn scan(&self, keys: &[Key]) -> Scan<'_> {
+        // SAFETY: the relations are open as long as the scan, which borrows the table, and there is an active
+        // snapshot: every caller has one, or is in `with_fresh_snapshot`.
+        unsafe {
+            let snapshot = pg_sys::GetActiveSnapshot();
+            let count = keys.len() as i32;
+            #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
+            let scan = pg_sys::index_beginscan(self.heap, self.key, snapshot, count, 0);
+            #[cfg(feature = "pg18")]
+            let scan = pg_sys::index_beginscan(self.heap, self.key, snapshot, std::ptr::null_mut(), count, 0);
+            let slot = pg_sys::table_slot_create(self.heap, std::ptr::null_mut());
+            let mut scan = Scan { table: self, scan, slot };
+            scan.again(keys);
+            scan
+        }
+    }
+
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        // While a PostgreSQL error unwinds, transaction abort closes relations.
+        if !std::thread::panicking() {
+            // SAFETY: opened by `open`, and not closed since.
+            unsafe {
+                pg_sys::index_close(self.key, pg_sys::NoLock as pg_sys::LOCKMODE);
+                pg_sys::table_close(self.heap, pg_sys::NoLock as pg_sys::LOCKMODE);
+            }
+        }
+    }
+}
+
+/// A relation that is closed again unless it is kept.
+struct Open(pg_sys::Relation, bool);
+
+impl Open {
+    fn keep(self) -> pg_sys::Relation {
+        let relation = self.0;
+        std::mem::forget(self);
+        relation
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let lock = pg_sys::NoLock as pg_sys::LOCKMODE;
+            // SAFETY: an open relation that nobody else has.
+            unsafe { if self.1 { pg_sys::index_close(self.0, lock) } else { pg_sys::table_close(self.0, lock) } }
+        }
+    }
+}
+
+/// Whether these tables, of which others know only through the catalogue, have no row for sure.
+pub fn are_void(names: [&CStr; 2]) -> bool {
+    names.into_iter().all(|name| {
+        // The columns of the key do not matter: only the size is asked for.
+        // SAFETY: catalogue look-ups of an open relation.
+        unsafe {
+            let oid = pg_sys::get_relname_relid(name.as_ptr(), pg_sys::get_namespace_oid(c"layra".as_ptr(), false));
+            if oid == pg_sys::InvalidOid {
+                return false;
+            }
+            let heap = Open(pg_sys::table_open(oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE), false);
+            (*(*heap.0).rd_rel).relkind == pg_sys::RELKIND_RELATION as std::ffi::c_char
+                && pg_sys::RelationGetNumberOfBlocksInFork(heap.0, pg_sys::ForkNumber::MAIN_FORKNUM) == 0
+        }
+    })
+}
+
+// ------------------------------------------------------------------------------------------------------------- scans
+
+/// A bound of a scan: a column of the primary key, from 1.
+#[derive(Clone, Copy)]
+pub enum Key<'a> {
+    Text(i16, Is, &'a str),
+    Number(i16, Is, i64),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Is {
+    Equal,
+    Less,
+    AtMost,
+    AtLeast,
+}
+
+impl Key<'_> {
+    /// The functions are those of the default operator classes of text and bigint.
+    fn write(&self, index: pg_sys::Relation, key: &mut pg_sys::ScanKeyData) {
+        let (column, is, value, procedures) = match *self {
+            Key::Text(column, is, text) => (
+                column,
+                is,
+                text.into_datum(),
+                [pg_sys::F_TEXTEQ, pg_sys::F_TEXT_LT, pg_sys::F_TEXT_LE, pg_sys::F_TEXT_GE],
+            ),
+            Key::Number(column, is, number) => (
+                column,
+                is,
+                number.into_datum(),
+                [pg_sys::F_INT8EQ, pg_sys::F_INT8LT, pg_sys::F_INT8LE, pg_sys::F_INT8GE],
+            ),
+        };
+        let (procedure, strategy) = match is {
+            Is::Equal => (procedures[0], pg_sys::BTEqualStrategyNumber),
+            Is::Less => (procedures[1], pg_sys::BTLessStrategyNumber),
+            Is::AtMost => (procedures[2], pg_sys::BTLessEqualStrategyNumber),
+            Is::AtLeast => (procedures[3], pg_sys::BTGreaterEqualStrategyNumber),
+        };
+        // SAFETY: an open index, with a collation for each of its columns; the datum lives as long as the call.
+        unsafe {
+            let collation = *(*index).rd_indcollation.add(column as usize - 1);
+            pg_sys::ScanKeyEntryInitialize(
+                key,
+                0,
+                column,
+                strategy as pg_sys::StrategyNumber,
+                pg_sys::InvalidOid,
+                collation,
+                procedure.into(),
+                value.unwrap_or(pg_sys::Datum::from(0)),
+            );
+        }
+    }
+}
+
+/// The rows of a table in the order of its primary key, from the last one backwards. The row it stands on is read with
+/// the methods of `Columns`.
+pub struct Scan<'t> {
+    table: &'t Table,
+    scan: pg_sys::IndexScanDesc,
+    slot: *mut pg_sys::TupleTableSlot,
+}
+
+impl Scan<'_> {
+    /// Begins anew, with other values and bounds for the same number of columns.
+    pub fn again(&mut self, keys: &[Key]) {
+        // SAFETY: zeroed keys are then written one by one, and copied by index_rescan.
+        unsafe {
+            let mut entries: [pg_sys::ScanKeyData; MAX_KEYS] = std::mem::zeroed();
+            for (entry, key) in entries.iter_mut().zip(keys) {
+                key.write(self.table.key, entry);
+            }
+            (*self.scan).numberOfKeys = keys.len() as i32;
+            pg_sys::index_rescan(self.scan, entries.as_mut_ptr(), keys.len() as i32, std::ptr::null_mut(), 0);
+        }
+    }
+
+    /// Goes to the next row downwards; false at the end.
+    pub fn down(&mut self) -> bool {
+        // SAFETY: a scan that was begun, and a slot of its table.
+        unsafe { pg_sys::index_getnext_slot(self.scan, pg_sys::ScanDirection::BackwardScanDirection, self.slot) }
+    }
+
+    /// Locks the row as SELECT … FOR NO KEY UPDATE does, and stands on its newest version then. False where that did not
+    /// work out, because it was deleted, say: a statement has to tell.
+    pub fn lock(&mut self) -> bool {
+        const FLAGS: u32 = pg_sys::TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS | pg_sys::TUPLE_LOCK_FLAG_FIND_LAST_VERSION;
+        // SAFETY: what the executor does for a row to lock (ExecLockRows); the scan stands on a row, and a table access
+        // method has this function. It is called across pgrx's guard, as every function of PostgreSQL's is.
+        unsafe {
+            let snapshot = pg_sys::GetActiveSnapshot();
+            let command = pg_sys::GetCurrentCommandId(true);
+            let mut row = (*self.slot).tts_tid;
+            let mut failure: pg_sys::TM_FailureData = std::mem::zeroed();
+            let Some(tuple_lock) = (*(*self.table.heap).rd_tableam).tuple_lock else { return false };
+            let result = pg_sys::ffi::pg_guard_ffi_boundary(|| {
+                tuple_lock(
+                    self.table.heap,
+                    &mut row,
+                    snapshot,
+                    self.slot,
+                    command,
+                    pg_sys::LockTupleMode::LockTupleNoKeyExclusive,
+                    pg_sys::LockWaitPolicy::LockWaitBlock,
+                    FLAGS as u8,
+                    &mut failure,
+                )
+            });
+            result == pg_sys::TM_Result::TM_Ok
+        }
+    }
+}
+
+const MAX_KEYS: usize = 5;
+
+impl Columns for Scan<'_> {
+    fn datum(&self, column: i32) -> (pg_sys::Datum, bool) {
+        // SAFETY: the slot has a row, and the table that many columns (`Shape`).
+        unsafe {
+            if i32::from((*self.slot).tts_nvalid) < column {
+                pg_sys::slot_getsomeattrs_int(self.slot, column);
+            }
+            let index = column as usize - 1;
+            (*(*self.slot).tts_values.add(index), *(*self.slot).tts_isnull.add(index))
+        }
+    }
+}
+
+impl Drop for Scan<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // SAFETY: both were made by `Table::scan`; after an error transaction abort lets go of what they hold.
+            unsafe {
+                pg_sys::index_endscan(self.scan);
+                pg_sys::ExecDropSingleTupleTableSlot(self.slot);
+            }
+        }
+    }
+}
+
+/// Does `work` with a snapshot of this moment, in which this command's own changes are visible, as each statement has it
+/// at READ COMMITTED.
+pub fn with_fresh_snapshot<T>(work: impl FnOnce() -> T) -> T {
+    // SAFETY: what SPI does around a statement. After an error transaction abort pops the snapshot.
+    unsafe {
+        pg_sys::CommandCounterIncrement();
+        pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+        let result = work();
+        pg_sys::PopActiveSnapshot();
+        result
+    }
+}
+
+// ----------------------------------------------------------------------------------------------------------- inserts
+
+/// The executor's state for inserts into one table: its indexes are opened once.
+pub struct Inserts<'t> {
+    table: &'t Table,
+    state: *mut pg_sys::EState,
+    relation: *mut pg_sys::ResultRelInfo,
+    slot: *mut pg_sys::TupleTableSlot,
+}
+
+impl Table {
+    pub fn inserts(&self) -> Inserts<'_> {
+        // SAFETY: as CatalogOpenIndexes and the apply worker of logical replication do it. Range table index 0: none.
+        unsafe {
+            let state = pg_sys::CreateExecutorState();
+            let relation = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()).cast::<pg_sys::ResultRelInfo>();
+            (*relation).type_ = pg_sys::NodeTag::T_ResultRelInfo;
+            pg_sys::InitResultRelInfo(relation, self.heap, 0, std::ptr::null_mut(), 0);
+            pg_sys::ExecOpenIndices(relation, false);
+            let slot = pg_sys::MakeSingleTupleTableSlot((*self.heap).rd_att, &raw const pg_sys::TTSOpsVirtual);
+            Inserts { table: self, state, relation, slot }
+        }
+    }
+}
+
+impl Inserts<'_> {
+    /// Inserts a row; None is NULL.
+    pub fn insert(&mut self, values: &[Option<pg_sys::Datum>]) {
+        // SAFETY: the slot has as many columns as the table, of which `Shape` says how many there are, and the callers give
+        // each its own type. ExecSimpleRelationInsert checks constraints, and inserts into heap and indexes.
+        unsafe {
+            assert_eq!(values.len(), (*(*self.table.heap).rd_att).natts as usize);
+            pg_sys::ExecClearTuple(self.slot);
+            for (index, value) in values.iter().enumerate() {
+                *(*self.slot).tts_values.add(index) = value.unwrap_or(pg_sys::Datum::from(0));
+                *(*self.slot).tts_isnull.add(index) = value.is_none();
+            }
+            pg_sys::ExecStoreVirtualTuple(self.slot);
+            pg_sys::ExecSimpleRelationInsert(self.relation, self.state, self.slot);
+            let context = (*self.state).es_per_tuple_exprcontext;
+            if !context.is_null() {
+                pg_sys::MemoryContextReset((*context).ecxt_per_tuple_memory);
+            }
+        }
+    }
+}
+
+impl Drop for Inserts<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // SAFETY: made by `Table::inserts`; after an error transaction abort cleans up.
+            unsafe {
+                pg_sys::ExecDropSingleTupleTableSlot(self.slot);
+                pg_sys::ExecCloseIndices(self.relation);
+                pg_sys::FreeExecutorState(self.state);
+            }
+        }
+    }
+}
+
+/// The transaction id, as pg_current_xact_id() gives it.
+pub fn transaction_id() -> Option<pg_sys::Datum> {
+    // SAFETY: assigns one to the transaction if it has none yet.
+    Some(pg_sys::Datum::from(unsafe { pg_sys::GetTopFullTransactionId() }.value))
+}
