@@ -110,7 +110,7 @@ pub fn scope(value: &str) -> Result<&str> {
 }
 
 /// JSON text within the size of one value.
-pub fn within_limit(text: &str, limit: usize, what: &str) -> Result<()> {
+pub fn within_limit(text: &str, limit: usize, what: impl std::fmt::Display) -> Result<()> {
     if text.len() <= limit {
         return Ok(());
     }

@@ -12,7 +12,7 @@ use crate::plain::{self, Is, Key, Tables};
 use crate::run::{Run, Status};
 use crate::schema::Compiled;
 use crate::settings;
-use crate::spi::{Columns, Db, Rows, above_read_committed, check_for_interrupts, completions};
+use crate::spi::{Columns, Db, Rows, above_read_committed, completions};
 use crate::statements::*;
 use crate::workflow;
 use crate::{access, args};
@@ -596,10 +596,9 @@ impl Change<'_> {
         let run_id = self.run_id.into_datum();
         let actor = self.actor.as_str().into_datum();
         let on_behalf_of = self.on_behalf_of.as_deref().into_datum();
-        let mut inserts = tables.event.inserts();
-        for (event, row) in events {
+        tables.event.writer().insert(events.map(|(event, row)| {
             let (kind, label) = event.checkpoint.as_ref().map(|c| (c.kind, c.label)).unzip();
-            inserts.insert(&[
+            [
                 run_id,
                 row.head.version.into_datum(),
                 event.type_name.into_datum(),
@@ -617,8 +616,8 @@ impl Change<'_> {
                 plain::transaction_id(),
                 row.head.bytes_since_checkpoint.into_datum(),
                 row.head.checkpoint_version.into_datum(),
-            ]);
-        }
+            ]
+        }));
     }
 }
 
@@ -653,10 +652,8 @@ fn insert_cells(db: &Db, source: &str, run_id: &str, rows: Vec<(i64, Write)>) {
     }
     let insert_plain = |tables: &Tables| {
         let run_id = run_id.into_datum();
-        let mut inserts = tables.cell.inserts();
-        for (version, write) in &valued {
-            check_for_interrupts();
-            inserts.insert(&[
+        tables.cell.writer().insert(valued.iter().map(|(version, write)| {
+            [
                 run_id,
                 write.id.scope.into_datum(),
                 write.id.key.as_str().into_datum(),
@@ -665,8 +662,8 @@ fn insert_cells(db: &Db, source: &str, run_id: &str, rows: Vec<(i64, Write)>) {
                 write.revision.into_datum(),
                 value(write).into_datum(),
                 write.hash.as_ref().map(|hash| hash.as_slice()).into_datum(),
-            ]);
-        }
+            ]
+        }));
     };
     if db.plain(insert_plain).is_some() {
         return;

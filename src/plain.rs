@@ -21,15 +21,18 @@ pub struct Table {
 /// What a table has to look like.
 struct Shape {
     name: &'static CStr,
-    columns: i32,
+    columns: i16,
+    /// How many CHECKs there are, whose rules the functions keep themselves: they are for who writes otherwise. PostgreSQL
+    /// reads and compiles them anew for each statement, which for the two of a cell is 240,000 instructions.
+    checks: u16,
     /// The columns of the primary key.
     key: &'static [i16],
 }
 
-const RUN: Shape = Shape { name: c"run", columns: 13, key: &[1] };
-const EVENT: Shape = Shape { name: c"event", columns: 17, key: &[1, 2] };
-const CELL: Shape = Shape { name: c"cell", columns: 8, key: &[1, 2, 3, 4, 5] };
-const LEASE: Shape = Shape { name: c"lease", columns: 6, key: &[1, 2] };
+const RUN: Shape = Shape { name: c"run", columns: 13, checks: 7, key: &[1] };
+const EVENT: Shape = Shape { name: c"event", columns: 17, checks: 0, key: &[1, 2] };
+const CELL: Shape = Shape { name: c"cell", columns: 8, checks: 2, key: &[1, 2, 3, 4, 5] };
+const LEASE: Shape = Shape { name: c"lease", columns: 6, checks: 2, key: &[1, 2] };
 
 /// The tables of a run.
 pub struct Tables {
@@ -41,11 +44,11 @@ pub struct Tables {
 impl Tables {
     /// To read them with the snapshot of the caller.
     pub fn open_to_read() -> Option<Tables> {
-        let lock = pg_sys::AccessShareLock;
+        let (schema, lock) = (schema(), pg_sys::AccessShareLock);
         Some(Tables {
-            run: Table::open(&RUN, lock)?,
-            event: Table::open(&EVENT, lock)?,
-            cell: Table::open(&CELL, lock)?,
+            run: Table::open(schema, &RUN, lock)?,
+            event: Table::open(schema, &EVENT, lock)?,
+            cell: Table::open(schema, &CELL, lock)?,
         })
     }
 
@@ -55,33 +58,42 @@ impl Tables {
         if unsafe { crate::spi::above_read_committed() || pg_sys::XactReadOnly || pg_sys::IsInParallelMode() } {
             return None;
         }
+        let schema = schema();
         Some(Tables {
-            run: Table::open(&RUN, pg_sys::RowShareLock)?,
-            event: Table::open(&EVENT, pg_sys::RowExclusiveLock)?,
-            cell: Table::open(&CELL, pg_sys::RowExclusiveLock)?,
+            run: Table::open(schema, &RUN, pg_sys::RowShareLock)?,
+            event: Table::open(schema, &EVENT, pg_sys::RowExclusiveLock)?,
+            cell: Table::open(schema, &CELL, pg_sys::RowExclusiveLock)?,
         })
     }
 
     /// The table of leases, for who has the others to write.
     pub fn lease(&self) -> Option<Table> {
-        Table::open(&LEASE, pg_sys::RowExclusiveLock)
+        Table::open(schema(), &LEASE, pg_sys::RowExclusiveLock)
     }
 }
 
+fn schema() -> pg_sys::Oid {
+    // SAFETY: a catalogue look-up; a missing schema raises an error.
+    unsafe { pg_sys::get_namespace_oid(c"layra".as_ptr(), false) }
+}
+
 impl Table {
-    fn open(shape: &Shape, lock: u32) -> Option<Table> {
+    fn open(schema: pg_sys::Oid, shape: &Shape, lock: u32) -> Option<Table> {
         let lock = lock as pg_sys::LOCKMODE;
         // SAFETY: catalogue look-ups; the relations are closed when dropped, and their descriptors are valid until then.
         unsafe {
-            let oid = pg_sys::get_relname_relid(shape.name.as_ptr(), pg_sys::get_namespace_oid(c"layra".as_ptr(), false));
+            let oid = pg_sys::get_relname_relid(shape.name.as_ptr(), schema);
             if oid == pg_sys::InvalidOid {
                 return None;
             }
             let heap = Open(pg_sys::table_open(oid, lock), false);
             let (relation, form) = (&*heap.0, &*(*heap.0).rd_rel);
+            let constraints = (*relation.rd_att).constr;
+            let checks = if constraints.is_null() { 0 } else { (*constraints).num_check };
             let plain = form.relkind == pg_sys::RELKIND_RELATION as std::ffi::c_char
                 && form.relam == pg_sys::HEAP_TABLE_AM_OID
-                && i32::from(form.relnatts) == shape.columns
+                && form.relnatts == shape.columns
+                && checks == shape.checks
                 && relation.trigdesc.is_null()
                 && !(form.relhasrules || form.relhassubclass || form.relispartition || form.relforcerowsecurity);
             if !plain {
@@ -110,7 +122,8 @@ impl Table {
         // snapshot: every caller has one, or is in `with_fresh_snapshot`.
         unsafe {
             let snapshot = pg_sys::GetActiveSnapshot();
-            let count = keys.len() as i32;
+            // Begun with room for all, as `again` may have more.
+            let count = MAX_KEYS as i32;
             #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
             let scan = pg_sys::index_beginscan(self.heap, self.key, snapshot, count, 0);
             #[cfg(feature = "pg18")]
@@ -160,11 +173,11 @@ impl Drop for Open {
 
 /// Whether these tables, of which others know only through the catalogue, have no row for sure.
 pub fn are_void(names: [&CStr; 2]) -> bool {
+    let schema = schema();
     names.into_iter().all(|name| {
-        // The columns of the key do not matter: only the size is asked for.
-        // SAFETY: catalogue look-ups of an open relation.
+        // SAFETY: catalogue look-ups, and the size of an open relation.
         unsafe {
-            let oid = pg_sys::get_relname_relid(name.as_ptr(), pg_sys::get_namespace_oid(c"layra".as_ptr(), false));
+            let oid = pg_sys::get_relname_relid(name.as_ptr(), schema);
             if oid == pg_sys::InvalidOid {
                 return false;
             }
@@ -241,7 +254,7 @@ pub struct Scan<'t> {
 }
 
 impl Scan<'_> {
-    /// Begins anew, with other values and bounds for the same number of columns.
+    /// Begins anew, with other values and bounds.
     pub fn again(&mut self, keys: &[Key]) {
         // SAFETY: zeroed keys are then written one by one, and copied by index_rescan.
         unsafe {
@@ -330,18 +343,20 @@ pub fn with_fresh_snapshot<T>(work: impl FnOnce() -> T) -> T {
     }
 }
 
-// ----------------------------------------------------------------------------------------------------------- inserts
+// ------------------------------------------------------------------------------------------------------------ writes
 
-/// The executor's state for inserts into one table: its indexes are opened once.
-pub struct Inserts<'t> {
+/// The executor's state for writes to one table: its indexes are opened once.
+pub struct Writer<'t> {
     table: &'t Table,
     state: *mut pg_sys::EState,
     relation: *mut pg_sys::ResultRelInfo,
-    slot: *mut pg_sys::TupleTableSlot,
 }
 
+/// Rows that go to a page together, with one record of the log.
+const BATCH: usize = 64;
+
 impl Table {
-    pub fn inserts(&self) -> Inserts<'_> {
+    pub fn writer(&self) -> Writer<'_> {
         // SAFETY: as CatalogOpenIndexes and the apply worker of logical replication do it. Range table index 0: none.
         unsafe {
             let state = pg_sys::CreateExecutorState();
@@ -349,26 +364,93 @@ impl Table {
             (*relation).type_ = pg_sys::NodeTag::T_ResultRelInfo;
             pg_sys::InitResultRelInfo(relation, self.heap, 0, std::ptr::null_mut(), 0);
             pg_sys::ExecOpenIndices(relation, false);
-            let slot = pg_sys::MakeSingleTupleTableSlot((*self.heap).rd_att, &raw const pg_sys::TTSOpsVirtual);
-            Inserts { table: self, state, relation, slot }
+            Writer { table: self, state, relation }
         }
     }
 }
 
-impl Inserts<'_> {
-    /// Inserts a row; None is NULL.
-    pub fn insert(&mut self, values: &[Option<pg_sys::Datum>]) {
-        // SAFETY: the slot has as many columns as the table, of which `Shape` says how many there are, and the callers give
-        // each its own type. ExecSimpleRelationInsert checks constraints, and inserts into heap and indexes.
-        unsafe {
-            assert_eq!(values.len(), (*(*self.table.heap).rd_att).natts as usize);
-            pg_sys::ExecClearTuple(self.slot);
-            for (index, value) in values.iter().enumerate() {
-                *(*self.slot).tts_values.add(index) = value.unwrap_or(pg_sys::Datum::from(0));
-                *(*self.slot).tts_isnull.add(index) = value.is_none();
+impl Writer<'_> {
+    /// Inserts rows, which have a value for each column of the table; None is NULL.
+    pub fn insert<const COLUMNS: usize>(&mut self, rows: impl Iterator<Item = [Option<pg_sys::Datum>; COLUMNS]>) {
+        let mut slots: Vec<Slot> = Vec::new();
+        let mut used = 0;
+        for row in rows {
+            if used == BATCH {
+                self.insert_batch(&slots);
+                used = 0;
             }
-            pg_sys::ExecStoreVirtualTuple(self.slot);
-            pg_sys::ExecSimpleRelationInsert(self.relation, self.state, self.slot);
+            if used == slots.len() {
+                slots.push(Slot::of(self.table));
+            }
+            slots[used].fill(&row);
+            used += 1;
+        }
+        self.insert_batch(&slots[..used]);
+    }
+
+    fn insert_batch(&mut self, slots: &[Slot]) {
+        crate::spi::check_for_interrupts();
+        // SAFETY: the slots are filled, each column with its own type, as `Shape` and the callers have it; the heap is one
+        // (`Table::open`). As CatalogTuplesMultiInsertWithInfo does it.
+        unsafe {
+            match slots {
+                [] => {}
+                [slot] => pg_sys::simple_table_tuple_insert(self.table.heap, slot.0),
+                several => {
+                    let mut slots: Vec<*mut pg_sys::TupleTableSlot> = several.iter().map(|slot| slot.0).collect();
+                    let command = pg_sys::GetCurrentCommandId(true);
+                    let count = slots.len() as i32;
+                    pg_sys::heap_multi_insert(self.table.heap, slots.as_mut_ptr(), count, command, 0, std::ptr::null_mut());
+                }
+            }
+        }
+        slots.iter().for_each(|slot| self.index(slot, false, false));
+    }
+
+    /// Gives the row on which a scan stands, and which it has locked, other values in some columns.
+    pub fn update(&mut self, row: &Scan<'_>, changes: &[(i32, Option<pg_sys::Datum>)]) {
+        let mut updated = Slot::of(self.table);
+        updated.copy(row, changes);
+        // SAFETY: the row is locked, so it is the newest one. As ExecSimpleRelationUpdate does it.
+        unsafe {
+            let snapshot = pg_sys::GetActiveSnapshot();
+            let (heap, tid) = (self.table.heap, &raw mut (*row.slot).tts_tid);
+            #[cfg(feature = "pg15")]
+            let (indexes, summarizing) = {
+                let mut indexes = false;
+                pg_sys::simple_table_tuple_update(heap, tid, updated.0, snapshot, &mut indexes);
+                (indexes, false)
+            };
+            #[cfg(not(feature = "pg15"))]
+            let (indexes, summarizing) = {
+                let mut indexes = pg_sys::TU_UpdateIndexes::TU_None;
+                pg_sys::simple_table_tuple_update(heap, tid, updated.0, snapshot, &mut indexes);
+                (
+                    indexes != pg_sys::TU_UpdateIndexes::TU_None,
+                    indexes == pg_sys::TU_UpdateIndexes::TU_Summarizing,
+                )
+            };
+            if indexes {
+                self.index(&updated, true, summarizing);
+            }
+        }
+    }
+
+    /// Adds a row that is in the table to the indexes.
+    fn index(&self, slot: &Slot, update: bool, _summarizing: bool) {
+        // SAFETY: a row that was just written, in a slot that knows where. A duplicate key raises an error.
+        unsafe {
+            pg_sys::ExecInsertIndexTuples(
+                self.relation,
+                slot.0,
+                self.state,
+                update,
+                false,
+                std::ptr::null_mut(),
+                std::ptr::null_mut(),
+                #[cfg(not(feature = "pg15"))]
+                _summarizing,
+            );
             let context = (*self.state).es_per_tuple_exprcontext;
             if !context.is_null() {
                 pg_sys::MemoryContextReset((*context).ecxt_per_tuple_memory);
@@ -377,15 +459,59 @@ impl Inserts<'_> {
     }
 }
 
-impl Drop for Inserts<'_> {
+impl Drop for Writer<'_> {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            // SAFETY: made by `Table::inserts`; after an error transaction abort cleans up.
+            // SAFETY: made by `Table::writer`; after an error transaction abort cleans up.
             unsafe {
-                pg_sys::ExecDropSingleTupleTableSlot(self.slot);
                 pg_sys::ExecCloseIndices(self.relation);
                 pg_sys::FreeExecutorState(self.state);
             }
+        }
+    }
+}
+
+/// A row that is about to be written.
+struct Slot(*mut pg_sys::TupleTableSlot);
+
+impl Slot {
+    fn of(table: &Table) -> Slot {
+        // SAFETY: the descriptor of an open table.
+        Slot(unsafe { pg_sys::MakeSingleTupleTableSlot((*table.heap).rd_att, &raw const pg_sys::TTSOpsVirtual) })
+    }
+
+    fn fill(&mut self, values: &[Option<pg_sys::Datum>]) {
+        // SAFETY: the slot has as many columns as its descriptor, of which there are as many as values.
+        unsafe {
+            let slot = &mut *self.0;
+            assert_eq!(values.len(), (*slot.tts_tupleDescriptor).natts as usize);
+            pg_sys::ExecClearTuple(slot);
+            for (index, value) in values.iter().enumerate() {
+                *slot.tts_values.add(index) = value.unwrap_or(pg_sys::Datum::from(0));
+                *slot.tts_isnull.add(index) = value.is_none();
+            }
+            pg_sys::ExecStoreVirtualTuple(slot);
+        }
+    }
+
+    fn copy(&mut self, row: &Scan<'_>, changes: &[(i32, Option<pg_sys::Datum>)]) {
+        // SAFETY: reads the number of columns.
+        let columns = unsafe { (*(*self.0).tts_tupleDescriptor).natts };
+        let values: Vec<Option<pg_sys::Datum>> = (1..=columns)
+            .map(|column| match changes.iter().find(|(changed, _)| *changed == column) {
+                Some((_, value)) => *value,
+                None => Some(row.datum(column)).filter(|(_, null)| !null).map(|(datum, _)| datum),
+            })
+            .collect();
+        self.fill(&values);
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // SAFETY: made by `Slot::of`.
+            unsafe { pg_sys::ExecDropSingleTupleTableSlot(self.0) };
         }
     }
 }

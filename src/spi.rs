@@ -7,6 +7,7 @@ use crate::statements::INSTALLED_VERSION;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::{PgLogLevel, PgSqlErrorCode};
 use pgrx::{FromDatum, pg_sys};
+use std::cmp::Ordering;
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::ffi::CString;
@@ -235,6 +236,14 @@ pub trait Columns {
         let (datum, null) = self.datum(column);
         // SAFETY: `statements.rs`, or the table, says which type each column has; by-reference types copy in `from_datum`.
         unsafe { T::from_datum(datum, null) }
+    }
+
+    /// How a text column that is not null compares with a text, octet by octet, as collation "C" does.
+    fn compare(&self, column: i32, text: &str) -> Ordering {
+        let (datum, _) = self.datum(column);
+        // SAFETY: a text, which is either in place or copied by the call.
+        let octets = unsafe { pgrx::varlena::varlena_to_byte_slice(pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr())) };
+        octets.cmp(text.as_bytes())
     }
 
     /// A jsonb column, copied (and decompressed) into the caller's memory.
