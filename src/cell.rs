@@ -182,9 +182,13 @@ impl Cells {
         ids: Vec<CellId>,
         node_id: &str,
     ) -> (HashMap<CellId, Jsonb>, i64) {
-        let highest = db.plain(|tables| highest_ordinal(tables, run_id, node_id));
-        if let Some((values, highest)) = self.probe_values(db, run_id, &ids).zip(highest) {
-            return (values, highest);
+        if let Some(highest) = db.plain(|tables| highest_ordinal(tables, run_id, node_id)) {
+            // A node that never had context has no counter either.
+            let (there, never): (Vec<CellId>, Vec<CellId>) =
+                ids.into_iter().partition(|id| id.scope != CONTEXT || highest.is_some());
+            self.newest.extend(never.into_iter().map(|id| (id, Newest::default())));
+            let values = self.probe_values(db, run_id, &there).unwrap_or_default();
+            return (values, highest.unwrap_or(COUNTER));
         }
         let [scopes, keys, ordinals] = columns(&ids);
         let rows = db.query(&GET_NODE_VALUES, &[run_id.into_datum(), scopes, keys, ordinals, node_id.into_datum()]);
@@ -282,11 +286,11 @@ fn newest_of(row: &Scan<'_>) -> Newest {
     }
 }
 
-/// The highest ordinal that the context of a node ever used (-1: none).
-fn highest_ordinal(tables: &Tables, run_id: &str, node_id: &str) -> i64 {
+/// The highest ordinal of the cells that a node ever had for its context, the counter included.
+fn highest_ordinal(tables: &Tables, run_id: &str, node_id: &str) -> Option<i64> {
     let keys = [Key::Text(1, Is::Equal, run_id), Key::Text(2, Is::Equal, "context"), Key::Text(3, Is::Equal, node_id)];
     let mut scan = tables.cell.scan(&keys);
-    if scan.down() { scan.get(4).unwrap_or(COUNTER) } else { COUNTER }
+    if scan.down() { scan.get(ORDINAL) } else { None }
 }
 
 /// The newest row of each of some cells, as `read` sees it; a cell without a row gives the default. Cells that stand close

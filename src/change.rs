@@ -593,26 +593,27 @@ impl Change<'_> {
         tables: &Tables,
         events: impl Iterator<Item = (&'e NewEvent<'e>, &'e EventRow<'e>)>,
     ) {
-        let run_id = self.run_id.into_datum();
-        let actor = self.actor.as_str().into_datum();
-        let on_behalf_of = self.on_behalf_of.as_deref().into_datum();
+        let mut values = plain::Values::default();
+        let run_id = values.text(self.run_id);
+        let actor = values.text(&self.actor);
+        let on_behalf_of = self.on_behalf_of.as_deref().and_then(|claim| values.text(claim));
         tables.event.writer().insert(events.map(|(event, row)| {
             let (kind, label) = event.checkpoint.as_ref().map(|c| (c.kind, c.label)).unzip();
             [
                 run_id,
                 row.head.version.into_datum(),
-                event.type_name.into_datum(),
+                values.text(event.type_name),
                 event.payload.into_datum(),
-                row.payload_hash.as_slice().into_datum(),
-                row.changed.clone().into_datum(),
-                row.cells_hash.as_slice().into_datum(),
+                values.octets(&row.payload_hash),
+                values.texts(&row.changed),
+                values.octets(&row.cells_hash),
                 actor,
                 on_behalf_of,
                 row.head.at.into_datum(),
-                row.key.into_datum(),
-                kind.into_datum(),
-                label.flatten().into_datum(),
-                row.head.hash.as_slice().into_datum(),
+                row.key.and_then(|key| values.text(key)),
+                kind.and_then(|kind| values.text(kind)),
+                label.flatten().and_then(|label| values.text(label)),
+                values.octets(&row.head.hash),
                 plain::transaction_id(),
                 row.head.bytes_since_checkpoint.into_datum(),
                 row.head.checkpoint_version.into_datum(),
@@ -651,17 +652,18 @@ fn insert_cells(db: &Db, source: &str, run_id: &str, rows: Vec<(i64, Write)>) {
         return;
     }
     let insert_plain = |tables: &Tables| {
-        let run_id = run_id.into_datum();
+        let mut values = plain::Values::default();
+        let run_id = values.text(run_id);
         tables.cell.writer().insert(valued.iter().map(|(version, write)| {
             [
                 run_id,
-                write.id.scope.into_datum(),
-                write.id.key.as_str().into_datum(),
+                values.text(write.id.scope),
+                values.text(&write.id.key),
                 write.id.ordinal.into_datum(),
                 version.into_datum(),
                 write.revision.into_datum(),
                 value(write).into_datum(),
-                write.hash.as_ref().map(|hash| hash.as_slice()).into_datum(),
+                write.hash.as_ref().and_then(|hash| values.octets(hash)),
             ]
         }));
     };

@@ -3,6 +3,7 @@
 //! A value is never parsed into Rust numbers on its way to storage: `1.00`, 400 digits and 1,000 levels stay what they
 //! were. Hashes are made of the text that `jsonb_out` gives, which is the same on every platform.
 
+use crate::binary::{self, ARRAY, CONTAINER, HAS_OFFSET, Item, OBJECT, SCALAR, Server};
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::nullable::Nullable;
 use pgrx::pgrx_sql_entity_graph::metadata::{
@@ -15,10 +16,6 @@ use std::ffi::{CStr, CString};
 /// kept beyond that call.
 #[derive(Clone, Copy)]
 pub struct Jsonb(*mut pg_sys::Jsonb);
-
-const OBJECT: u32 = pg_sys::JB_FOBJECT;
-const ARRAY: u32 = pg_sys::JB_FARRAY;
-const SCALAR: u32 = pg_sys::JB_FSCALAR;
 
 impl Jsonb {
     /// From text that is JSON already (jsonb's own text, or composed by us).
@@ -43,28 +40,52 @@ impl Jsonb {
         unsafe { Jsonb(pg_sys::pg_detoast_datum_copy(datum.cast_mut_ptr()).cast()) }
     }
 
+    /// The root container.
+    fn octets(&self) -> &[u8] {
+        // SAFETY: a detoasted jsonb is a header of four octets with its size, and a container.
+        unsafe {
+            let size = pgrx::varlena::varsize_4b(self.0.cast());
+            std::slice::from_raw_parts(self.0.cast::<u8>().add(HEADER), size.saturating_sub(HEADER))
+        }
+    }
+
     /// The text that `jsonb_out` gives.
     pub fn text(&self) -> &str {
-        // SAFETY: a valid jsonb; the C string lives in the current memory context, like the value itself; a UTF8
-        // database (the install script refuses others) makes it valid UTF-8.
+        let octets = self.octets();
+        let mut text = Vec::with_capacity(octets.len() + octets.len() / 8 + 32);
+        let made = binary::root(octets).and_then(|root| binary::text(root, &mut Backend, &mut text));
+        if made.is_none() || text.len() > MAX_TEXT {
+            return self.text_of_server();
+        }
+        // SAFETY: as many octets as are copied; they live in the current memory context, as the value itself does. A UTF8
+        // database (the install script refuses others) makes them valid UTF-8.
         unsafe {
-            let size = pgrx::varlena::varsize_any(self.0.cast());
+            let copy = pg_sys::palloc(text.len()).cast::<u8>();
+            copy.copy_from_nonoverlapping(text.as_ptr(), text.len());
+            std::str::from_utf8_unchecked(std::slice::from_raw_parts(copy, text.len()))
+        }
+    }
+
+    /// By PostgreSQL's own function, which has an error for what is too long or broken.
+    fn text_of_server(&self) -> &str {
+        // SAFETY: as `text`, with a C string.
+        unsafe {
+            let size = pgrx::varlena::varsize_4b(self.0.cast());
             let text = pg_sys::JsonbToCString(std::ptr::null_mut(), &mut (*self.0).root, size as i32);
             std::str::from_utf8_unchecked(CStr::from_ptr(text).to_bytes())
         }
     }
 
-    fn header(&self) -> u32 {
-        // SAFETY: a valid jsonb starts with its root container.
-        unsafe { (*self.0).root.header }
+    fn root(&self) -> Item<'_> {
+        Item { kind: CONTAINER, octets: self.octets() }
     }
 
     pub fn is_object(&self) -> bool {
-        self.header() & OBJECT != 0
+        self.root().is(OBJECT)
     }
 
     pub fn is_array(&self) -> bool {
-        self.header() & ARRAY != 0 && self.header() & SCALAR == 0
+        self.root().is(ARRAY) && !self.root().is(SCALAR)
     }
 
     /// The members of an object, in jsonb's order; empty for anything else.
@@ -72,54 +93,73 @@ impl Jsonb {
         if !self.is_object() {
             return Vec::new();
         }
-        let mut entries = Vec::with_capacity((self.header() & pg_sys::JB_CMASK) as usize);
-        let mut key = String::new();
-        self.walk(|token, value| match token {
-            // SAFETY: a key is a string value with a valid pointer and length, in UTF-8.
-            pg_sys::JsonbIteratorToken::WJB_KEY => unsafe {
-                let string = value.val.string;
-                let bytes = std::slice::from_raw_parts(string.val.cast::<u8>(), string.len as usize);
-                key = std::str::from_utf8_unchecked(bytes).to_owned();
-            },
-            pg_sys::JsonbIteratorToken::WJB_VALUE => entries.push((std::mem::take(&mut key), boxed(value))),
-            _ => {}
-        });
-        entries
+        let mut keys = self.root().parts().unwrap_or_default();
+        let values = keys.split_off(keys.len() / 2);
+        // SAFETY: a key is UTF-8.
+        let keys = keys.iter().map(|key| unsafe { std::str::from_utf8_unchecked(key.octets) }.to_owned());
+        keys.zip(boxed(&values)).collect()
     }
 
     /// The elements of an array; empty for anything else.
     pub fn elements(&self) -> Vec<Jsonb> {
-        if !self.is_array() {
-            return Vec::new();
-        }
-        let mut elements = Vec::with_capacity((self.header() & pg_sys::JB_CMASK) as usize);
-        self.walk(|token, value| {
-            if token == pg_sys::JsonbIteratorToken::WJB_ELEM {
-                elements.push(boxed(value));
-            }
-        });
-        elements
-    }
-
-    fn walk(&self, mut visit: impl FnMut(pg_sys::JsonbIteratorToken::Type, &mut pg_sys::JsonbValue)) {
-        // SAFETY: the iterator is used as jsonb's own functions do: initialised on the root container, advanced until
-        // WJB_DONE, nested containers skipped (returned as binary values that point into this one).
-        unsafe {
-            let mut iterator = pg_sys::JsonbIteratorInit(&mut (*self.0).root);
-            let mut value: pg_sys::JsonbValue = std::mem::zeroed();
-            loop {
-                match pg_sys::JsonbIteratorNext(&mut iterator, &mut value, true) {
-                    pg_sys::JsonbIteratorToken::WJB_DONE => break,
-                    token => visit(token, &mut value),
-                }
-            }
-        }
+        if self.is_array() { boxed(&self.root().parts().unwrap_or_default()) } else { Vec::new() }
     }
 }
 
-fn boxed(value: &mut pg_sys::JsonbValue) -> Jsonb {
-    // SAFETY: a scalar or binary value, which JsonbValueToJsonb copies into a datum of its own.
-    unsafe { Jsonb(pg_sys::JsonbValueToJsonb(value)) }
+/// Octets of a varlena's header, of a container's, of an entry's.
+const HEADER: usize = 4;
+
+/// PostgreSQL allocates 1 GB at most at once.
+const MAX_TEXT: usize = 0x3FFF_FFFF;
+
+/// Values as datums of their own, in one piece of memory.
+fn boxed(items: &[Item<'_>]) -> Vec<Jsonb> {
+    let size = |item: &Item<'_>| binary::aligned(HEADER + item.octets.len() + if item.kind == CONTAINER { 0 } else { 2 * HEADER });
+    let total: usize = items.iter().map(size).sum();
+    // SAFETY: each value is written where there is room for it: its size, and the container, which for a scalar is a header,
+    // an entry and its octets. The memory is aligned, and so are the values in it, whose sizes are multiples of 4.
+    unsafe {
+        let mut at = pg_sys::palloc_extended(total.max(1), pg_sys::MCXT_ALLOC_HUGE as i32).cast::<u8>();
+        items
+            .iter()
+            .map(|item| {
+                let value = at;
+                let mut put = |octets: &[u8]| {
+                    at.copy_from_nonoverlapping(octets.as_ptr(), octets.len());
+                    at = at.add(octets.len());
+                };
+                put(&[0; HEADER]);
+                if item.kind != CONTAINER {
+                    put(&(SCALAR | ARRAY | 1).to_ne_bytes());
+                    put(&(item.kind | HAS_OFFSET | item.octets.len() as u32).to_ne_bytes());
+                }
+                put(item.octets);
+                pgrx::varlena::set_varsize_4b(value.cast(), at.offset_from(value) as i32);
+                at = value.add(size(item));
+                Jsonb(value.cast())
+            })
+            .collect()
+    }
+}
+
+struct Backend;
+
+impl Server for Backend {
+    fn number(&mut self, numeric: &[u8], out: &mut Vec<u8>) {
+        // SAFETY: a numeric as jsonb keeps it, aligned to 4 octets; the C string is copied and freed.
+        unsafe {
+            let argument = Some(pg_sys::Datum::from(numeric.as_ptr()));
+            let datum = pgrx::direct_function_call_as_datum(pg_sys::numeric_out, &[argument]);
+            let text: *mut std::ffi::c_char = datum.expect("numeric_out returns a value").cast_mut_ptr();
+            out.extend_from_slice(CStr::from_ptr(text).to_bytes());
+            pg_sys::pfree(text.cast());
+        }
+    }
+
+    fn pause(&mut self) {
+        crate::spi::check_stack_depth();
+        crate::spi::check_for_interrupts();
+    }
 }
 
 impl FromDatum for Jsonb {

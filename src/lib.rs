@@ -13,6 +13,7 @@ use pgrx::prelude::*;
 
 mod access;
 mod args;
+mod binary;
 mod breaker;
 mod cell;
 mod change;
