@@ -5,9 +5,10 @@ use crate::error::Result;
 use crate::hash::{Hash, value_hash};
 use crate::jsonb::Jsonb;
 use crate::plain::{Is, Key, Scan, Tables};
-use crate::spi::{At, Columns, Db, Rows};
+use crate::spi::{At, Columns, Db, Rows, check_for_interrupts};
 use crate::statements::{GET_NODE_VALUES, GET_VALUES, PROBE_CELL, PROBE_CELLS};
 use pgrx::IntoDatum;
+use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
@@ -271,14 +272,34 @@ pub fn newest_row(rows: &Rows, row: usize, first: i32) -> Newest {
 }
 
 /// Columns of layra.cell.
-const KEY: i32 = 3;
-const ORDINAL: i32 = 4;
-const VERSION: i32 = 5;
-const REVISION: i32 = 6;
-const VALUE: i32 = 7;
-const HASH: i32 = 8;
+pub const SCOPE: i32 = 2;
+pub const KEY: i32 = 3;
+pub const ORDINAL: i32 = 4;
+pub const VERSION: i32 = 5;
+pub const REVISION: i32 = 6;
+pub const VALUE: i32 = 7;
+pub const HASH: i32 = 8;
 
-fn newest_of(row: &Scan<'_>) -> Newest {
+/// The counter of a node's context list.
+#[derive(Debug, Default, Clone, Copy, Serialize, Deserialize)]
+pub struct Counter {
+    pub live: i64,
+    pub next: i64,
+}
+
+/// The value of a cell at a version (None: the newest), by the short way; None where it is not set.
+pub fn value_at(tables: &Tables, run_id: &str, id: &CellId, at: Option<i64>) -> Option<Jsonb> {
+    let mut scan = tables.cell.scan(&[
+        Key::Text(1, Is::Equal, run_id),
+        Key::Text(2, Is::Equal, id.scope),
+        Key::Text(3, Is::Equal, &id.key),
+        Key::Number(4, Is::Equal, id.ordinal),
+        Key::Number(5, Is::AtMost, at.unwrap_or(i64::MAX)),
+    ]);
+    if scan.down() { scan.jsonb(VALUE) } else { None }
+}
+
+pub fn newest_of(row: &Scan<'_>) -> Newest {
     Newest {
         version: row.get(VERSION).unwrap_or_default(),
         revision: row.get(REVISION).unwrap_or_default(),
@@ -297,8 +318,7 @@ fn highest_ordinal(tables: &Tables, run_id: &str, node_id: &str) -> Option<i64> 
 /// to each other in the primary key are found by going from one to the next (1,200 instructions a row), others by a descent
 /// (15,000).
 fn probe<T: Default>(tables: &Tables, run_id: &str, ids: &[CellId], read: impl Fn(&Scan<'_>) -> T) -> Vec<T> {
-    const NEAR: usize = 8;
-    let mut order: Vec<usize> = (0..ids.len()).collect();
+    let mut order: Vec<usize> = (0..ids.len()).rev().collect();
     order.sort_unstable_by(|a, b| ids[*b].cmp(&ids[*a]));
     let mut found: Vec<T> = ids.iter().map(|_| T::default()).collect();
     let mut scan: Option<Scan<'_>> = None;
@@ -341,4 +361,116 @@ fn probe<T: Default>(tables: &Tables, run_id: &str, ids: &[CellId], read: impl F
         before = Some(id);
     }
     found
+}
+
+/// Rows that are passed over one by one; beyond that a new descent is cheaper, however many there are.
+const NEAR: usize = 8;
+
+/// Visits the newest row, up to a version (None: of all), of each cell in the scopes `low` to `high`, live or not, from the
+/// last cell backwards. Context is not among them. The cost is that of the cells, whatever their versions.
+pub fn walk(tables: &Tables, run_id: &str, low: &str, high: &str, at: Option<i64>, mut visit: impl FnMut(&Scan<'_>)) {
+    let run = Key::Text(1, Is::Equal, run_id);
+    let mut scan = tables.cell.scan(&[run, Key::Text(2, Is::AtMost, high), Key::Text(2, Is::AtLeast, low)]);
+    // The scope that a jump has left the scan in.
+    let mut within: Option<String> = None;
+    let mut cell = (String::new(), String::new());
+    let (mut found, mut passed) = (false, 0);
+    loop {
+        if !scan.down() {
+            let Some(scope) = within.take() else { return };
+            scan.again(&[run, Key::Text(2, Is::Less, &scope), Key::Text(2, Is::AtLeast, low)]);
+            continue;
+        }
+        if scan.compare(KEY, &cell.1).is_ne() || scan.compare(SCOPE, &cell.0).is_ne() {
+            check_for_interrupts();
+            cell = (scan.get(SCOPE).unwrap_or_default(), scan.get(KEY).unwrap_or_default());
+            (found, passed) = (false, 0);
+        }
+        if !found && at.is_none_or(|at| scan.get(VERSION).is_some_and(|version: i64| version <= at)) {
+            found = true;
+            visit(&scan);
+            continue;
+        }
+        passed += 1;
+        if passed > NEAR {
+            let (scope, key) = (Key::Text(2, Is::Equal, &cell.0), &cell.1);
+            if !found {
+                let at = Key::Number(5, Is::AtMost, at.unwrap_or(i64::MAX));
+                scan.again(&[run, scope, Key::Text(3, Is::Equal, key), Key::Number(4, Is::Equal, 0), at]);
+                if scan.down() {
+                    visit(&scan);
+                }
+            }
+            scan.again(&[run, scope, Key::Text(3, Is::Less, key)]);
+            within = Some(cell.0.clone());
+        }
+    }
+}
+
+/// The context of one node, as `walk_context` finds it.
+pub struct List {
+    pub node: String,
+    /// The highest ordinal that was ever used.
+    pub highest: i64,
+    pub counter: Newest,
+    /// Of an unset counter, what it was last.
+    pub live: i64,
+    pub next: i64,
+}
+
+/// What `walk_context` visits: a node's list, and then each entry of it.
+pub enum Context<'a, 't> {
+    List(&'a List),
+    Entry(&'a List, &'a Scan<'t>),
+}
+
+/// Visits the nodes that had context up to a version (None: ever), from the last one backwards, and the newest row of each
+/// live entry, from the last one backwards. Dead entries are never visited.
+pub fn walk_context(tables: &Tables, run_id: &str, at: Option<i64>, mut visit: impl FnMut(Context<'_, '_>)) {
+    let (run, context) = (Key::Text(1, Is::Equal, run_id), Key::Text(2, Is::Equal, CONTEXT));
+    let at = Key::Number(5, Is::AtMost, at.unwrap_or(i64::MAX));
+    let mut scan = tables.cell.scan(&[run, context]);
+    while scan.down() {
+        check_for_interrupts();
+        let node: String = scan.get(KEY).unwrap_or_default();
+        let highest = scan.get(ORDINAL).unwrap_or_default();
+        let key = Key::Text(3, Is::Equal, &node);
+        scan.again(&[run, context, key, Key::Number(4, Is::Equal, COUNTER), at]);
+        if scan.down() {
+            let counter: Counter =
+                scan.jsonb(VALUE).and_then(|value| serde_json::from_str(value.text()).ok()).unwrap_or_default();
+            let (first, last) = (counter.next - counter.live, counter.next - 1);
+            let list = List {
+                node: node.clone(),
+                highest,
+                counter: newest_of(&scan),
+                live: counter.live,
+                next: counter.next,
+            };
+            visit(Context::List(&list));
+            let mut ordinal = last;
+            while ordinal >= first {
+                // The next entry downwards, in its newest version; then those of it that are older are passed over.
+                scan.again(&[run, context, key, Key::Number(4, Is::AtMost, ordinal), Key::Number(4, Is::AtLeast, first), at]);
+                let mut passed = 0;
+                let mut above = ordinal + 1;
+                ordinal = first - 1;
+                while scan.down() {
+                    let this: i64 = scan.get(ORDINAL).unwrap_or_default();
+                    if this != above {
+                        above = this;
+                        passed = 0;
+                        visit(Context::Entry(&list, &scan));
+                        continue;
+                    }
+                    passed += 1;
+                    if passed > NEAR {
+                        ordinal = this - 1;
+                        break;
+                    }
+                }
+            }
+        }
+        scan.again(&[run, context, Key::Text(3, Is::Less, &node)]);
+    }
 }

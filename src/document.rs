@@ -1,7 +1,7 @@
 //! The whole state as an engine's own document: `save_state` stores what differs, `get_state` gives back what was saved.
 
 use crate::args::{self, MAX_VALUE};
-use crate::cell::{COUNTER, CellId, Write};
+use crate::cell::{self, COUNTER, Context, CellId, Newest, Write};
 use crate::change::{Change, NewEvent, Opened, Request};
 use crate::definition::Graph;
 use crate::error::{Error, Result};
@@ -10,8 +10,9 @@ use crate::history::live_cells;
 use crate::jsonb::Jsonb;
 use crate::list;
 use crate::merge::object_text;
+use crate::plain::Tables;
 use crate::run::{Reader, Run, Status, first_payload};
-use crate::spi::Db;
+use crate::spi::{Columns, Db};
 use crate::statements::STATE_HASHES;
 use crate::{access, graph, node, settings, variables};
 use pgrx::IntoDatum;
@@ -157,6 +158,9 @@ struct Stored {
 impl Stored {
     fn read(change: &mut Change<'_>) -> Stored {
         let mut stored = Stored::default();
+        if stored.read_plain(change) {
+            return stored;
+        }
         let rows = change
             .db
             .query(&STATE_HASHES, &[change.run_id.into_datum(), "engine".into_datum(), "variable".into_datum()]);
@@ -166,13 +170,7 @@ impl Stored {
                 continue;
             }
             let newest = crate::cell::newest_row(&rows, row, 4);
-            if let Some(hash) = newest.hash {
-                stored.live.insert(id.clone());
-                stored.hashes.insert(id.clone(), hash);
-                if let Some(value) = rows.jsonb(row, 7) {
-                    stored.values.insert(id.clone(), value.text().to_owned());
-                }
-            }
+            stored.add(&id, &newest, rows.jsonb(row, 7));
             if id.ordinal == COUNTER {
                 let counter = Counter {
                     live: rows.get::<i64>(row, 8).unwrap_or_default() as usize,
@@ -184,6 +182,46 @@ impl Stored {
             change.cells.know(id, newest);
         }
         stored
+    }
+
+    fn add(&mut self, id: &CellId, newest: &Newest, value: Option<Jsonb>) {
+        if let Some(hash) = newest.hash {
+            self.live.insert(id.clone());
+            self.hashes.insert(id.clone(), hash);
+            self.values.extend(value.map(|value| (id.clone(), value.text().to_owned())));
+        }
+    }
+
+    /// By the short way; false where a statement has to do it.
+    fn read_plain(&mut self, change: &mut Change<'_>) -> bool {
+        let Change { db, cells, run_id, .. } = change;
+        let read = |tables: &Tables| {
+            cell::walk(tables, run_id, "engine", "variable", None, |row| {
+                let scope = row.get::<String>(cell::SCOPE).and_then(|scope| cell::static_scope(&scope));
+                let Some((scope, key)) = scope.zip(row.get::<String>(cell::KEY)) else { return };
+                let id = CellId::new(scope, key);
+                let newest = cell::newest_of(row);
+                let small = scope == "node" || scope == "loop" || id.key == graph::CELL;
+                self.add(&id, &newest, if small { row.jsonb(cell::VALUE) } else { None });
+                cells.know(id, newest);
+            });
+            cell::walk_context(tables, run_id, None, |found| {
+                let (id, newest) = match found {
+                    Context::List(list) => {
+                        let counter = Counter { live: list.live as usize, next: list.next, highest: list.highest };
+                        self.counters.insert(list.node.clone(), counter);
+                        (CellId::context(&list.node, COUNTER), list.counter)
+                    }
+                    Context::Entry(list, row) => {
+                        let ordinal = row.get(cell::ORDINAL).unwrap_or_default();
+                        (CellId::context(&list.node, ordinal), cell::newest_of(row))
+                    }
+                };
+                self.add(&id, &newest, None);
+                cells.know(id, newest);
+            });
+        };
+        db.plain(read).is_some()
     }
 }
 

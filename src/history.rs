@@ -2,10 +2,12 @@
 
 use crate::args;
 use crate::hash::{Hash, hex};
+use crate::cell::{self, Context};
 use crate::jsonb::Jsonb;
+use crate::plain::{Scan, Tables};
 use crate::run::Reader;
 use crate::settings;
-use crate::spi::{Db, Rows};
+use crate::spi::{Columns, Db, Rows};
 use crate::statements::{CELLS_AT, CONTEXT_AT, EVENT_HASH, HISTORY, NEWEST_CELLS};
 use pgrx::IntoDatum;
 use pgrx::datum::TimestampWithTimeZone;
@@ -74,11 +76,22 @@ pub struct LiveCell {
 /// The live cells of some scopes (all: None) at a version (the newest: None), context in the order of its entries.
 /// Variables, nodes and loops are read without a look at context.
 pub fn live_cells(db: &Db, run_id: &str, scope: Option<&str>, at_version: Option<i64>) -> Vec<LiveCell> {
-    let run_id = run_id.into_datum();
+    // Scopes sort as context, engine, loop, node, variable.
+    let (low, high) = scope.map_or(("engine", "variable"), |scope| (scope, scope));
     let mut cells = Vec::new();
+    let by_short_way = db.plain(|tables| {
+        if scope != Some("context") {
+            cell::walk(tables, run_id, low, high, at_version, |row| cells.extend(LiveCell::of(row)));
+        }
+        if scope.is_none() || scope == Some("context") {
+            cells.extend(live_context(tables, run_id, at_version));
+        }
+    });
+    if by_short_way.is_some() {
+        return cells;
+    }
+    let run_id = run_id.into_datum();
     if scope != Some("context") {
-        // Scopes sort as context, engine, loop, node, variable.
-        let (low, high) = scope.map_or(("engine", "variable"), |scope| (scope, scope));
         let (low, high) = (low.into_datum(), high.into_datum());
         match at_version {
             None => {
@@ -96,6 +109,42 @@ pub fn live_cells(db: &Db, run_id: &str, scope: Option<&str>, at_version: Option
         let rows = db.query(&CONTEXT_AT, &[run_id, version.into_datum()]);
         collect(&mut cells, &rows, 0..rows.len());
     }
+    cells
+}
+
+impl LiveCell {
+    /// From a row of layra.cell; None where the cell is unset.
+    fn of(row: &Scan<'_>) -> Option<LiveCell> {
+        let newest = cell::newest_of(row);
+        Some(LiveCell {
+            scope: row.get(cell::SCOPE)?,
+            key: row.get(cell::KEY)?,
+            ordinal: row.get(cell::ORDINAL),
+            version: newest.version,
+            revision: newest.revision,
+            hash: Some(newest.hash?),
+            value: row.jsonb(cell::VALUE),
+        })
+    }
+}
+
+/// The live context at a version, by node, entries oldest first; a node with an empty list gives one without an ordinal.
+fn live_context(tables: &Tables, run_id: &str, at_version: Option<i64>) -> Vec<LiveCell> {
+    let mut cells = Vec::new();
+    cell::walk_context(tables, run_id, at_version, |found| match found {
+        Context::List(list) if list.counter.hash.is_some() && list.live == 0 => cells.push(LiveCell {
+            scope: "context".to_owned(),
+            key: list.node.clone(),
+            ordinal: None,
+            version: 0,
+            revision: 0,
+            value: None,
+            hash: None,
+        }),
+        Context::List(_) => {}
+        Context::Entry(_, row) => cells.extend(LiveCell::of(row)),
+    });
+    cells.reverse();
     cells
 }
 

@@ -6,7 +6,7 @@ use crate::change::{Change, NewEvent, Opened, Request};
 use crate::error::{Error, Result};
 use crate::history::live_cells;
 use crate::jsonb::Jsonb;
-use crate::node::{self, Counter};
+use crate::node;
 use crate::run::with_change;
 use crate::schema::Compiled;
 use crate::spi::Db;
@@ -219,7 +219,7 @@ fn clear_scoped_context(change: &mut Change<'_>, loop_id: &str) -> Result<Vec<Wr
     let mut writes = Vec::new();
     for id in body {
         if let Some(value) = values.get(&CellId::context(id, COUNTER)) {
-            writes.extend(node::clear_context(change, id, Counter::parse(Some(value)))?);
+            writes.extend(node::clear_context(change, id, node::counter_of(Some(value)))?);
         }
     }
     Ok(writes)

@@ -1,7 +1,7 @@
 //! Nodes: a worker takes one, works, acknowledges. And the part of a node's state that the state document shows.
 
 use crate::args::{self, MAX_VALUE};
-use crate::cell::{COUNTER, CellId, Write};
+use crate::cell::{COUNTER, CellId, Counter, Write};
 use crate::change::{Change, NewEvent, Opened, Request};
 use crate::error::{Error, Result};
 use crate::hash::value_hash;
@@ -91,17 +91,8 @@ pub fn restored(value: &str) -> Option<Jsonb> {
 
 // ------------------------------------------------------------------------------------------------------------ context
 
-/// The counter of a node's context list.
-#[derive(Debug, Default, Clone, Copy, Serialize, Deserialize)]
-pub struct Counter {
-    pub live: i64,
-    pub next: i64,
-}
-
-impl Counter {
-    pub fn parse(value: Option<&Jsonb>) -> Counter {
-        value.and_then(|value| serde_json::from_str(value.text()).ok()).unwrap_or_default()
-    }
+pub fn counter_of(value: Option<&Jsonb>) -> Counter {
+    value.and_then(|value| serde_json::from_str(value.text()).ok()).unwrap_or_default()
 }
 
 /// The rows that append an entry to a node's context: never more than two, however long the list is.
@@ -401,7 +392,7 @@ fn complete(
     let (ordinal, mut writes) = match output {
         None => (None, Vec::new()),
         Some(output) => {
-            let counter = Counter::parse(values.get(&CellId::context(node_id, COUNTER)));
+            let counter = counter_of(values.get(&CellId::context(node_id, COUNTER)));
             let (ordinal, writes) = append_context(change, node_id, counter, highest, output)?;
             (Some(ordinal), writes)
         }

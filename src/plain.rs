@@ -303,7 +303,7 @@ impl Scan<'_> {
     }
 }
 
-const MAX_KEYS: usize = 5;
+const MAX_KEYS: usize = 6;
 
 impl Columns for Scan<'_> {
     fn datum(&self, column: i32) -> (pg_sys::Datum, bool) {

@@ -8,7 +8,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::{PgLogLevel, PgSqlErrorCode};
 use pgrx::{FromDatum, pg_sys};
 use std::cmp::Ordering;
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::ffi::CString;
 
@@ -19,6 +19,9 @@ pub struct Statement {
 }
 
 thread_local! {
+    /// Whether the extension in this database was seen to have the version of this library.
+    static VERSION_IS_RIGHT: Cell<bool> = const { Cell::new(false) };
+
     /// Plans live as long as the session: freeing them at process exit is unsafe, and re-planning costs 10 µs a call
     /// against 3 µs. The borrow is never held across SPI: a plan's execution may call back into the extension.
     static PLANS: RefCell<HashMap<*const Statement, pg_sys::SPIPlanPtr>> = RefCell::new(HashMap::new());
@@ -26,12 +29,13 @@ thread_local! {
 
 pub type Arg = Option<pg_sys::Datum>;
 
-/// A connection to SPI as the owner of the tables, closed when dropped.
+/// Access to the tables as their owner, until dropped.
 pub struct Db {
     /// The tables of the run that was found in them, where they are plain.
     tables: OnceCell<Tables>,
-    /// Fields drop in the order of their declaration: SPI ends before the caller's role comes back.
-    _spi: Spi,
+    /// Connected with the first statement. Fields drop in the order of their declaration: SPI ends before the caller's role
+    /// comes back.
+    spi: OnceCell<Spi>,
     _guard: Guard,
     read_only: bool,
     memory: pg_sys::MemoryContext,
@@ -64,20 +68,27 @@ impl Db {
     fn open(read_only: bool) -> Db {
         let caller = crate::guard::caller();
         let guard = Guard::enter();
-        // SAFETY: SPI_connect is matched by SPI_finish in `Drop`; the current memory context outlives this call.
-        let db = unsafe {
-            let memory = pg_sys::CurrentMemoryContext;
-            if pg_sys::SPI_connect() != pg_sys::SPI_OK_CONNECT as i32 {
-                pgrx::error!("SPI_connect failed");
-            }
-            // What we allocate belongs to the caller: results outlive the SPI connection.
-            pg_sys::MemoryContextSwitchTo(memory);
-            Db { tables: OnceCell::new(), _spi: Spi, _guard: guard, read_only, memory, caller }
-        };
-        if PLANS.with_borrow(HashMap::is_empty) {
+        // SAFETY: the current memory context outlives this call. What is allocated belongs to the caller: results outlive
+        // the connection to SPI.
+        let memory = unsafe { pg_sys::CurrentMemoryContext };
+        let db = Db { tables: OnceCell::new(), spi: OnceCell::new(), _guard: guard, read_only, memory, caller };
+        if !VERSION_IS_RIGHT.get() {
             db.require_installed_version();
         }
         db
+    }
+
+    fn connect(&self) {
+        self.spi.get_or_init(|| {
+            // SAFETY: matched by SPI_finish in `Drop`.
+            unsafe {
+                if pg_sys::SPI_connect() != pg_sys::SPI_OK_CONNECT as i32 {
+                    pgrx::error!("SPI_connect failed");
+                }
+                pg_sys::MemoryContextSwitchTo(self.memory);
+            }
+            Spi
+        });
     }
 
     /// Between `make install` and ALTER EXTENSION … UPDATE this library meets the tables of an older version.
@@ -85,7 +96,7 @@ impl Db {
         let library = env!("CARGO_PKG_VERSION");
         let installed: Option<String> = self.query(&INSTALLED_VERSION, &[]).get(0, 1);
         if installed.as_deref() == Some(library) {
-            return;
+            return VERSION_IS_RIGHT.set(true);
         }
         PLANS.with_borrow_mut(HashMap::clear);
         let message = format!(
@@ -151,6 +162,7 @@ impl Db {
         execute: impl FnOnce(pg_sys::SPIPlanPtr, *mut pg_sys::Datum, *const std::ffi::c_char) -> i32,
     ) -> Rows {
         debug_assert_eq!(statement.args.len(), args.len());
+        self.connect();
         let plan = plan(statement);
         let mut values: Vec<pg_sys::Datum> = args.iter().map(|arg| arg.unwrap_or(pg_sys::Datum::from(0))).collect();
         let nulls: Vec<std::ffi::c_char> =

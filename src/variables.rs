@@ -1,13 +1,13 @@
 //! Variables: setting them with optimistic locking and three-way merge, unsetting and reading them.
 
 use crate::args::{self, MAX_VALUE};
-use crate::cell::{CellId, Newest, Write, columns};
+use crate::cell::{CellId, Newest, Write, columns, value_at};
 use crate::change::{Change, NewEvent, Opened, Request};
 use crate::error::{Error, Result, Violation};
 use crate::history::live_cells;
 use crate::jsonb::Jsonb;
 use crate::merge::{self, object_text, pointer_token};
-use crate::run::{Reader, raw, with_change};
+use crate::run::{Reader, Run, raw, with_change};
 use crate::spi::Db;
 use crate::statements::{COMPARE_VALUES, GET_CELLS, GET_VARIABLE};
 use crate::{access, workflow};
@@ -406,6 +406,10 @@ fn read_one(run_id: Option<&str>, name: Option<&str>, at_version: Option<i64>) -
         return Ok(read_variables(run_id, Some(names), at_version, None)?.pop().map(|(_, value)| value));
     }
     let db = Db::read();
+    if let Some(run) = db.find_plain(|tables| Run::find(tables, run_id)) {
+        access::must_read(&db, run_id, &run.owner)?;
+        return Ok(db.plain(|tables| value_at(tables, run_id, &CellId::variable(name), None)).flatten());
+    }
     let rows = db.query(&GET_VARIABLE, &[run_id.into_datum(), name.into_datum()]);
     if rows.is_empty() {
         return Err(Error::NoSuchRun(run_id.to_owned()));
@@ -448,6 +452,12 @@ fn read_variables(
     let reader = Reader::open(run_id)?;
     let version = reader.version(at_version, "at_version")?;
     let mut variables: Vec<(String, Jsonb)> = match names {
+        Some(names) if reader.db.plain(|_| ()).is_some() => {
+            let value = |name: &str| {
+                reader.db.plain(|tables| value_at(tables, run_id, &CellId::variable(name), Some(version))).flatten()
+            };
+            names.into_iter().filter_map(|name| value(&name).map(|value| (name, value))).collect()
+        }
         Some(names) => {
             let args = [run_id.into_datum(), "variable".into_datum(), names.into_datum(), version.into_datum()];
             let rows = reader.db.query(&GET_CELLS, &args);
