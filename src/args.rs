@@ -30,16 +30,27 @@ pub fn required<T>(value: Option<T>, what: &str) -> Result<T> {
 /// A name: 1 to 255 characters, none of them a control character.
 pub fn name<'a>(value: Option<&'a str>, what: &str) -> Result<&'a str> {
     let value = required(value, what)?;
+    if is_name(value) {
+        return Ok(value);
+    }
     let problem = if value.is_empty() {
         "must not be empty"
     } else if value.len() > MAX_NAME && value.chars().nth(MAX_NAME).is_some() {
         "must not have more than 255 characters"
-    } else if value.chars().any(char::is_control) {
-        "must not have control characters"
     } else {
-        return Ok(value);
+        "must not have control characters"
     };
     Err(Error::argument(format!("{what} {problem}")))
+}
+
+fn is_name(value: &str) -> bool {
+    let short = value.len() <= MAX_NAME || value.chars().nth(MAX_NAME).is_none();
+    let plain = if value.is_ascii() {
+        !value.bytes().any(|octet| octet.is_ascii_control())
+    } else {
+        !value.chars().any(char::is_control)
+    };
+    !value.is_empty() && short && plain
 }
 
 pub fn run_id(value: Option<&str>) -> Result<&str> {
@@ -80,10 +91,10 @@ pub fn object(value: Option<Jsonb>, what: &str) -> Result<Jsonb> {
 /// An object of names and values.
 pub fn members(value: Option<Jsonb>, what: &str) -> Result<Vec<(String, Jsonb)>> {
     let members = object(value, what)?.entries();
-    for (key, _) in &members {
-        name(Some(key), &format!("a name in {what}"))?;
+    match members.iter().find(|(key, _)| !is_name(key)) {
+        None => Ok(members),
+        Some((key, _)) => name(Some(key), &format!("a name in {what}")).map(|_| Vec::new()),
     }
-    Ok(members)
 }
 
 /// A version that somebody expects: at least 0.

@@ -7,10 +7,10 @@ use crate::jsonb::Jsonb;
 use crate::plain::{Is, Key, Scan, Tables};
 use crate::spi::{At, Columns, Db, Rows, check_for_interrupts};
 use crate::statements::{GET_NODE_VALUES, GET_VALUES, PROBE_CELL, PROBE_CELLS};
+use foldhash::{HashMap, HashMapExt};
 use pgrx::IntoDatum;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
-use std::collections::HashMap;
 
 /// The scope in which a key has more than one cell.
 const CONTEXT: &str = "context";
@@ -251,7 +251,10 @@ impl Cells {
 
     /// As `write`, where the hash is known already.
     pub fn write_hashed(&mut self, id: CellId, hash: Option<Hash>, octets: usize, content: Content) -> Option<Write> {
-        let newest = self.newest.entry(id.clone()).or_default();
+        let newest = match self.newest.get_mut(&id) {
+            Some(newest) => newest,
+            None => self.newest.entry(id.clone()).or_default(),
+        };
         if newest.hash == hash {
             return None;
         }
@@ -367,42 +370,52 @@ fn probe<T: Default>(tables: &Tables, run_id: &str, ids: &[CellId], read: impl F
 const NEAR: usize = 8;
 
 /// Visits the newest row, up to a version (None: of all), of each cell in the scopes `low` to `high`, live or not, from the
-/// last cell backwards. Context is not among them. The cost is that of the cells, whatever their versions.
-pub fn walk(tables: &Tables, run_id: &str, low: &str, high: &str, at: Option<i64>, mut visit: impl FnMut(&Scan<'_>)) {
+/// last cell backwards, with the cell's scope and key. Context is not among them. The cost is that of the cells, whatever
+/// their versions.
+pub fn walk(
+    tables: &Tables,
+    run_id: &str,
+    low: &str,
+    high: &str,
+    at: Option<i64>,
+    mut visit: impl FnMut(&'static str, &str, &Scan<'_>),
+) {
     let run = Key::Text(1, Is::Equal, run_id);
     let mut scan = tables.cell.scan(&[run, Key::Text(2, Is::AtMost, high), Key::Text(2, Is::AtLeast, low)]);
     // The scope that a jump has left the scan in.
-    let mut within: Option<String> = None;
-    let mut cell = (String::new(), String::new());
+    let mut within: Option<&str> = None;
+    let (mut scope, mut key) = ("", String::new());
     let (mut found, mut passed) = (false, 0);
     loop {
         if !scan.down() {
             let Some(scope) = within.take() else { return };
-            scan.again(&[run, Key::Text(2, Is::Less, &scope), Key::Text(2, Is::AtLeast, low)]);
+            scan.again(&[run, Key::Text(2, Is::Less, scope), Key::Text(2, Is::AtLeast, low)]);
             continue;
         }
-        if scan.compare(KEY, &cell.1).is_ne() || scan.compare(SCOPE, &cell.0).is_ne() {
+        if scan.compare(KEY, &key).is_ne() || scan.compare(SCOPE, scope).is_ne() {
             check_for_interrupts();
-            cell = (scan.get(SCOPE).unwrap_or_default(), scan.get(KEY).unwrap_or_default());
+            scope = scan.text(SCOPE, static_scope).flatten().unwrap_or_default();
+            key.clear();
+            scan.text(KEY, |text| key.push_str(text));
             (found, passed) = (false, 0);
         }
         if !found && at.is_none_or(|at| scan.get(VERSION).is_some_and(|version: i64| version <= at)) {
             found = true;
-            visit(&scan);
+            visit(scope, &key, &scan);
             continue;
         }
         passed += 1;
         if passed > NEAR {
-            let (scope, key) = (Key::Text(2, Is::Equal, &cell.0), &cell.1);
+            let in_scope = Key::Text(2, Is::Equal, scope);
             if !found {
                 let at = Key::Number(5, Is::AtMost, at.unwrap_or(i64::MAX));
-                scan.again(&[run, scope, Key::Text(3, Is::Equal, key), Key::Number(4, Is::Equal, 0), at]);
+                scan.again(&[run, in_scope, Key::Text(3, Is::Equal, &key), Key::Number(4, Is::Equal, 0), at]);
                 if scan.down() {
-                    visit(&scan);
+                    visit(scope, &key, &scan);
                 }
             }
-            scan.again(&[run, scope, Key::Text(3, Is::Less, key)]);
-            within = Some(cell.0.clone());
+            scan.again(&[run, in_scope, Key::Text(3, Is::Less, &key)]);
+            within = Some(scope);
         }
     }
 }
@@ -440,18 +453,20 @@ pub fn walk_context(tables: &Tables, run_id: &str, at: Option<i64>, mut visit: i
             let counter: Counter =
                 scan.jsonb(VALUE).and_then(|value| serde_json::from_str(value.text()).ok()).unwrap_or_default();
             let (first, last) = (counter.next - counter.live, counter.next - 1);
-            let list = List {
-                node: node.clone(),
-                highest,
-                counter: newest_of(&scan),
-                live: counter.live,
-                next: counter.next,
-            };
+            let list =
+                List { node: node.clone(), highest, counter: newest_of(&scan), live: counter.live, next: counter.next };
             visit(Context::List(&list));
             let mut ordinal = last;
             while ordinal >= first {
                 // The next entry downwards, in its newest version; then those of it that are older are passed over.
-                scan.again(&[run, context, key, Key::Number(4, Is::AtMost, ordinal), Key::Number(4, Is::AtLeast, first), at]);
+                scan.again(&[
+                    run,
+                    context,
+                    key,
+                    Key::Number(4, Is::AtMost, ordinal),
+                    Key::Number(4, Is::AtLeast, first),
+                    at,
+                ]);
                 let mut passed = 0;
                 let mut above = ordinal + 1;
                 ordinal = first - 1;

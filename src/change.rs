@@ -117,7 +117,11 @@ impl Flags {
 
     fn read(db: &Db) -> Flags {
         // A table that never had a row has no page: most installations have neither.
-        if plain::are_void([c"handler", c"event_type"]) { Flags::default() } else { Flags::of(&db.query(&FLAGS, &[]), 1) }
+        if plain::are_void([c"handler", c"event_type"]) {
+            Flags::default()
+        } else {
+            Flags::of(&db.query(&FLAGS, &[]), 1)
+        }
     }
 }
 

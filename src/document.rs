@@ -1,7 +1,7 @@
 //! The whole state as an engine's own document: `save_state` stores what differs, `get_state` gives back what was saved.
 
 use crate::args::{self, MAX_VALUE};
-use crate::cell::{self, COUNTER, Context, CellId, Newest, Write};
+use crate::cell::{self, COUNTER, CellId, Context, Newest, Write};
 use crate::change::{Change, NewEvent, Opened, Request};
 use crate::definition::Graph;
 use crate::error::{Error, Result};
@@ -15,10 +15,11 @@ use crate::run::{Reader, Run, Status, first_payload};
 use crate::spi::{Columns, Db};
 use crate::statements::STATE_HASHES;
 use crate::{access, graph, node, settings, variables};
+use foldhash::{HashMap, HashSet};
 use pgrx::IntoDatum;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The engine cell that remembers which of the document's fields were there when it was last saved.
 const FIELDS_CELL: &str = "layra.document";
@@ -148,10 +149,11 @@ struct Counter {
 /// The newest cells of a run, as far as a document is compared with them.
 #[derive(Default)]
 struct Stored {
-    live: BTreeSet<CellId>,
+    live: HashSet<CellId>,
     /// The values of nodes, loops and the graph reference.
     values: HashMap<CellId, String>,
     counters: HashMap<String, Counter>,
+    /// Of the entries of context.
     hashes: HashMap<CellId, Hash>,
 }
 
@@ -187,7 +189,9 @@ impl Stored {
     fn add(&mut self, id: &CellId, newest: &Newest, value: Option<Jsonb>) {
         if let Some(hash) = newest.hash {
             self.live.insert(id.clone());
-            self.hashes.insert(id.clone(), hash);
+            if id.scope == "context" {
+                self.hashes.insert(id.clone(), hash);
+            }
             self.values.extend(value.map(|value| (id.clone(), value.text().to_owned())));
         }
     }
@@ -196,9 +200,7 @@ impl Stored {
     fn read_plain(&mut self, change: &mut Change<'_>) -> bool {
         let Change { db, cells, run_id, .. } = change;
         let read = |tables: &Tables| {
-            cell::walk(tables, run_id, "engine", "variable", None, |row| {
-                let scope = row.get::<String>(cell::SCOPE).and_then(|scope| cell::static_scope(&scope));
-                let Some((scope, key)) = scope.zip(row.get::<String>(cell::KEY)) else { return };
+            cell::walk(tables, run_id, "engine", "variable", None, |scope, key, row| {
                 let id = CellId::new(scope, key);
                 let newest = cell::newest_of(row);
                 let small = scope == "node" || scope == "loop" || id.key == graph::CELL;
@@ -274,8 +276,8 @@ fn save(request: Request<'_>, document: Document, expected: Option<i64>) -> Resu
 
 /// The rows that turn the stored state into the document.
 fn plan(change: &mut Change<'_>, document: Document, created: bool) -> Result<Vec<Write>> {
-    let stored = if created { Stored::default() } else { Stored::read(change) };
-    let mut gone = stored.live.clone();
+    let mut stored = if created { Stored::default() } else { Stored::read(change) };
+    let mut gone = std::mem::take(&mut stored.live);
     let mut values: Vec<(String, Option<Jsonb>)> = Vec::new();
     for (name, value) in document.variables {
         gone.remove(&CellId::variable(&name));
@@ -339,7 +341,7 @@ fn plan_context(
     stored: &Stored,
     key: &str,
     list: Vec<Jsonb>,
-    gone: &mut BTreeSet<CellId>,
+    gone: &mut HashSet<CellId>,
     writes: &mut Vec<Write>,
 ) -> Result<()> {
     let Counter { live, next, highest } =
@@ -378,7 +380,7 @@ fn plan_graph(
     change: &mut Change<'_>,
     stored: &Stored,
     graph: &Graph,
-    gone: &mut BTreeSet<CellId>,
+    gone: &mut HashSet<CellId>,
     writes: &mut Vec<Write>,
 ) -> Result<()> {
     let id = CellId::new("engine", graph::CELL);

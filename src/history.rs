@@ -1,8 +1,8 @@
 //! Reading the past: the history of a cell, the cells at a version, the version at a time, the digest.
 
 use crate::args;
-use crate::hash::{Hash, hex};
 use crate::cell::{self, Context};
+use crate::hash::{Hash, hex};
 use crate::jsonb::Jsonb;
 use crate::plain::{Scan, Tables};
 use crate::run::Reader;
@@ -81,7 +81,9 @@ pub fn live_cells(db: &Db, run_id: &str, scope: Option<&str>, at_version: Option
     let mut cells = Vec::new();
     let by_short_way = db.plain(|tables| {
         if scope != Some("context") {
-            cell::walk(tables, run_id, low, high, at_version, |row| cells.extend(LiveCell::of(row)));
+            cell::walk(tables, run_id, low, high, at_version, |scope, key, row| {
+                cells.extend(LiveCell::of(scope, key, row))
+            });
         }
         if scope.is_none() || scope == Some("context") {
             cells.extend(live_context(tables, run_id, at_version));
@@ -114,11 +116,11 @@ pub fn live_cells(db: &Db, run_id: &str, scope: Option<&str>, at_version: Option
 
 impl LiveCell {
     /// From a row of layra.cell; None where the cell is unset.
-    fn of(row: &Scan<'_>) -> Option<LiveCell> {
+    fn of(scope: &str, key: &str, row: &Scan<'_>) -> Option<LiveCell> {
         let newest = cell::newest_of(row);
         Some(LiveCell {
-            scope: row.get(cell::SCOPE)?,
-            key: row.get(cell::KEY)?,
+            scope: scope.to_owned(),
+            key: key.to_owned(),
             ordinal: row.get(cell::ORDINAL),
             version: newest.version,
             revision: newest.revision,
@@ -142,7 +144,7 @@ fn live_context(tables: &Tables, run_id: &str, at_version: Option<i64>) -> Vec<L
             hash: None,
         }),
         Context::List(_) => {}
-        Context::Entry(_, row) => cells.extend(LiveCell::of(row)),
+        Context::Entry(list, row) => cells.extend(LiveCell::of("context", &list.node, row)),
     });
     cells.reverse();
     cells

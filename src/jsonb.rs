@@ -114,7 +114,9 @@ const MAX_TEXT: usize = 0x3FFF_FFFF;
 
 /// Values as datums of their own, in one piece of memory.
 fn boxed(items: &[Item<'_>]) -> Vec<Jsonb> {
-    let size = |item: &Item<'_>| binary::aligned(HEADER + item.octets.len() + if item.kind == CONTAINER { 0 } else { 2 * HEADER });
+    let size = |item: &Item<'_>| {
+        binary::aligned(HEADER + item.octets.len() + if item.kind == CONTAINER { 0 } else { 2 * HEADER })
+    };
     let total: usize = items.iter().map(size).sum();
     // SAFETY: each value is written where there is room for it: its size, and the container, which for a scalar is a header,
     // an entry and its octets. The memory is aligned, and so are the values in it, whose sizes are multiples of 4.

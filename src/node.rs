@@ -11,13 +11,14 @@ use crate::run::{Reader, Status, raw, with_change};
 use crate::spi::Columns;
 use crate::statements::*;
 use crate::{document, settings, variables};
+use foldhash::HashMap;
 use pgrx::IntoDatum;
 use pgrx::datum::{Interval, TimestampWithTimeZone};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 // --------------------------------------------------------------------------------------------- the cell of a node
 

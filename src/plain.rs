@@ -134,7 +134,6 @@ impl Table {
             scan
         }
     }
-
 }
 
 impl Drop for Table {
@@ -400,7 +399,14 @@ impl Writer<'_> {
                     let mut slots: Vec<*mut pg_sys::TupleTableSlot> = several.iter().map(|slot| slot.0).collect();
                     let command = pg_sys::GetCurrentCommandId(true);
                     let count = slots.len() as i32;
-                    pg_sys::heap_multi_insert(self.table.heap, slots.as_mut_ptr(), count, command, 0, std::ptr::null_mut());
+                    pg_sys::heap_multi_insert(
+                        self.table.heap,
+                        slots.as_mut_ptr(),
+                        count,
+                        command,
+                        0,
+                        std::ptr::null_mut(),
+                    );
                 }
             }
         }
@@ -425,10 +431,7 @@ impl Writer<'_> {
             let (indexes, summarizing) = {
                 let mut indexes = pg_sys::TU_UpdateIndexes::TU_None;
                 pg_sys::simple_table_tuple_update(heap, tid, updated.0, snapshot, &mut indexes);
-                (
-                    indexes != pg_sys::TU_UpdateIndexes::TU_None,
-                    indexes == pg_sys::TU_UpdateIndexes::TU_Summarizing,
-                )
+                (indexes != pg_sys::TU_UpdateIndexes::TU_None, indexes == pg_sys::TU_UpdateIndexes::TU_Summarizing)
             };
             if indexes {
                 self.index(&updated, true, summarizing);

@@ -7,8 +7,8 @@ use crate::statements::INSTALLED_VERSION;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::{PgLogLevel, PgSqlErrorCode};
 use pgrx::{FromDatum, pg_sys};
-use std::cmp::Ordering;
 use std::cell::{Cell, OnceCell, RefCell};
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::ffi::CString;
 
@@ -253,9 +253,14 @@ pub trait Columns {
     /// How a text column that is not null compares with a text, octet by octet, as collation "C" does.
     fn compare(&self, column: i32, text: &str) -> Ordering {
         let (datum, _) = self.datum(column);
-        // SAFETY: a text, which is either in place or copied by the call.
-        let octets = unsafe { pgrx::varlena::varlena_to_byte_slice(pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr())) };
-        octets.cmp(text.as_bytes())
+        octets(datum, |octets| octets.cmp(text.as_bytes()))
+    }
+
+    /// What `read` makes of a text column; None where it is null.
+    fn text<T>(&self, column: i32, read: impl FnOnce(&str) -> T) -> Option<T> {
+        let (datum, null) = self.datum(column);
+        // SAFETY: a UTF8 database (the install script refuses others) has UTF-8 in its texts.
+        (!null).then(|| octets(datum, |octets| read(unsafe { std::str::from_utf8_unchecked(octets) })))
     }
 
     /// A jsonb column, copied (and decompressed) into the caller's memory.
@@ -267,14 +272,19 @@ pub trait Columns {
     /// A 32-octet hash.
     fn hash(&self, column: i32) -> Option<[u8; 32]> {
         let (datum, null) = self.datum(column);
-        if null {
-            return None;
-        }
-        // SAFETY: a bytea, which is either in place or copied by the call.
-        unsafe {
-            let octets = pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr());
-            pgrx::varlena::varlena_to_byte_slice(octets).try_into().ok()
-        }
+        if null { None } else { octets(datum, |octets| octets.try_into().ok()) }
+    }
+}
+
+/// What `read` makes of a text's or bytea's octets, in place where they are neither compressed nor out of line.
+fn octets<T>(datum: pg_sys::Datum, read: impl FnOnce(&[u8]) -> T) -> T {
+    let value: *mut pg_sys::varlena = datum.cast_mut_ptr();
+    // SAFETY: the callers have a text or bytea that is not null; what the server decompresses is a copy.
+    unsafe {
+        let in_place = pgrx::varlena::varatt_is_4b_u(value)
+            || (pgrx::varlena::varatt_is_1b(value) && !pgrx::varlena::varatt_is_1b_e(value));
+        let value = if in_place { value } else { pg_sys::pg_detoast_datum_packed(value) };
+        read(pgrx::varlena::varlena_to_byte_slice(value))
     }
 }
 
