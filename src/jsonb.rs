@@ -41,11 +41,23 @@ impl Jsonb {
     }
 
     /// The root container.
-    fn octets(&self) -> &[u8] {
+    pub fn octets(&self) -> &[u8] {
         // SAFETY: a detoasted jsonb is a header of four octets with its size, and a container.
         unsafe {
             let size = pgrx::varlena::varsize_4b(self.0.cast());
             std::slice::from_raw_parts(self.0.cast::<u8>().add(HEADER), size.saturating_sub(HEADER))
+        }
+    }
+
+    /// From the octets of the binary form, as `delta` puts them together.
+    pub fn from_octets(octets: &[u8]) -> Jsonb {
+        let size = octets.len() + HEADER;
+        // SAFETY: a fresh datum of that size, with its header set, in the current memory context; palloc aligns it.
+        unsafe {
+            let datum = pg_sys::palloc(size).cast::<u8>();
+            pgrx::varlena::set_varsize_4b(datum.cast(), size as i32);
+            std::ptr::copy_nonoverlapping(octets.as_ptr(), datum.add(HEADER), octets.len());
+            Jsonb(datum.cast())
         }
     }
 

@@ -20,6 +20,7 @@ mod change;
 mod checkpoint;
 mod compare;
 mod definition;
+mod delta;
 mod diff;
 mod document;
 mod error;

@@ -3,6 +3,8 @@
 #[path = "../src/definition.rs"]
 #[allow(dead_code)]
 mod definition;
+#[path = "../src/delta.rs"]
+mod delta;
 #[path = "../src/hash.rs"]
 #[allow(dead_code)]
 mod hash;
@@ -697,5 +699,279 @@ mod depths {
         let nested = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
         assert!(value(&nested(1024), 1024).is_some());
         assert!(value(&nested(1_000_000), 1024).is_none());
+    }
+}
+
+mod deltas {
+    use crate::delta::{apply, diff};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    /// jsonb's binary form, made as PostgreSQL's own convertJsonbValue makes it; a number is its text.
+    fn binary(value: &Value) -> Vec<u8> {
+        let mut out = Vec::new();
+        if value.is_array() || value.is_object() {
+            convert(&mut out, value);
+        } else {
+            out.extend(0x5000_0001_u32.to_ne_bytes());
+            children(&mut out, &[value]);
+        }
+        out
+    }
+
+    fn pad(out: &mut Vec<u8>) {
+        while !out.len().is_multiple_of(4) {
+            out.push(0);
+        }
+    }
+
+    fn convert(out: &mut Vec<u8>, value: &Value) -> u32 {
+        match value {
+            Value::String(string) => out.extend(string.as_bytes()),
+            Value::Number(number) => {
+                pad(out);
+                out.extend(number.to_string().as_bytes());
+                return 0x1000_0000;
+            }
+            Value::Bool(false) => return 0x2000_0000,
+            Value::Bool(true) => return 0x3000_0000,
+            Value::Null => return 0x4000_0000,
+            Value::Array(array) => {
+                pad(out);
+                out.extend((0x4000_0000 | array.len() as u32).to_ne_bytes());
+                children(out, &array.iter().collect::<Vec<_>>());
+                return 0x5000_0000;
+            }
+            Value::Object(object) => {
+                pad(out);
+                out.extend((0x2000_0000 | object.len() as u32).to_ne_bytes());
+                let mut members: Vec<_> = object.iter().collect();
+                members.sort_by_key(|(key, _)| (key.len(), key.as_bytes().to_vec()));
+                let keys: Vec<Value> = members.iter().map(|(key, _)| json!(key)).collect();
+                children(out, &keys.iter().chain(members.iter().map(|(_, value)| *value)).collect::<Vec<_>>());
+                return 0x5000_0000;
+            }
+        }
+        0
+    }
+
+    fn children(out: &mut Vec<u8>, children: &[&Value]) {
+        let entries = out.len();
+        out.resize(entries + 4 * children.len(), 0);
+        let data = out.len();
+        for (i, child) in children.iter().enumerate() {
+            let before = out.len();
+            let kind = convert(out, child);
+            let entry = if i % 32 == 0 { 0x8000_0000 | (out.len() - data) as u32 } else { (out.len() - before) as u32 };
+            out[entries + 4 * i..entries + 4 * i + 4].copy_from_slice(&(kind | entry).to_ne_bytes());
+        }
+    }
+
+    fn json() -> impl Strategy<Value = Value> {
+        let atom = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (0..1000u32).prop_map(Value::from),
+            "[ab é🦀\"]{0,5}".prop_map(Value::from),
+            "[ab é🦀\"]{60,120}".prop_map(Value::from),
+        ];
+        atom.prop_recursive(5, 200, 40, |inner| {
+            prop_oneof![
+                prop::collection::btree_map("[abé]{0,4}", inner.clone(), 0..40)
+                    .prop_map(|m| Value::Object(m.into_iter().collect())),
+                prop::collection::vec(inner, 0..40).prop_map(Value::from),
+            ]
+        })
+    }
+
+    /// One change at some place of a value: of the kinds that programs make.
+    fn edit(value: &mut Value, at: &[prop::sample::Index], kind: u8, to: Value) {
+        if let Some((first, rest)) = at.split_first() {
+            match value {
+                Value::Array(array) if !array.is_empty() => {
+                    let index = first.index(array.len());
+                    match (kind % 6, rest.is_empty()) {
+                        (0, true) => array.push(to),
+                        (1, true) => drop(array.drain(..index)),
+                        (2, true) => array.truncate(index),
+                        (3, true) => array.insert(index, to),
+                        (4, true) => drop(array.remove(index)),
+                        _ => edit(&mut array[index], rest, kind, to),
+                    }
+                    return;
+                }
+                Value::Object(object) if !object.is_empty() => {
+                    let key = object.keys().nth(first.index(object.len())).unwrap().clone();
+                    match (kind % 3, rest.is_empty()) {
+                        (0, true) => drop(object.remove(&key)),
+                        (1, true) => drop(object.insert(format!("{key}é"), to)),
+                        _ => edit(object.get_mut(&key).unwrap(), rest, kind, to),
+                    }
+                    return;
+                }
+                Value::String(string) => {
+                    let cut = (0..=first.index(string.len() + 1)).rev().find(|cut| string.is_char_boundary(*cut));
+                    let cut = cut.unwrap();
+                    match kind % 4 {
+                        0 => string.push_str("ééa"),
+                        1 => string.truncate(cut),
+                        2 => string.insert_str(cut, "🦀b"),
+                        _ => drop(string.drain(..cut)),
+                    }
+                    return;
+                }
+                _ => {}
+            }
+        }
+        *value = to;
+    }
+
+    fn edits() -> impl Strategy<Value = Vec<Value>> {
+        let edit_of = (prop::collection::vec(any::<prop::sample::Index>(), 0..5), any::<u8>(), json());
+        (json(), prop::collection::vec(edit_of, 1..8)).prop_map(|(first, edits)| {
+            let mut values = vec![first];
+            for (at, kind, to) in edits {
+                let mut value = values.last().unwrap().clone();
+                edit(&mut value, &at, kind, to);
+                values.push(value);
+            }
+            values
+        })
+    }
+
+    fn patch(old: &Value, new: &Value) -> Option<Vec<u8>> {
+        diff(&binary(old), &binary(new), usize::MAX)
+    }
+
+    fn text(octets: &[u8]) -> String {
+        String::from_utf8_lossy(octets).into_owned()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn patches_lead_from_any_value_to_any_other(old in json(), new in json()) {
+            if let Some(patch) = patch(&old, &new) {
+                prop_assert_eq!(apply(&binary(&old), &[&patch]), Some(binary(&new)));
+            }
+        }
+
+        #[test]
+        fn a_chain_of_patches_leads_to_the_last_value(values in edits()) {
+            let mut base = binary(&values[0]);
+            let mut chain: Vec<Vec<u8>> = Vec::new();
+            for pair in values.windows(2) {
+                match patch(&pair[0], &pair[1]) {
+                    Some(patch) => chain.push(patch),
+                    None => (base, chain) = (binary(&pair[1]), Vec::new()),
+                }
+                let patches: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
+                prop_assert_eq!(apply(&base, &patches), Some(binary(&pair[1])));
+            }
+        }
+
+        #[test]
+        fn no_patch_is_longer_than_its_limit(values in edits(), limit in 0..500usize) {
+            let (old, new) = (binary(&values[0]), binary(&values[1]));
+            if let Some(patch) = diff(&old, &new, limit) {
+                prop_assert!(patch.len() <= limit);
+                prop_assert_eq!(apply(&old, &[&patch]), Some(new));
+            }
+        }
+
+        #[test]
+        fn a_patch_on_another_value_gives_a_value_or_nothing(a in edits(), b in edits()) {
+            // Whatever comes out is what jsonb can be: it is read again, and patched to something else.
+            if let Some(patch) = patch(&a[0], &a[1])
+                && let Some(odd) = apply(&binary(&b[0]), &[&patch])
+                && let Some(back) = diff(&odd, &binary(&b[1]), usize::MAX)
+            {
+                prop_assert_eq!(apply(&odd, &[&back]), Some(binary(&b[1])));
+            }
+        }
+
+        #[test]
+        fn octets_that_are_no_jsonb_are_refused_or_patched_but_never_panic(
+            old in json(), new in json(), at in any::<prop::sample::Index>(), octet in any::<u8>(),
+        ) {
+            let (old, new) = (binary(&old), binary(&new));
+            if let Some(mut patch) = diff(&old, &new, usize::MAX) {
+                let at = at.index(patch.len());
+                patch[at] = octet;
+                let _ = apply(&old, &[&patch]);
+                let mut broken = old.clone();
+                let at = at % broken.len();
+                broken[at] = octet;
+                let _ = diff(&broken, &new, usize::MAX);
+                let _ = apply(&broken, &[&patch]);
+            }
+        }
+    }
+
+    fn messages(from: usize, to: usize) -> Value {
+        (from..to).map(|i| json!({"role": "user", "content": format!("{i} {}", "x".repeat(200)), "n": i})).collect()
+    }
+
+    #[test]
+    fn what_programs_do_to_large_values_is_stored_as_what_changed() {
+        let list = messages(0, 100);
+        let wrapped = |list: &Value| json!({"messages": list, "step": 1, "config": messages(500, 520)});
+        let mut changed = list.clone();
+        changed[50]["content"] = json!(format!("50 {}!", "x".repeat(200)));
+        let mut inserted = list.clone();
+        inserted.as_array_mut().unwrap().insert(30, json!("new"));
+        let mut scattered = list.clone();
+        for i in [3, 40, 80] {
+            scattered[i]["n"] = json!(1_000_000);
+        }
+        let text = "é".repeat(10_000);
+        let cases = [
+            ("append", list.clone(), messages(0, 101), 330),
+            ("append in an object", wrapped(&list), wrapped(&messages(0, 101)), 400),
+            ("the same", list.clone(), list.clone(), 50),
+            ("truncate", list.clone(), messages(0, 80), 50),
+            ("empty", list.clone(), json!([]), 50),
+            ("lose the head", list.clone(), messages(20, 100), 50),
+            ("slide", list.clone(), messages(1, 101), 350),
+            ("insert in the middle", list.clone(), inserted.clone(), 100),
+            ("remove from the middle", inserted, list.clone(), 60),
+            ("change one", list.clone(), changed, 120),
+            ("change some", list.clone(), scattered, 300),
+            ("append to a string", json!(text), json!(format!("{text}new")), 60),
+            ("cut a string", json!(text), json!("é".repeat(5_000)), 60),
+            (
+                "add a member",
+                wrapped(&list),
+                json!({"messages": list, "step": 1, "config": messages(500, 520), "a": 1}),
+                80,
+            ),
+            ("remove a member", wrapped(&list), json!({"messages": list, "step": 1}), 60),
+        ];
+        for (what, old, new, limit) in cases {
+            let patch = patch(&old, &new).expect(what);
+            assert!(patch.len() <= limit, "{what}: {} octets: {}", patch.len(), text_of(&patch));
+            assert_eq!(apply(&binary(&old), &[&patch]), Some(binary(&new)), "{what}");
+        }
+        fn text_of(octets: &[u8]) -> String {
+            super::deltas::text(octets)
+        }
+    }
+
+    #[test]
+    fn changes_far_below_the_root_are_stored_whole_not_refused() {
+        let nested = |leaf: &str| (0..200).fold(json!(leaf.repeat(200)), |value, _| json!([value, "x".repeat(30)]));
+        let (old, new) = (nested("a"), nested("b"));
+        let patch = patch(&old, &new).unwrap();
+        assert_eq!(apply(&binary(&old), &[&patch]), Some(binary(&new)));
+    }
+
+    #[test]
+    fn values_of_different_types_have_no_patch() {
+        for (old, new) in
+            [(json!([1]), json!({"a": 1})), (json!("a"), json!(["a"])), (json!(1), json!(2)), (json!(null), json!("a"))]
+        {
+            assert_eq!(patch(&old, &new), None);
+        }
     }
 }

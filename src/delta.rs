@@ -1,0 +1,561 @@
+//! What changed from one version of a large value to the next, as a patch that is itself jsonb. Pure: it reads and writes
+//! jsonb's binary form, in which an element is copied octet by octet, so numbers, depth and order come back as they were.
+//!
+//! A patch has the type of the value that it applies to:
+//!
+//! - a string: `"HEAD TAIL MIDDLE"`, the new string is HEAD octets of the old one's head, MIDDLE, and TAIL octets of its tail;
+//! - an array: the pieces of the new array. `"FROM COUNT"` is COUNT elements of the old one from FROM on, an array is new
+//!   elements, an object `{"INDEX": PATCH}` is an old element, patched. No old element is used twice, and they keep their order;
+//! - an object: `{"s": {members to set}, "p": {members to patch}, "r": [keys to remove]}`, each part where there is something.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::vec::IntoIter;
+
+// The binary form, which PostgreSQL has not changed since 9.4 (utils/jsonb.h): a container is a header (flags and a count),
+// an entry for each element (for an object each key, then each value), and their octets. Where it is aligned, so are its
+// parts. An entry has a type and a length, padding included; every 32nd has the offset of its end instead.
+const COUNT: u32 = 0x0FFF_FFFF;
+const SCALAR: u32 = 0x1000_0000;
+const OBJECT: u32 = 0x2000_0000;
+const ARRAY: u32 = 0x4000_0000;
+const LENGTH: u32 = 0x0FFF_FFFF;
+const TYPE: u32 = 0x7000_0000;
+const HAS_OFFSET: u32 = 0x8000_0000;
+const STRIDE: usize = 32;
+const STRING: u32 = 0x0000_0000;
+const NUMERIC: u32 = 0x1000_0000;
+const CONTAINER: u32 = 0x5000_0000;
+
+/// Below this many levels a change is stored whole.
+const DEPTH: u32 = 64;
+/// What a piece of a patch takes beside the octets that it brings.
+const PIECE: usize = 16;
+/// A change of a string that is shorter is not worth a patch.
+const SHORT: usize = 64;
+
+/// A value as it stands in the binary form, without padding.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Item<'a> {
+    kind: u32,
+    octets: &'a [u8],
+}
+
+/// A value of which parts may have been replaced.
+#[derive(Clone)]
+enum Value<'a> {
+    Raw(Item<'a>),
+    String(Vec<u8>),
+    Array(Vec<Value<'a>>),
+    Object(Vec<Member<'a>>),
+}
+
+type Member<'a> = (Cow<'a, [u8]>, Value<'a>);
+
+// ---------------------------------------------------------------------------------------------------- the binary form
+
+fn word(octets: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(octets.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn aligned(offset: usize) -> usize {
+    offset.next_multiple_of(4)
+}
+
+fn root(octets: &[u8]) -> Option<Item<'_>> {
+    let whole = Item { kind: CONTAINER, octets };
+    if word(octets, 0)? & SCALAR == 0 { Some(whole) } else { whole.parts()?.first().copied() }
+}
+
+impl<'a> Item<'a> {
+    fn is(&self, flag: u32) -> bool {
+        self.kind == CONTAINER && word(self.octets, 0).is_some_and(|header| header & flag != 0)
+    }
+
+    fn string(&self) -> Option<&'a [u8]> {
+        (self.kind == STRING).then_some(self.octets)
+    }
+
+    /// The elements of an array; of an object all keys, then all values.
+    fn parts(&self) -> Option<Vec<Item<'a>>> {
+        let header = word(self.octets, 0)?;
+        let count = (header & COUNT) as usize * if header & OBJECT != 0 { 2 } else { 1 };
+        let entries = self.octets.get(4..4 + 4 * count)?;
+        let data = &self.octets[4 + 4 * count..];
+        let mut parts = Vec::with_capacity(count);
+        let mut offset = 0;
+        for entry in entries.chunks_exact(4) {
+            let entry = word(entry, 0)?;
+            let length = (entry & LENGTH) as usize;
+            let end = if entry & HAS_OFFSET != 0 { length } else { offset + length };
+            let kind = entry & TYPE;
+            let start = if kind == NUMERIC || kind == CONTAINER { aligned(offset) } else { offset };
+            parts.push(Item { kind, octets: data.get(start..end)? });
+            offset = end;
+        }
+        Some(parts)
+    }
+
+    fn elements(&self) -> Option<Vec<Item<'a>>> {
+        if self.is(ARRAY) { self.parts() } else { None }
+    }
+
+    fn members(&self) -> Option<Vec<(&'a [u8], Item<'a>)>> {
+        if !self.is(OBJECT) {
+            return None;
+        }
+        let mut keys = self.parts()?;
+        let values = keys.split_off(keys.len() / 2);
+        Some(keys.iter().map(|key| key.octets).zip(values).collect())
+    }
+}
+
+/// Writes a value and returns its type; what it pads is part of it.
+fn write(out: &mut Vec<u8>, value: &Value<'_>) -> Option<u32> {
+    let pad = |out: &mut Vec<u8>| out.resize(aligned(out.len()), 0);
+    match value {
+        Value::Raw(item) => {
+            if item.kind == NUMERIC || item.kind == CONTAINER {
+                pad(out);
+            }
+            out.extend_from_slice(item.octets);
+            Some(item.kind)
+        }
+        Value::String(octets) => {
+            out.extend_from_slice(octets);
+            Some(STRING)
+        }
+        Value::Array(elements) => {
+            pad(out);
+            let mut container = Open::new(out, ARRAY | elements.len() as u32, elements.len());
+            elements.iter().try_for_each(|element| container.add(out, element))?;
+            Some(CONTAINER)
+        }
+        Value::Object(members) => {
+            pad(out);
+            let mut container = Open::new(out, OBJECT | members.len() as u32, 2 * members.len());
+            for (key, _) in members {
+                container.add(out, &Value::Raw(Item { kind: STRING, octets: key }))?;
+            }
+            members.iter().try_for_each(|(_, member)| container.add(out, member))?;
+            Some(CONTAINER)
+        }
+    }
+}
+
+/// A container that is being written.
+struct Open {
+    entries: usize,
+    data: usize,
+    index: usize,
+}
+
+impl Open {
+    fn new(out: &mut Vec<u8>, header: u32, count: usize) -> Open {
+        out.extend_from_slice(&header.to_ne_bytes());
+        let entries = out.len();
+        out.resize(entries + 4 * count, 0);
+        Open { entries, data: out.len(), index: 0 }
+    }
+
+    fn add(&mut self, out: &mut Vec<u8>, part: &Value<'_>) -> Option<()> {
+        let before = out.len();
+        let kind = write(out, part)?;
+        let end = u32::try_from(out.len() - self.data).ok().filter(|end| *end <= LENGTH)?;
+        let length = if self.index.is_multiple_of(STRIDE) { HAS_OFFSET | end } else { (out.len() - before) as u32 };
+        let entry = kind | length;
+        let at = self.entries + 4 * self.index;
+        out[at..at + 4].copy_from_slice(&entry.to_ne_bytes());
+        self.index += 1;
+        Some(())
+    }
+}
+
+/// The binary form of a value that stands on its own; None where it is too large for one.
+fn octets_of(value: &Value<'_>, capacity: usize) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(capacity);
+    let scalar = match value {
+        Value::Raw(item) => item.kind != CONTAINER,
+        Value::String(_) => true,
+        Value::Array(_) | Value::Object(_) => false,
+    };
+    if scalar {
+        Open::new(&mut out, ARRAY | SCALAR | 1, 1).add(&mut out, value)?;
+    } else {
+        write(&mut out, value)?;
+    }
+    Some(out)
+}
+
+// ----------------------------------------------------------------------------------------------------------- patching
+
+/// The value that the patches, one after the other, make of a whole one; None where they do not fit.
+pub fn apply(base: &[u8], patches: &[&[u8]]) -> Option<Vec<u8>> {
+    let mut value = Value::Raw(root(base)?);
+    for patch in patches {
+        value.patch(root(patch)?, DEPTH)?;
+    }
+    octets_of(&value, base.len() + patches.iter().map(|patch| patch.len()).sum::<usize>())
+}
+
+impl<'a> Value<'a> {
+    fn patch(&mut self, patch: Item<'a>, depth: u32) -> Option<()> {
+        let depth = depth.checked_sub(1)?;
+        if let Some(patch) = patch.string() {
+            self.patch_string(patch)
+        } else if patch.is(ARRAY) {
+            self.patch_array(patch.elements()?, depth)
+        } else {
+            self.patch_object(patch.members()?, depth)
+        }
+    }
+
+    fn patch_string(&mut self, patch: &[u8]) -> Option<()> {
+        let (head, rest) = number(patch)?;
+        let (tail, middle) = number(rest)?;
+        if let Value::Raw(item) = self {
+            *self = Value::String(item.string()?.to_vec());
+        }
+        let Value::String(string) = self else { return None };
+        let tail = string.len().checked_sub(tail)?;
+        if head > tail || !is_boundary(string, head) || !is_boundary(string, tail) {
+            return None;
+        }
+        string.splice(head..tail, middle.iter().copied());
+        Some(())
+    }
+
+    fn patch_array(&mut self, pieces: Vec<Item<'a>>, depth: u32) -> Option<()> {
+        if let Value::Raw(item) = self {
+            *self = Value::Array(item.elements()?.into_iter().map(Value::Raw).collect());
+        }
+        let Value::Array(array) = self else { return None };
+        let mut pieces = pieces.into_iter().peekable();
+        // What the first piece keeps stays where it is: a list that only grows costs what it grows by.
+        let (from, count) =
+            pieces.next_if(|piece| piece.kind == STRING).map_or(Some((0, 0)), |piece| range(piece.octets))?;
+        let kept = from.checked_add(count).filter(|end| *end <= array.len())?;
+        let mut old = Old { next: kept, elements: array.split_off(kept).into_iter() };
+        array.drain(..from);
+        for piece in pieces {
+            if let Some(piece) = piece.string() {
+                let (from, count) = range(piece)?;
+                old.skip_to(from)?;
+                for _ in 0..count {
+                    array.push(old.take()?);
+                }
+            } else if piece.is(ARRAY) {
+                array.extend(piece.elements()?.into_iter().map(Value::Raw));
+            } else {
+                for (index, patch) in piece.members()? {
+                    old.skip_to(whole_number(index)?)?;
+                    let mut element = old.take()?;
+                    element.patch(patch, depth)?;
+                    array.push(element);
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn patch_object(&mut self, parts: Vec<(&'a [u8], Item<'a>)>, depth: u32) -> Option<()> {
+        if let Value::Raw(item) = self {
+            let members = item.members()?;
+            *self = Value::Object(
+                members.into_iter().map(|(key, value)| (Cow::Borrowed(key), Value::Raw(value))).collect(),
+            );
+        }
+        let Value::Object(object) = self else { return None };
+        for (part, content) in parts {
+            match part {
+                b"p" => {
+                    for (key, patch) in content.members()? {
+                        let at = position(object, key).ok()?;
+                        object[at].1.patch(patch, depth)?;
+                    }
+                }
+                b"r" => {
+                    for key in content.elements()? {
+                        let at = position(object, key.string()?).ok()?;
+                        object.remove(at);
+                    }
+                }
+                b"s" => {
+                    for (key, value) in content.members()? {
+                        match position(object, key) {
+                            Ok(at) => object[at].1 = Value::Raw(value),
+                            Err(at) => object.insert(at, (Cow::Borrowed(key), Value::Raw(value))),
+                        }
+                    }
+                }
+                _ => return None,
+            }
+        }
+        Some(())
+    }
+}
+
+/// The old elements that no piece has used yet, and the index of the next.
+struct Old<'a> {
+    next: usize,
+    elements: IntoIter<Value<'a>>,
+}
+
+impl<'a> Old<'a> {
+    fn skip_to(&mut self, index: usize) -> Option<()> {
+        let skipped = index.checked_sub(self.next)?;
+        if skipped > 0 {
+            self.elements.nth(skipped - 1)?;
+            self.next = index;
+        }
+        Some(())
+    }
+
+    fn take(&mut self) -> Option<Value<'a>> {
+        self.next += 1;
+        self.elements.next()
+    }
+}
+
+/// jsonb sorts keys by their length, then by their octets.
+fn order(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+}
+
+fn position(object: &[Member<'_>], key: &[u8]) -> Result<usize, usize> {
+    object.binary_search_by(|(other, _)| order(other, key))
+}
+
+/// Whether a character begins here, so that the string can be cut.
+fn is_boundary(string: &[u8], at: usize) -> bool {
+    string.get(at).is_none_or(|octet| octet & 0xC0 != 0x80)
+}
+
+/// A number, and what comes behind the space behind it.
+fn number(text: &[u8]) -> Option<(usize, &[u8])> {
+    let space = text.iter().position(|octet| *octet == b' ')?;
+    Some((whole_number(&text[..space])?, &text[space + 1..]))
+}
+
+fn whole_number(text: &[u8]) -> Option<usize> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+fn range(text: &[u8]) -> Option<(usize, usize)> {
+    let (from, count) = number(text)?;
+    Some((from, whole_number(count)?))
+}
+
+// ------------------------------------------------------------------------------------------------------------ diffing
+
+/// The patch that makes the new value of the old one; None where it would take more than `limit` octets.
+pub fn diff(old: &[u8], new: &[u8], limit: usize) -> Option<Vec<u8>> {
+    let mut left = limit;
+    let patch = difference(root(old)?, root(new)?, &mut left, DEPTH)?;
+    octets_of(&patch, limit - left).filter(|patch| patch.len() <= limit)
+}
+
+fn spend(left: &mut usize, octets: usize) -> Option<()> {
+    *left = left.checked_sub(octets)?;
+    Some(())
+}
+
+/// The patch between two values of the same type that takes at most what is left.
+fn difference<'a>(old: Item<'a>, new: Item<'a>, left: &mut usize, depth: u32) -> Option<Value<'a>> {
+    let depth = depth.checked_sub(1)?;
+    if let (Some(old), Some(new)) = (old.string(), new.string()) {
+        string_difference(old, new, left)
+    } else if old.is(ARRAY) && new.is(ARRAY) {
+        array_difference(&old.elements()?, &new.elements()?, left, depth)
+    } else if old.is(OBJECT) && new.is(OBJECT) {
+        object_difference(old.members()?, new.members()?, left, depth)
+    } else {
+        None
+    }
+}
+
+/// The patch of a part, where it takes less than half of what the new part does.
+fn part_difference<'a>(old: Item<'a>, new: Item<'a>, left: &mut usize, depth: u32) -> Option<Value<'a>> {
+    if new.octets.len() < SHORT {
+        return None;
+    }
+    let limit = (new.octets.len() / 2).min(*left);
+    let mut rest = limit;
+    let patch = difference(old, new, &mut rest, depth)?;
+    *left -= limit - rest;
+    Some(patch)
+}
+
+fn common<T: PartialEq>(a: impl Iterator<Item = T>, b: impl Iterator<Item = T>) -> usize {
+    a.zip(b).take_while(|(a, b)| a == b).count()
+}
+
+fn string_difference<'a>(old: &[u8], new: &[u8], left: &mut usize) -> Option<Value<'a>> {
+    let mut head = common(old.iter(), new.iter());
+    while !is_boundary(old, head) || !is_boundary(new, head) {
+        head -= 1;
+    }
+    let mut tail = common(old[head..].iter().rev(), new[head..].iter().rev());
+    while !is_boundary(old, old.len() - tail) || !is_boundary(new, new.len() - tail) {
+        tail -= 1;
+    }
+    let middle = &new[head..new.len() - tail];
+    spend(left, PIECE + middle.len())?;
+    Some(Value::String([format!("{head} {tail} ").as_bytes(), middle].concat()))
+}
+
+fn object_difference<'a>(
+    old: Vec<(&'a [u8], Item<'a>)>,
+    new: Vec<(&'a [u8], Item<'a>)>,
+    left: &mut usize,
+    depth: u32,
+) -> Option<Value<'a>> {
+    let (mut set, mut patched, mut removed) = (Vec::new(), Vec::new(), Vec::new());
+    let mut old = old.into_iter().peekable();
+    for (key, value) in new {
+        while let Some((gone, _)) = old.next_if(|(other, _)| order(other, key).is_lt()) {
+            spend(left, PIECE + gone.len())?;
+            removed.push(Value::Raw(Item { kind: STRING, octets: gone }));
+        }
+        let before = old.next_if(|(other, _)| *other == key).map(|(_, before)| before);
+        if before == Some(value) {
+            continue;
+        }
+        spend(left, PIECE + key.len())?;
+        match before.and_then(|before| part_difference(before, value, left, depth)) {
+            Some(patch) => patched.push((Cow::Borrowed(key), patch)),
+            None => {
+                spend(left, value.octets.len())?;
+                set.push((Cow::Borrowed(key), Value::Raw(value)));
+            }
+        }
+    }
+    for (gone, _) in old {
+        spend(left, PIECE + gone.len())?;
+        removed.push(Value::Raw(Item { kind: STRING, octets: gone }));
+    }
+    let mut parts: Vec<Member<'a>> = Vec::new();
+    let mut part = |name: &'static str, content: Value<'a>, empty: bool| {
+        if !empty {
+            parts.push((Cow::Borrowed(name.as_bytes()), content));
+        }
+    };
+    let empty = (patched.is_empty(), removed.is_empty(), set.is_empty());
+    part("p", Value::Object(patched), empty.0);
+    part("r", Value::Array(removed), empty.1);
+    part("s", Value::Object(set), empty.2);
+    Some(Value::Object(parts))
+}
+
+fn array_difference<'a>(old: &[Item<'a>], new: &[Item<'a>], left: &mut usize, depth: u32) -> Option<Value<'a>> {
+    let head = common(old.iter(), new.iter());
+    let tail = common(old[head..].iter().rev(), new[head..].iter().rev());
+    let mut pieces = Pieces { old, kept: None, next: 0, pieces: Vec::new() };
+    pieces.keep(0, head, left)?;
+    let (old_middle, new_middle) = (&old[head..old.len() - tail], &new[head..new.len() - tail]);
+    for (from, count, brought) in matches(old_middle, new_middle) {
+        pieces.bring(brought, head + from, left, depth)?;
+        pieces.keep(head + from, count, left)?;
+    }
+    pieces.keep(old.len() - tail, tail, left)?;
+    Some(Value::Array(pieces.close()))
+}
+
+/// What to keep of the old elements (from, count), in their order, and the new ones to bring before it. A list whose
+/// elements mostly stand where they stood is compared in place; any other by its content, so that one that lost its head,
+/// or got something in its middle, keeps the rest.
+fn matches<'a, 'b>(old: &[Item<'a>], new: &'b [Item<'a>]) -> Vec<(usize, usize, &'b [Item<'a>])> {
+    let mut matches: Vec<(usize, usize, &'b [Item<'a>])> = Vec::new();
+    if old.is_empty() || new.is_empty() {
+        return vec![(old.len(), 0, new)];
+    }
+    let same = old.iter().zip(new).filter(|(a, b)| a == b).count();
+    let in_place = old.len() == new.len() && (old.len() == 1 || 2 * same >= old.len());
+    let mut places: HashMap<Item<'a>, usize> = HashMap::new();
+    if !in_place {
+        old.iter().enumerate().for_each(|(at, item)| {
+            places.entry(*item).or_insert(at);
+        });
+    }
+    // The next old element, and the first new one that is not matched.
+    let (mut next, mut open) = (0, 0);
+    for (at, item) in new.iter().enumerate() {
+        let place = if in_place {
+            (old[at] == *item).then_some(at)
+        } else if old.get(next) == Some(item) {
+            Some(next)
+        } else {
+            places.get(item).copied().filter(|place| *place >= next)
+        };
+        let Some(place) = place else { continue };
+        match matches.last_mut() {
+            Some((from, count, _)) if open == at && *from + *count == place => *count += 1,
+            _ => matches.push((place, 1, &new[open..at])),
+        }
+        (next, open) = (place + 1, at + 1);
+    }
+    matches.push((old.len(), 0, &new[open..]));
+    matches
+}
+
+/// The pieces of an array's patch.
+struct Pieces<'a, 'b> {
+    old: &'b [Item<'a>],
+    /// Old elements to keep, of which more may follow.
+    kept: Option<(usize, usize)>,
+    /// The first old element behind those that were used.
+    next: usize,
+    pieces: Vec<Value<'a>>,
+}
+
+impl<'a> Pieces<'a, '_> {
+    fn keep(&mut self, from: usize, count: usize, left: &mut usize) -> Option<()> {
+        if count == 0 {
+            return Some(());
+        }
+        match &mut self.kept {
+            Some((start, kept)) if *start + *kept == from => *kept += count,
+            _ => {
+                spend(left, PIECE)?;
+                self.flush();
+                self.kept = Some((from, count));
+            }
+        }
+        self.next = from + count;
+        Some(())
+    }
+
+    fn flush(&mut self) {
+        if let Some((from, count)) = self.kept.take() {
+            self.pieces.push(Value::String(format!("{from} {count}").into_bytes()));
+        }
+    }
+
+    /// New elements where the old ones up to `until` were, each as a patch of the old one at its place where that is short.
+    fn bring(&mut self, brought: &[Item<'a>], until: usize, left: &mut usize, depth: u32) -> Option<()> {
+        for (index, item) in (self.next..).zip(brought) {
+            self.flush();
+            let before = self.old[..until].get(index).copied();
+            spend(left, PIECE)?;
+            if let Some(patch) = before.and_then(|before| part_difference(before, *item, left, depth)) {
+                let member = (Cow::Owned(index.to_string().into_bytes()), patch);
+                match self.pieces.last_mut() {
+                    Some(Value::Object(patched)) => patched.push(member),
+                    _ => self.pieces.push(Value::Object(vec![member])),
+                }
+                continue;
+            }
+            spend(left, item.octets.len())?;
+            match self.pieces.last_mut() {
+                Some(Value::Array(items)) => items.push(Value::Raw(*item)),
+                _ => self.pieces.push(Value::Array(vec![Value::Raw(*item)])),
+            }
+        }
+        Some(())
+    }
+
+    fn close(mut self) -> Vec<Value<'a>> {
+        self.flush();
+        self.pieces
+    }
+}
