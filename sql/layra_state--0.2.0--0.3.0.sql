@@ -1,4 +1,4 @@
--- From 0.2.0 to 0.3.0: faster writes.
+-- From 0.2.0 to 0.3.0: faster writes, and large values that are stored as what changed.
 
 -- PostgreSQL parses and compiles a table's CHECK expressions anew for every statement: 476,000 of the 910,000 instructions of a
 -- write. The rows come from the functions alone; layra.verify checks what is in them.
@@ -16,6 +16,11 @@ ALTER TABLE layra.cell
     DROP CONSTRAINT cell_revision_check,
     DROP CONSTRAINT cell_hash_check,
     DROP CONSTRAINT cell_hash_of_value;
+
+-- Large values are stored as what changed; the rows that are there have whole ones.
+ALTER TABLE layra.cell ADD COLUMN base bigint;
+COMMENT ON COLUMN layra.cell.value IS 'The value, or, where base is set, what changed since the row before; NULL: unset in this version.';
+COMMENT ON COLUMN layra.cell.base IS 'NULL: the value is whole. Else the version of the row whose whole value the changes since then apply to.';
 
 -- In the order in which a run that is dropped locks its forks.
 DROP INDEX layra.run_parent;

@@ -76,6 +76,7 @@ CREATE TABLE layra.cell (
     revision bigint NOT NULL,
     value    jsonb,
     hash     bytea,
+    base     bigint,
     PRIMARY KEY (run_id, scope, key, ordinal, version)
 );
 

@@ -1,6 +1,7 @@
 //! Cells: their names, their newest rows, and the rows that a change is about to add.
 
 use crate::args;
+use crate::chain::Place;
 use crate::error::Result;
 use crate::hash::{Hash, value_hash};
 use crate::jsonb::Jsonb;
@@ -45,6 +46,10 @@ impl CellId {
             CONTEXT => format!("context/{}/{}", self.key, self.ordinal),
             scope => [scope, "/", &self.key].concat(),
         }
+    }
+
+    pub fn at<'a>(&'a self, run_id: &'a str) -> Place<'a> {
+        Place { run_id, scope: self.scope, key: &self.key, ordinal: self.ordinal }
     }
 
     /// The place of the cell's newest row in the primary key, from where on its list goes down: the entries of one node's
@@ -172,7 +177,7 @@ impl Cells {
         }
         let [scopes, keys, ordinals] = columns(&ids);
         let rows = db.query(&GET_VALUES, &[run_id.into_datum(), scopes, keys, ordinals]);
-        self.take_values(&rows, ids).0
+        self.take_values(db, run_id, &rows, ids).0
     }
 
     /// As `load_values`, with the highest ordinal that the context of a node ever used (-1: none).
@@ -193,20 +198,25 @@ impl Cells {
         }
         let [scopes, keys, ordinals] = columns(&ids);
         let rows = db.query(&GET_NODE_VALUES, &[run_id.into_datum(), scopes, keys, ordinals, node_id.into_datum()]);
-        self.take_values(&rows, ids)
+        self.take_values(db, run_id, &rows, ids)
     }
 
     fn probe_values(&mut self, db: &Db, run_id: &str, ids: &[CellId]) -> Option<HashMap<CellId, Jsonb>> {
-        let found = db.plain(|tables| probe(tables, run_id, ids, |row| (newest_of(row), row.jsonb(VALUE))))?;
+        let read = |row: &Scan<'_>| {
+            let patched = !row.is_null(BASE);
+            (newest_of(row), patched, if patched { None } else { row.jsonb(VALUE) })
+        };
+        let found = db.plain(|tables| probe(tables, run_id, ids, read))?;
         let mut values = HashMap::new();
-        for (id, (newest, value)) in ids.iter().zip(found) {
+        for (id, (newest, patched, value)) in ids.iter().zip(found) {
             self.newest.insert(id.clone(), newest);
+            let value = if patched { id.at(run_id).value(db, newest.version) } else { value };
             values.extend(value.map(|value| (id.clone(), value)));
         }
         Some(values)
     }
 
-    fn take_values(&mut self, rows: &Rows, ids: Vec<CellId>) -> (HashMap<CellId, Jsonb>, i64) {
+    fn take_values(&mut self, db: &Db, run_id: &str, rows: &Rows, ids: Vec<CellId>) -> (HashMap<CellId, Jsonb>, i64) {
         let mut values = HashMap::new();
         let mut highest = COUNTER;
         for row in 0..rows.len() {
@@ -217,7 +227,7 @@ impl Cells {
             }
             let id = ids[position as usize - 1].clone();
             self.newest.insert(id.clone(), newest_row(rows, row, 2));
-            if let Some(value) = rows.jsonb(row, 5) {
+            if let Some(value) = id.at(run_id).value_of(db, &At(rows, row), [2, 5, 7]) {
                 values.insert(id, value);
             }
         }
@@ -282,24 +292,13 @@ pub const VERSION: i32 = 5;
 pub const REVISION: i32 = 6;
 pub const VALUE: i32 = 7;
 pub const HASH: i32 = 8;
+pub const BASE: i32 = 9;
 
 /// The counter of a node's context list.
 #[derive(Debug, Default, Clone, Copy, Serialize, Deserialize)]
 pub struct Counter {
     pub live: i64,
     pub next: i64,
-}
-
-/// The value of a cell at a version (None: the newest), by the short way; None where it is not set.
-pub fn value_at(tables: &Tables, run_id: &str, id: &CellId, at: Option<i64>) -> Option<Jsonb> {
-    let mut scan = tables.cell.scan(&[
-        Key::Text(1, Is::Equal, run_id),
-        Key::Text(2, Is::Equal, id.scope),
-        Key::Text(3, Is::Equal, &id.key),
-        Key::Number(4, Is::Equal, id.ordinal),
-        Key::Number(5, Is::AtMost, at.unwrap_or(i64::MAX)),
-    ]);
-    if scan.down() { scan.jsonb(VALUE) } else { None }
 }
 
 pub fn newest_of(row: &Scan<'_>) -> Newest {

@@ -4,6 +4,7 @@
 //! idempotency key, the expected version (40001), the status (55000), and then its own limits and schemas.
 
 use crate::cell::{Cells, Content, Write};
+use crate::chain::{Stored, Stores};
 use crate::error::{Error, Result};
 use crate::handler::{self, Fired};
 use crate::hash::{self, Hash, Link, value_hash};
@@ -648,17 +649,15 @@ fn insert_cells(db: &Db, source: &str, run_id: &str, rows: Vec<(i64, Write)>) {
     if !copied.is_empty() {
         copy_cells(db, source, run_id, copied);
     }
-    let value = |write: &Write| match &write.content {
-        Content::Value(value) => Some(*value),
-        _ => None,
-    };
     if valued.is_empty() {
         return;
     }
+    let mut stores = Stores::new(db, run_id);
+    let stored: Vec<Stored> = valued.iter().map(|(version, write)| stores.store(*version, write)).collect();
     let insert_plain = |tables: &Tables| {
         let mut values = plain::Values::default();
         let run_id = values.text(run_id);
-        tables.cell.writer().insert(valued.iter().map(|(version, write)| {
+        tables.cell.writer().insert(valued.iter().zip(&stored).map(|((version, write), (value, base))| {
             [
                 run_id,
                 values.text(write.id.scope),
@@ -666,8 +665,9 @@ fn insert_cells(db: &Db, source: &str, run_id: &str, rows: Vec<(i64, Write)>) {
                 write.id.ordinal.into_datum(),
                 version.into_datum(),
                 write.revision.into_datum(),
-                value(write).into_datum(),
+                value.into_datum(),
                 write.hash.as_ref().and_then(|hash| values.octets(hash)),
+                base.into_datum(),
             ]
         }));
     };
@@ -686,8 +686,9 @@ fn insert_cells(db: &Db, source: &str, run_id: &str, rows: Vec<(i64, Write)>) {
                     write.id.key.as_str().into_datum(),
                     write.id.ordinal.into_datum(),
                     write.revision.into_datum(),
-                    value(write).into_datum(),
+                    stored[0].0.into_datum(),
                     write.hash.as_ref().map(|hash| hash.as_slice()).into_datum(),
+                    stored[0].1.into_datum(),
                 ],
             );
         }
@@ -701,12 +702,13 @@ fn insert_cells(db: &Db, source: &str, run_id: &str, rows: Vec<(i64, Write)>) {
                     several.iter().map(|(_, w)| w.id.key.as_str()).collect::<Vec<_>>().into_datum(),
                     several.iter().map(|(_, w)| w.id.ordinal).collect::<Vec<_>>().into_datum(),
                     several.iter().map(|(_, w)| w.revision).collect::<Vec<_>>().into_datum(),
-                    several.iter().map(|(_, w)| value(w)).collect::<Vec<_>>().into_datum(),
+                    stored.iter().map(|(value, _)| *value).collect::<Vec<_>>().into_datum(),
                     several
                         .iter()
                         .map(|(_, w)| w.hash.as_ref().map(|hash| hash.to_vec()))
                         .collect::<Vec<_>>()
                         .into_datum(),
+                    stored.iter().map(|(_, base)| *base).collect::<Vec<_>>().into_datum(),
                 ],
             );
         }

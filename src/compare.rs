@@ -3,7 +3,7 @@
 use crate::cell::{CellId, columns, static_scope};
 use crate::hash::Hash;
 use crate::jsonb::Jsonb;
-use crate::spi::{Db, Rows};
+use crate::spi::{At, Columns, Db, Rows};
 use crate::statements::{CHANGED_NAMES, COMPARE_CELLS, COMPARE_VALUES, DISTINCT_CELLS};
 use pgrx::IntoDatum;
 
@@ -39,6 +39,7 @@ pub struct Difference {
     pub old_hash: Option<Hash>,
     /// With `values`, of every cell; otherwise of nodes only.
     pub old_value: Option<Jsonb>,
+    pub old_is_whole: bool,
     pub new_version: i64,
     pub new_revision: i64,
     pub new_hash: Option<Hash>,
@@ -56,15 +57,21 @@ pub fn differences(db: &Db, run_id: &str, from: i64, to: i64, values: bool) -> V
     let rows = db.query(statement, &[run_id.into_datum(), scopes, keys, ordinals, from.into_datum(), to.into_datum()]);
     let mut differences: Vec<Difference> = (0..rows.len())
         .filter(|row| rows.hash(*row, 3) != rows.hash(*row, 7))
-        .map(|row| Difference {
-            id: ids[rows.get::<i64>(row, 1).unwrap_or(1) as usize - 1].clone(),
-            old_version: rows.get(row, 2).unwrap_or_default(),
-            old_hash: rows.hash(row, 3),
-            old_value: rows.jsonb(row, 4),
-            new_version: rows.get(row, 5).unwrap_or_default(),
-            new_revision: rows.get(row, 6).unwrap_or_default(),
-            new_hash: rows.hash(row, 7),
-            new_value: if values { rows.jsonb(row, 8) } else { None },
+        .map(|row| {
+            let id = ids[rows.get::<i64>(row, 1).unwrap_or(1) as usize - 1].clone();
+            let at = At(&rows, row);
+            let value_of = |columns| if values { id.at(run_id).value_of(db, &at, columns) } else { None };
+            Difference {
+                old_version: at.get(2).unwrap_or_default(),
+                old_hash: at.hash(3),
+                old_value: if values { value_of([2, 4, 9]) } else { at.jsonb(4) },
+                old_is_whole: at.is_null(9),
+                new_version: at.get(5).unwrap_or_default(),
+                new_revision: at.get(6).unwrap_or_default(),
+                new_hash: at.hash(7),
+                new_value: value_of([5, 8, 10]),
+                id,
+            }
         })
         .collect();
     differences.sort_by(|a, b| a.id.cmp(&b.id));

@@ -8,41 +8,21 @@
 //!   elements, an object `{"INDEX": PATCH}` is an old element, patched. No old element is used twice, and they keep their order;
 //! - an object: `{"s": {members to set}, "p": {members to patch}, "r": [keys to remove]}`, each part where there is something.
 
+use crate::binary::{ARRAY, CONTAINER, HAS_OFFSET, Item, LENGTH, NUMERIC, OBJECT, SCALAR, STRING, aligned, root};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::vec::IntoIter;
 
-// The binary form, which PostgreSQL has not changed since 9.4 (utils/jsonb.h): a container is a header (flags and a count),
-// an entry for each element (for an object each key, then each value), and their octets. Where it is aligned, so are its
-// parts. An entry has a type and a length, padding included; every 32nd has the offset of its end instead.
-const COUNT: u32 = 0x0FFF_FFFF;
-const SCALAR: u32 = 0x1000_0000;
-const OBJECT: u32 = 0x2000_0000;
-const ARRAY: u32 = 0x4000_0000;
-const LENGTH: u32 = 0x0FFF_FFFF;
-const TYPE: u32 = 0x7000_0000;
-const HAS_OFFSET: u32 = 0x8000_0000;
-const STRIDE: usize = 32;
-const STRING: u32 = 0x0000_0000;
-const NUMERIC: u32 = 0x1000_0000;
-const CONTAINER: u32 = 0x5000_0000;
-
 /// Below this many levels a change is stored whole.
 const DEPTH: u32 = 64;
+/// Every 32nd entry of a container has the offset of its end instead of its length.
+const STRIDE: usize = 32;
 /// What a piece of a patch takes beside the octets that it brings.
 const PIECE: usize = 16;
 /// A change of a string that is shorter is not worth a patch.
 const SHORT: usize = 64;
 
-/// A value as it stands in the binary form, without padding.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Item<'a> {
-    kind: u32,
-    octets: &'a [u8],
-}
-
 /// A value of which parts may have been replaced.
-#[derive(Clone)]
 enum Value<'a> {
     Raw(Item<'a>),
     String(Vec<u8>),
@@ -54,46 +34,9 @@ type Member<'a> = (Cow<'a, [u8]>, Value<'a>);
 
 // ---------------------------------------------------------------------------------------------------- the binary form
 
-fn word(octets: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(octets.get(at..at + 4)?.try_into().ok()?))
-}
-
-fn aligned(offset: usize) -> usize {
-    offset.next_multiple_of(4)
-}
-
-fn root(octets: &[u8]) -> Option<Item<'_>> {
-    let whole = Item { kind: CONTAINER, octets };
-    if word(octets, 0)? & SCALAR == 0 { Some(whole) } else { whole.parts()?.first().copied() }
-}
-
 impl<'a> Item<'a> {
-    fn is(&self, flag: u32) -> bool {
-        self.kind == CONTAINER && word(self.octets, 0).is_some_and(|header| header & flag != 0)
-    }
-
     fn string(&self) -> Option<&'a [u8]> {
         (self.kind == STRING).then_some(self.octets)
-    }
-
-    /// The elements of an array; of an object all keys, then all values.
-    fn parts(&self) -> Option<Vec<Item<'a>>> {
-        let header = word(self.octets, 0)?;
-        let count = (header & COUNT) as usize * if header & OBJECT != 0 { 2 } else { 1 };
-        let entries = self.octets.get(4..4 + 4 * count)?;
-        let data = &self.octets[4 + 4 * count..];
-        let mut parts = Vec::with_capacity(count);
-        let mut offset = 0;
-        for entry in entries.chunks_exact(4) {
-            let entry = word(entry, 0)?;
-            let length = (entry & LENGTH) as usize;
-            let end = if entry & HAS_OFFSET != 0 { length } else { offset + length };
-            let kind = entry & TYPE;
-            let start = if kind == NUMERIC || kind == CONTAINER { aligned(offset) } else { offset };
-            parts.push(Item { kind, octets: data.get(start..end)? });
-            offset = end;
-        }
-        Some(parts)
     }
 
     fn elements(&self) -> Option<Vec<Item<'a>>> {

@@ -39,7 +39,7 @@ fn rows(run_id: Option<&str>, from_version: Option<i64>, to_version: Option<i64>
     let from = args::version(from_version, "from_version")?;
     let to = to_version.map(|version| args::version(Some(version), "to_version")).transpose()?;
     let reader = Reader::open(run_id)?;
-    reader.require_version(from, "from_version")?;
+    reader.require_version(Some(from), "from_version")?;
     let to = reader.version(to, "to_version")?;
     let backwards = from > to;
     Ok(differences(&reader.db, run_id, from.min(to), from.max(to), true)

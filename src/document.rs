@@ -411,7 +411,7 @@ fn read(run_id: Option<&str>, at_version: Option<i64>) -> Result<Jsonb> {
     let run_id = args::run_id(run_id)?;
     let at_version = at_version.map(|version| args::version(Some(version), "at_version")).transpose()?;
     let reader = Reader::open(run_id)?;
-    reader.version(at_version, "at_version")?;
+    reader.require_version(at_version, "at_version")?;
     Ok(Jsonb::parse(&document_text(&reader.db, run_id, at_version)))
 }
 

@@ -1,7 +1,7 @@
 //! Every error that a caller can see, and the SQLSTATE, DETAIL and HINT it carries.
 
 use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::prelude::PgSqlErrorCode;
+use pgrx::prelude::{PgLogLevel, PgSqlErrorCode};
 use serde_json::{Value, json};
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -78,6 +78,12 @@ impl Error {
 
     pub fn state(message: impl Into<String>) -> Error {
         Error::State { message: message.into(), hint: None }
+    }
+
+    /// For what no caller can do anything about but stop.
+    pub fn raise(self) -> ! {
+        ErrorReport::from(self).report(PgLogLevel::ERROR);
+        unreachable!("an error has been raised")
     }
 
     fn sqlstate(&self) -> PgSqlErrorCode {

@@ -9,7 +9,7 @@ use crate::hash::hex;
 use crate::jsonb::Jsonb;
 use crate::rollback::restored;
 use crate::run::{Parent, Run, Status, existing, first_payload, lock_row, within};
-use crate::spi::Db;
+use crate::spi::{At, Columns, Db};
 use crate::statements::{EVENT_HASH, HEAD, LIVE_AT, SHARE_RUN};
 use crate::{access, settings};
 use pgrx::IntoDatum;
@@ -73,7 +73,8 @@ fn fork(run_id: Option<&str>, new_run_id: Option<&str>, at_version: Option<i64>,
     for row in 0..live.len() {
         if let Some(id) = cell_id(&live, row) {
             let version = live.get(row, 4).unwrap_or_default();
-            writes.extend(restored(&mut change.cells, id, live.hash(row, 5), version, live.jsonb(row, 6)));
+            let whole = At(&live, row).is_null(7);
+            writes.extend(restored(&mut change, id, live.hash(row, 5), version, whole, live.jsonb(row, 6)));
         }
     }
     drop(live);

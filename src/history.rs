@@ -2,12 +2,13 @@
 
 use crate::args;
 use crate::cell::{self, Context};
+use crate::chain::Place;
 use crate::hash::{Hash, hex};
 use crate::jsonb::Jsonb;
 use crate::plain::{Scan, Tables};
 use crate::run::Reader;
 use crate::settings;
-use crate::spi::{Columns, Db, Rows};
+use crate::spi::{At, Columns, Db, Rows};
 use crate::statements::{CELLS_AT, CONTEXT_AT, EVENT_HASH, HISTORY, NEWEST_CELLS};
 use pgrx::IntoDatum;
 use pgrx::datum::TimestampWithTimeZone;
@@ -42,12 +43,16 @@ fn history(
     let scope = args::scope(scope.unwrap_or("variable"))?;
     let reader = Reader::open(run_id)?;
     let rows = reader.db.query(&HISTORY, &[run_id.into_datum(), scope.into_datum(), key.into_datum()]);
+    // The row before has the value that a patch is for.
+    let mut before = None;
     let history: Vec<HistoryRow> = (0..rows.len())
         .map(|row| {
+            let place = Place { run_id, scope, key, ordinal: rows.get(row, 9).unwrap_or_default() };
+            before = place.value_after(&reader.db, before, &At(&rows, row), [2, 3, 8]);
             (
                 rows.get(row, 1).unwrap_or_default(),
                 rows.get(row, 2).unwrap_or_default(),
-                rows.jsonb(row, 3),
+                before,
                 rows.get(row, 4),
                 rows.get(row, 5).unwrap_or_default(),
                 rows.get(row, 6),
@@ -78,11 +83,12 @@ pub struct LiveCell {
 pub fn live_cells(db: &Db, run_id: &str, scope: Option<&str>, at_version: Option<i64>) -> Vec<LiveCell> {
     // Scopes sort as context, engine, loop, node, variable.
     let (low, high) = scope.map_or(("engine", "variable"), |scope| (scope, scope));
+    let id = run_id.into_datum();
     let mut cells = Vec::new();
     let by_short_way = db.plain(|tables| {
         if scope != Some("context") {
             cell::walk(tables, run_id, low, high, at_version, |scope, key, row| {
-                cells.extend(LiveCell::of(scope, key, row))
+                cells.extend(LiveCell::of(tables, run_id, scope, key, row))
             });
         }
         if scope.is_none() || scope == Some("context") {
@@ -92,40 +98,41 @@ pub fn live_cells(db: &Db, run_id: &str, scope: Option<&str>, at_version: Option
     if by_short_way.is_some() {
         return cells;
     }
-    let run_id = run_id.into_datum();
     if scope != Some("context") {
         let (low, high) = (low.into_datum(), high.into_datum());
         match at_version {
             None => {
-                let rows = db.query(&NEWEST_CELLS, &[run_id, low, high]);
-                collect(&mut cells, &rows, newest(&rows));
+                let rows = db.query(&NEWEST_CELLS, &[id, low, high]);
+                collect(&mut cells, db, run_id, &rows, newest(&rows));
             }
             Some(version) => {
-                let rows = db.query(&CELLS_AT, &[run_id, low, high, version.into_datum()]);
-                collect(&mut cells, &rows, 0..rows.len());
+                let rows = db.query(&CELLS_AT, &[id, low, high, version.into_datum()]);
+                collect(&mut cells, db, run_id, &rows, 0..rows.len());
             }
         }
     }
     if scope.is_none() || scope == Some("context") {
         let version = at_version.unwrap_or(i64::MAX);
-        let rows = db.query(&CONTEXT_AT, &[run_id, version.into_datum()]);
-        collect(&mut cells, &rows, 0..rows.len());
+        let rows = db.query(&CONTEXT_AT, &[id, version.into_datum()]);
+        collect(&mut cells, db, run_id, &rows, 0..rows.len());
     }
     cells
 }
 
 impl LiveCell {
     /// From a row of layra.cell; None where the cell is unset.
-    fn of(scope: &str, key: &str, row: &Scan<'_>) -> Option<LiveCell> {
+    fn of(tables: &Tables, run_id: &str, scope: &str, key: &str, row: &Scan<'_>) -> Option<LiveCell> {
         let newest = cell::newest_of(row);
+        let ordinal: Option<i64> = row.get(cell::ORDINAL);
+        let place = Place { run_id, scope, key, ordinal: ordinal.unwrap_or_default() };
         Some(LiveCell {
             scope: scope.to_owned(),
             key: key.to_owned(),
-            ordinal: row.get(cell::ORDINAL),
+            ordinal,
             version: newest.version,
             revision: newest.revision,
             hash: Some(newest.hash?),
-            value: row.jsonb(cell::VALUE),
+            value: place.value_in(tables, row),
         })
     }
 }
@@ -144,7 +151,7 @@ fn live_context(tables: &Tables, run_id: &str, at_version: Option<i64>) -> Vec<L
             hash: None,
         }),
         Context::List(_) => {}
-        Context::Entry(list, row) => cells.extend(LiveCell::of("context", &list.node, row)),
+        Context::Entry(list, row) => cells.extend(LiveCell::of(tables, run_id, "context", &list.node, row)),
     });
     cells.reverse();
     cells
@@ -161,15 +168,22 @@ pub fn newest(rows: &Rows) -> impl Iterator<Item = usize> {
     })
 }
 
-fn collect(cells: &mut Vec<LiveCell>, rows: &Rows, numbers: impl Iterator<Item = usize>) {
-    cells.extend(numbers.map(|row| LiveCell {
-        scope: rows.get(row, 1).unwrap_or_default(),
-        key: rows.get(row, 2).unwrap_or_default(),
-        ordinal: rows.get(row, 3),
-        version: rows.get(row, 4).unwrap_or_default(),
-        revision: rows.get(row, 5).unwrap_or_default(),
-        value: rows.jsonb(row, 6),
-        hash: rows.hash(row, 7),
+fn collect(cells: &mut Vec<LiveCell>, db: &Db, run_id: &str, rows: &Rows, numbers: impl Iterator<Item = usize>) {
+    cells.extend(numbers.map(|row| {
+        let at = At(rows, row);
+        let (scope, key): (String, String) = (at.get(1).unwrap_or_default(), at.get(2).unwrap_or_default());
+        let ordinal: Option<i64> = at.get(3);
+        let place = Place { run_id, scope: &scope, key: &key, ordinal: ordinal.unwrap_or_default() };
+        let value = place.value_of(db, &at, [4, 6, 8]);
+        LiveCell {
+            ordinal,
+            version: at.get(4).unwrap_or_default(),
+            revision: at.get(5).unwrap_or_default(),
+            value,
+            hash: at.hash(7),
+            scope,
+            key,
+        }
     }));
 }
 
@@ -197,7 +211,7 @@ fn cells(
     let scope = scope.map(args::scope).transpose()?;
     let at_version = at_version.map(|version| args::version(Some(version), "at_version")).transpose()?;
     let reader = Reader::open(run_id)?;
-    reader.version(at_version, "at_version")?;
+    reader.require_version(at_version, "at_version")?;
     let rows: Vec<_> = live_cells(&reader.db, run_id, scope, at_version)
         .into_iter()
         .filter_map(|cell| Some((cell.scope, cell.key, cell.ordinal?, cell.version, cell.revision, cell.value)))
@@ -214,7 +228,7 @@ fn version_at(
     let at = i64::from(args::required(at, "at")?);
     let reader = Reader::open(run_id)?;
     // Times never fall along the log, so the newest event up to a time is found by bisection: 20 probes in 1,000,000.
-    let (mut low, mut high) = (0, reader.head);
+    let (mut low, mut high) = (0, reader.head());
     while low < high {
         let middle = low + (high - low + 1) / 2;
         let rows = reader.db.query(&EVENT_HASH, &[run_id.into_datum(), middle.into_datum()]);
@@ -227,7 +241,7 @@ fn version_at(
 #[pg_extern(stable)]
 fn digest(run_id: Option<&str>) -> std::result::Result<String, ErrorReport> {
     let reader = Reader::open(args::run_id(run_id)?)?;
-    let rows = reader.db.query(&EVENT_HASH, &[reader.run_id.into_datum(), reader.head.into_datum()]);
+    let rows = reader.db.query(&EVENT_HASH, &[reader.run_id.into_datum(), reader.head().into_datum()]);
     Ok(hex(&rows.hash(0, 1).unwrap_or_default()))
 }
 

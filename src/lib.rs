@@ -16,6 +16,7 @@ mod args;
 mod binary;
 mod breaker;
 mod cell;
+mod chain;
 mod change;
 mod checkpoint;
 mod compare;

@@ -2,13 +2,14 @@
 
 use crate::args::{self, MAX_VALUE};
 use crate::cell::{COUNTER, CellId, Counter, Write};
+use crate::chain::Place;
 use crate::change::{Change, NewEvent, Opened, Request};
 use crate::error::{Error, Result};
 use crate::hash::value_hash;
 use crate::jsonb::Jsonb;
 use crate::plain::{Is, Key, Tables};
 use crate::run::{Reader, Status, raw, with_change};
-use crate::spi::Columns;
+use crate::spi::{At, Columns};
 use crate::statements::*;
 use crate::{document, settings, variables};
 use foldhash::HashMap;
@@ -171,13 +172,11 @@ fn context(
         let rows =
             reader.db.query(&LAST_CONTEXT, &[run_id.into_datum(), node.as_str().into_datum(), last.into_datum()]);
         entries.extend((0..rows.len()).map(|row| {
-            (
-                node.clone(),
-                rows.get(row, 2).unwrap_or_default(),
-                rows.jsonb(row, 3),
-                rows.get(row, 4).unwrap_or_default(),
-                rows.get(row, 5).unwrap_or_default(),
-            )
+            let ordinal = rows.get(row, 2).unwrap_or_default();
+            let place = Place { run_id, scope: "context", key: &node, ordinal };
+            let value = place.value_of(&reader.db, &At(&rows, row), [4, 3, 5]);
+            let octets = value.map_or(0, |value| value.text().len() as i32);
+            (node.clone(), ordinal, value, rows.get(row, 4).unwrap_or_default(), octets)
         }));
     }
     Ok(TableIterator::new(entries))

@@ -31,7 +31,7 @@ struct Shape {
 
 const RUN: Shape = Shape { name: c"run", columns: 13, checks: 7, key: &[1] };
 const EVENT: Shape = Shape { name: c"event", columns: 17, checks: 0, key: &[1, 2] };
-const CELL: Shape = Shape { name: c"cell", columns: 8, checks: 2, key: &[1, 2, 3, 4, 5] };
+const CELL: Shape = Shape { name: c"cell", columns: 9, checks: 2, key: &[1, 2, 3, 4, 5] };
 const LEASE: Shape = Shape { name: c"lease", columns: 6, checks: 2, key: &[1, 2] };
 
 /// The tables of a run.

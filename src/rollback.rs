@@ -2,7 +2,7 @@
 
 use crate::args::{self, MAX_VALUE};
 use crate::cell::CellId;
-use crate::cell::{Cells, Content, Newest, Write};
+use crate::cell::{Content, Newest, Write};
 use crate::change::{Change, NewEvent, Request};
 use crate::checkpoint;
 use crate::compare::differences;
@@ -91,10 +91,11 @@ pub fn restore(change: &mut Change<'_>, to_version: i64, label: Option<&str>, re
             nodes.push(difference.id.key.clone());
         }
         writes.extend(restored(
-            &mut change.cells,
+            change,
             difference.id,
             difference.old_hash,
             difference.old_version,
+            difference.old_is_whole,
             difference.old_value,
         ));
     }
@@ -109,16 +110,29 @@ pub fn restore(change: &mut Change<'_>, to_version: i64, label: Option<&str>, re
     Ok(version)
 }
 
-/// The row that brings a cell back as it was in an older row; it counts no octets, being nothing new. A value is copied inside SQL, but for a node that was
-/// running: it comes back pending.
-pub fn restored(cells: &mut Cells, id: CellId, hash: Option<Hash>, version: i64, node: Option<Jsonb>) -> Option<Write> {
+/// The row that brings a cell back as it was in an older row; it counts no octets, being nothing new. A value that stands
+/// whole there is copied inside SQL, but for a node that was running: it comes back pending.
+pub fn restored(
+    change: &mut Change<'_>,
+    id: CellId,
+    hash: Option<Hash>,
+    version: i64,
+    whole: bool,
+    node: Option<Jsonb>,
+) -> Option<Write> {
+    let cells = &mut change.cells;
     if hash.is_none() {
         return cells.write_hashed(id, None, 0, Content::Unset);
     }
     if let Some(pending) = node.and_then(|value| node::restored(value.text())) {
         return cells.write_hashed(id, Some(value_hash(pending.text())), 0, Content::Value(pending));
     }
-    cells.write_hashed(id, hash, 0, Content::CopyOf(version))
+    let mut write = cells.write_hashed(id, hash, 0, Content::CopyOf(version))?;
+    if !whole {
+        let value = write.id.at(change.copies_from).value(&change.db, version);
+        write.content = value.map_or(Content::Unset, Content::Value);
+    }
+    Some(write)
 }
 
 /// The status of the run at a version: what the newest event up to it that sets a status says. Only statuses of

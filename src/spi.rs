@@ -38,7 +38,8 @@ pub struct Db {
     spi: OnceCell<Spi>,
     _guard: Guard,
     read_only: bool,
-    memory: pg_sys::MemoryContext,
+    /// Where results go.
+    memory: Cell<pg_sys::MemoryContext>,
     pub caller: pg_sys::Oid,
 }
 
@@ -71,7 +72,7 @@ impl Db {
         // SAFETY: the current memory context outlives this call. What is allocated belongs to the caller: results outlive
         // the connection to SPI.
         let memory = unsafe { pg_sys::CurrentMemoryContext };
-        let db = Db { tables: OnceCell::new(), spi: OnceCell::new(), _guard: guard, read_only, memory, caller };
+        let db = Db { tables: OnceCell::new(), spi: OnceCell::new(), _guard: guard, read_only, memory: Cell::new(memory), caller };
         if !VERSION_IS_RIGHT.get() {
             db.require_installed_version();
         }
@@ -85,7 +86,7 @@ impl Db {
                 if pg_sys::SPI_connect() != pg_sys::SPI_OK_CONNECT as i32 {
                     pgrx::error!("SPI_connect failed");
                 }
-                pg_sys::MemoryContextSwitchTo(self.memory);
+                pg_sys::MemoryContextSwitchTo(self.memory.get());
             }
             Spi
         });
@@ -174,7 +175,7 @@ impl Db {
         }
         // SAFETY: SPI_tuptable belongs to us until `Rows` frees it.
         unsafe {
-            pg_sys::MemoryContextSwitchTo(self.memory);
+            pg_sys::MemoryContextSwitchTo(self.memory.get());
             Rows { table: pg_sys::SPI_tuptable, len: pg_sys::SPI_processed as usize }
         }
     }
@@ -261,6 +262,10 @@ pub trait Columns {
         let (datum, null) = self.datum(column);
         // SAFETY: a UTF8 database (the install script refuses others) has UTF-8 in its texts.
         (!null).then(|| octets(datum, |octets| read(unsafe { std::str::from_utf8_unchecked(octets) })))
+    }
+
+    fn is_null(&self, column: i32) -> bool {
+        self.datum(column).1
     }
 
     /// A jsonb column, copied (and decompressed) into the caller's memory.
@@ -350,8 +355,8 @@ impl Drop for Rows {
 }
 
 /// Runs `work` in a memory context of its own, which is freed afterwards: for loops over many rows.
-pub fn scratch<T>(db: &mut Db, work: impl FnOnce(&Db) -> T) -> T {
-    let outer = db.memory;
+pub fn scratch<T>(db: &Db, work: impl FnOnce() -> T) -> T {
+    let outer = db.memory.get();
     // SAFETY: the scratch context is a child of the current one, so it is freed with it should `work` unwind; nothing
     // allocated in it is returned by the callers (they return Rust values).
     unsafe {
@@ -362,10 +367,10 @@ pub fn scratch<T>(db: &mut Db, work: impl FnOnce(&Db) -> T) -> T {
             pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
             pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
         );
-        db.memory = scratch;
+        db.memory.set(scratch);
         pg_sys::MemoryContextSwitchTo(scratch);
-        let result = work(db);
-        db.memory = outer;
+        let result = work();
+        db.memory.set(outer);
         pg_sys::MemoryContextSwitchTo(outer);
         pg_sys::MemoryContextDelete(scratch);
         result

@@ -158,20 +158,22 @@ statement! {
 }
 
 statement! {
-    INSERT_CELL, [TEXTOID, INT8OID, TEXTOID, TEXTOID, INT8OID, INT8OID, JSONBOID, BYTEAOID], "/* layra.insert_cell */
-INSERT INTO layra.cell (run_id, version, scope, key, ordinal, revision, value, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+    INSERT_CELL, [TEXTOID, INT8OID, TEXTOID, TEXTOID, INT8OID, INT8OID, JSONBOID, BYTEAOID, INT8OID], "/* layra.insert_cell */
+INSERT INTO layra.cell (run_id, version, scope, key, ordinal, revision, value, hash, base)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 }
 
 statement! {
-    INSERT_CELLS, [TEXTOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, JSONBARRAYOID, BYTEAARRAYOID],
-    "/* layra.insert_cells */
-INSERT INTO layra.cell (run_id, version, scope, key, ordinal, revision, value, hash)
-SELECT $1, n.version, n.scope, n.key, n.ordinal, n.revision, n.value, n.hash
-FROM unnest($2, $3, $4, $5, $6, $7, $8) n(version, scope, key, ordinal, revision, value, hash)"
+    INSERT_CELLS, [TEXTOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, JSONBARRAYOID, BYTEAARRAYOID,
+        INT8ARRAYOID], "/* layra.insert_cells */
+INSERT INTO layra.cell (run_id, version, scope, key, ordinal, revision, value, hash, base)
+SELECT $1, n.version, n.scope, n.key, n.ordinal, n.revision, n.value, n.hash, n.base
+FROM unnest($2, $3, $4, $5, $6, $7, $8, $9) n(version, scope, key, ordinal, revision, value, hash, base)"
 }
 
 statement! {
-    /// Cells copied from other rows ($9: the run they stand in, $8: their versions), whose values never leave SQL.
+    /// Cells copied from other rows ($7: the run they stand in, $8: their versions) that have whole values, which never
+    /// leave SQL.
     COPY_CELLS, [TEXTOID, INT8OID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TEXTOID, INT8ARRAYOID],
     "/* layra.copy_cells */
 INSERT INTO layra.cell (run_id, version, scope, key, ordinal, revision, value, hash)
@@ -230,23 +232,35 @@ CROSS JOIN LATERAL ", newest_row!("c.version, c.revision, c.hash", "n.scope", "n
 statement! {
     /// The rows of some cells at two versions, with their values.
     COMPARE_VALUES, [TEXTOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT8OID, INT8OID], "/* layra.compare_values */
-SELECT n.position, a.version, a.hash, a.value, b.version, b.revision, b.hash, b.value
+SELECT n.position, a.version, a.hash, a.value, b.version, b.revision, b.hash, b.value, a.base, b.base
 FROM unnest($2, $3, $4) WITH ORDINALITY n(scope, key, ordinal, position)
-LEFT JOIN LATERAL ", newest_row!("c.version, c.hash, c.value", "n.scope", "n.key", "n.ordinal",
+LEFT JOIN LATERAL ", newest_row!("c.version, c.hash, c.value, c.base", "n.scope", "n.key", "n.ordinal",
         " AND c.version OPERATOR(pg_catalog.<=) $5"), " a ON true
-LEFT JOIN LATERAL ", newest_row!("c.version, c.revision, c.hash, c.value", "n.scope", "n.key", "n.ordinal",
+LEFT JOIN LATERAL ", newest_row!("c.version, c.revision, c.hash, c.value, c.base", "n.scope", "n.key", "n.ordinal",
         " AND c.version OPERATOR(pg_catalog.<=) $6"), " b ON true"
 }
 
 statement! {
     /// As COMPARE_VALUES, with the values of nodes only: for rollback, which copies values inside SQL.
     COMPARE_CELLS, [TEXTOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT8OID, INT8OID], "/* layra.compare_cells */
-SELECT n.position, a.version, a.hash, CASE WHEN n.scope OPERATOR(pg_catalog.=) 'node' THEN a.value END, b.version, b.revision, b.hash
+SELECT n.position, a.version, a.hash, CASE WHEN n.scope OPERATOR(pg_catalog.=) 'node' THEN a.value END, b.version, b.revision, b.hash,
+    NULL, a.base
 FROM unnest($2, $3, $4) WITH ORDINALITY n(scope, key, ordinal, position)
-LEFT JOIN LATERAL ", newest_row!("c.version, c.hash, c.value", "n.scope", "n.key", "n.ordinal",
+LEFT JOIN LATERAL ", newest_row!("c.version, c.hash, c.value, c.base", "n.scope", "n.key", "n.ordinal",
         " AND c.version OPERATOR(pg_catalog.<=) $5"), " a ON true
 LEFT JOIN LATERAL ", newest_row!("c.version, c.revision, c.hash", "n.scope", "n.key", "n.ordinal",
         " AND c.version OPERATOR(pg_catalog.<=) $6"), " b ON true"
+}
+
+statement! {
+    /// The rows that the value of a cell at a version stands in, newest first: see `chain`.
+    CHAIN, [TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID], "/* layra.chain */
+SELECT c.version, c.revision, c.value, c.base FROM layra.cell c
+WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.scope OPERATOR(pg_catalog.=) $2 AND c.key OPERATOR(pg_catalog.=) $3
+  AND c.ordinal OPERATOR(pg_catalog.=) $4 AND c.version OPERATOR(pg_catalog.<=) $5
+  AND c.version OPERATOR(pg_catalog.>=) ", newest_row!("COALESCE(c.base, c.version)", "$2", "$3", "$4",
+        " AND c.version OPERATOR(pg_catalog.<=) $5"), "
+ORDER BY c.version DESC"
 }
 
 statement! {
@@ -342,15 +356,15 @@ CROSS JOIN LATERAL ", newest_row!($columns, "'context'", "n.key", "o.ordinal", $
 statement! {
     /// Newest rows and older ones: see `newest_cells`.
     NEWEST_CELLS, [TEXTOID, TEXTOID, TEXTOID], "/* layra.newest_cells */
-WITH RECURSIVE ", newest_cells!("c.version, c.revision, c.hash, c.value"), "
-SELECT w.scope, w.key, 0::pg_catalog.int8, w.version, w.revision, w.value, w.hash FROM walk w"
+WITH RECURSIVE ", newest_cells!("c.version, c.revision, c.hash, c.value, c.base"), "
+SELECT w.scope, w.key, 0::pg_catalog.int8, w.version, w.revision, w.value, w.hash, w.base FROM walk w"
 }
 
 statement! {
     CELLS_AT, [TEXTOID, TEXTOID, TEXTOID, INT8OID], "/* layra.cells_at */
 WITH RECURSIVE ", walked_cells!(), "
-SELECT w.scope, w.key, 0::pg_catalog.int8, c.version, c.revision, c.value, c.hash
-FROM walk w CROSS JOIN LATERAL ", newest_row!("c.version, c.revision, c.hash, c.value", "w.scope", "w.key", "0",
+SELECT w.scope, w.key, 0::pg_catalog.int8, c.version, c.revision, c.value, c.hash, c.base
+FROM walk w CROSS JOIN LATERAL ", newest_row!("c.version, c.revision, c.hash, c.value, c.base", "w.scope", "w.key", "0",
         " AND c.version OPERATOR(pg_catalog.<=) $4"), " c WHERE c.hash IS NOT NULL"
 }
 
@@ -358,10 +372,10 @@ statement! {
     /// Live context at a version, oldest entry first; a node with an empty list gives one row without an entry.
     CONTEXT_AT, [TEXTOID, INT8OID], "/* layra.context_at */
 WITH RECURSIVE ", context_counters!(" AND c.version OPERATOR(pg_catalog.<=) $2"), "
-SELECT 'context', n.key, o.ordinal, c.version, c.revision, c.value, c.hash
+SELECT 'context', n.key, o.ordinal, c.version, c.revision, c.value, c.hash, c.base
 FROM counter n
 LEFT JOIN LATERAL pg_catalog.generate_series(n.next OPERATOR(pg_catalog.-) n.live, n.next OPERATOR(pg_catalog.-) 1) o(ordinal) ON true
-LEFT JOIN LATERAL ", newest_row!("c.version, c.revision, c.value, c.hash", "'context'", "n.key", "o.ordinal",
+LEFT JOIN LATERAL ", newest_row!("c.version, c.revision, c.value, c.hash, c.base", "'context'", "n.key", "o.ordinal",
         " AND c.version OPERATOR(pg_catalog.<=) $2"), " c ON true
 WHERE n.hash IS NOT NULL"
 }
@@ -387,36 +401,28 @@ statement! {
     LIVE_AT, [TEXTOID, TEXTOID, TEXTOID, INT8OID], "/* layra.live_at */
 WITH RECURSIVE ", walked_cells!(), ",
 ", context_counters!(" AND c.version OPERATOR(pg_catalog.<=) $4"), "
-SELECT w.scope, w.key, 0::pg_catalog.int8, c.version, c.hash, CASE WHEN w.scope OPERATOR(pg_catalog.=) 'node' THEN c.value END
-FROM walk w CROSS JOIN LATERAL ", newest_row!("c.version, c.hash, c.value", "w.scope", "w.key", "0",
+SELECT w.scope, w.key, 0::pg_catalog.int8, c.version, c.hash, CASE WHEN w.scope OPERATOR(pg_catalog.=) 'node' THEN c.value END, c.base
+FROM walk w CROSS JOIN LATERAL ", newest_row!("c.version, c.hash, c.value, c.base", "w.scope", "w.key", "0",
         " AND c.version OPERATOR(pg_catalog.<=) $4"), " c WHERE c.hash IS NOT NULL
 UNION ALL
-SELECT 'context', n.key, -1::pg_catalog.int8, n.version, n.hash, NULL FROM counter n WHERE n.hash IS NOT NULL
+SELECT 'context', n.key, -1::pg_catalog.int8, n.version, n.hash, NULL, NULL FROM counter n WHERE n.hash IS NOT NULL
 UNION ALL
-SELECT 'context', n.key, o.ordinal, c.version, c.hash, NULL
-FROM ", live_entries!("c.version, c.hash", " AND c.version OPERATOR(pg_catalog.<=) $4"), " WHERE c.hash IS NOT NULL"
-}
-
-statement! {
-    /// One variable of a run: whose run it is, and the value.
-    GET_VARIABLE, [TEXTOID, TEXTOID], "/* layra.get_variable */
-SELECT r.owner, c.value FROM layra.run r
-LEFT JOIN LATERAL ", newest_row!("c.value", "'variable'", "$2", "0", ""), " c ON true
-WHERE r.run_id OPERATOR(pg_catalog.=) $1"
+SELECT 'context', n.key, o.ordinal, c.version, c.hash, NULL, c.base
+FROM ", live_entries!("c.version, c.hash, c.base", " AND c.version OPERATOR(pg_catalog.<=) $4"), " WHERE c.hash IS NOT NULL"
 }
 
 statement! {
     /// Some cells of one scope at a version, with values.
     GET_CELLS, [TEXTOID, TEXTOID, TEXTARRAYOID, INT8OID], "/* layra.get_cells */
-SELECT $2, n.key, 0::pg_catalog.int8, c.version, c.revision, c.value
+SELECT $2, n.key, 0::pg_catalog.int8, c.version, c.revision, c.value, c.base
 FROM pg_catalog.unnest($3) n(key)
-CROSS JOIN LATERAL ", newest_row!("c.version, c.revision, c.hash, c.value", "$2", "n.key", "0",
+CROSS JOIN LATERAL ", newest_row!("c.version, c.revision, c.hash, c.value, c.base", "$2", "n.key", "0",
         " AND c.version OPERATOR(pg_catalog.<=) $4"), " c WHERE c.hash IS NOT NULL"
 }
 
 statement! {
     HISTORY, [TEXTOID, TEXTOID, TEXTOID], "/* layra.history */
-SELECT c.revision, c.version, c.value, e.at, e.actor, e.on_behalf_of, e.type
+SELECT c.revision, c.version, c.value, e.at, e.actor, e.on_behalf_of, e.type, c.base, c.ordinal
 FROM layra.cell c JOIN layra.event e
   ON e.run_id OPERATOR(pg_catalog.=) $1 AND e.version OPERATOR(pg_catalog.=) c.version
 WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.scope OPERATOR(pg_catalog.=) $2 AND c.key OPERATOR(pg_catalog.=) $3
@@ -640,13 +646,13 @@ FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.version OPERAT
 statement! {
     /// The rows that the events of a range name: column 1 is the version, column 2 the position in `changed` from 1.
     VERIFY_CELLS, [TEXTOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID], "/* layra.verify_cells */
-SELECT n.position, c.revision, c.hash, c.value,
+SELECT n.position, c.revision, c.hash, c.value, c.base,
     (SELECT p.revision FROM layra.cell p
      WHERE p.run_id OPERATOR(pg_catalog.=) $1 AND p.scope OPERATOR(pg_catalog.=) n.scope AND p.key OPERATOR(pg_catalog.=) n.key
        AND p.ordinal OPERATOR(pg_catalog.=) n.ordinal AND p.version OPERATOR(pg_catalog.<) n.version ORDER BY p.version DESC LIMIT 1)
 FROM unnest($2, $3, $4, $5) WITH ORDINALITY n(version, scope, key, ordinal, position)
 CROSS JOIN LATERAL (
-    SELECT c.revision, c.hash, c.value FROM layra.cell c
+    SELECT c.revision, c.hash, c.value, c.base FROM layra.cell c
     WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.scope OPERATOR(pg_catalog.=) n.scope AND c.key OPERATOR(pg_catalog.=) n.key
       AND c.ordinal OPERATOR(pg_catalog.=) n.ordinal AND c.version OPERATOR(pg_catalog.=) n.version LIMIT 1) c"
 }
@@ -746,10 +752,10 @@ SELECT l.node_id, l.until FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.
 macro_rules! get_values {
     () => {
         concat!(
-            "SELECT n.position, c.version, c.revision, c.hash, c.value, NULL::pg_catalog.int8
+            "SELECT n.position, c.version, c.revision, c.hash, c.value, NULL::pg_catalog.int8, c.base
 FROM unnest($2, $3, $4) WITH ORDINALITY n(scope, key, ordinal, position)
 CROSS JOIN LATERAL ",
-            newest_row!("c.version, c.revision, c.hash, c.value", "n.scope", "n.key", "n.ordinal", ""),
+            newest_row!("c.version, c.revision, c.hash, c.value, c.base", "n.scope", "n.key", "n.ordinal", ""),
             " c"
         )
     };
@@ -764,7 +770,7 @@ statement! {
     /// As GET_VALUES, and in row 0 the newest row of the highest ordinal that the node $5 ever used.
     GET_NODE_VALUES, [TEXTOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TEXTOID], "/* layra.get_node_values */\n", get_values!(), "
 UNION ALL
-(SELECT 0, c.version, c.revision, c.hash, NULL, c.ordinal FROM layra.cell c
+(SELECT 0, c.version, c.revision, c.hash, NULL, c.ordinal, NULL FROM layra.cell c
  WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.scope OPERATOR(pg_catalog.=) 'context' AND c.key OPERATOR(pg_catalog.=) $5
  ORDER BY c.ordinal DESC, c.version DESC LIMIT 1)"
 }
@@ -772,12 +778,12 @@ UNION ALL
 statement! {
     /// The newest entries of one node's context ($3: how many), newest first; dead entries are never visited.
     LAST_CONTEXT, [TEXTOID, TEXTOID, INT8OID], "/* layra.last_context */
-SELECT $2, o.ordinal, e.value, e.version, pg_catalog.octet_length(e.value::pg_catalog.text)
+SELECT $2, o.ordinal, e.value, e.version, e.base
 FROM ", newest_row!("c.value, c.hash", "'context'", "$2", "-1", ""), " k
 CROSS JOIN LATERAL pg_catalog.generate_series((k.value OPERATOR(pg_catalog.->>) 'next')::pg_catalog.int8 OPERATOR(pg_catalog.-) 1,
     GREATEST((k.value OPERATOR(pg_catalog.->>) 'next')::pg_catalog.int8 OPERATOR(pg_catalog.-) (k.value OPERATOR(pg_catalog.->>) 'live')::pg_catalog.int8,
              (k.value OPERATOR(pg_catalog.->>) 'next')::pg_catalog.int8 OPERATOR(pg_catalog.-) $3), -1) o(ordinal)
-CROSS JOIN LATERAL ", newest_row!("c.value, c.version", "'context'", "$2", "o.ordinal", ""), " e
+CROSS JOIN LATERAL ", newest_row!("c.value, c.version, c.base", "'context'", "$2", "o.ordinal", ""), " e
 WHERE k.hash IS NOT NULL"
 }
 

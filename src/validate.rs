@@ -57,7 +57,7 @@ fn validate_run(
     let run_id = args::run_id(run_id)?;
     let at_version = at_version.map(|version| args::version(Some(version), "at_version")).transpose()?;
     let reader = Reader::open(run_id)?;
-    reader.version(at_version, "at_version")?;
+    reader.require_version(at_version, "at_version")?;
     let problems = problems(&reader.db, run_id, &reader.run, at_version)?;
     Ok(TableIterator::new(problems.into_iter().map(|p| (p.rule, p.path, p.message)).collect::<Vec<_>>()))
 }

@@ -1,16 +1,17 @@
 //! Variables: setting them with optimistic locking and three-way merge, unsetting and reading them.
 
 use crate::args::{self, MAX_VALUE};
-use crate::cell::{CellId, Newest, Write, columns, value_at};
+use crate::cell::{CellId, Newest, Write, columns};
+use crate::chain::Place;
 use crate::change::{Change, NewEvent, Opened, Request};
 use crate::error::{Error, Result, Violation};
 use crate::history::live_cells;
 use crate::jsonb::Jsonb;
 use crate::merge::{self, object_text, pointer_token};
-use crate::run::{Reader, Run, raw, with_change};
-use crate::spi::Db;
-use crate::statements::{COMPARE_VALUES, GET_CELLS, GET_VARIABLE};
-use crate::{access, workflow};
+use crate::run::{Reader, raw, with_change};
+use crate::spi::At;
+use crate::statements::{COMPARE_VALUES, GET_CELLS};
+use crate::workflow;
 use pgrx::IntoDatum;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -256,7 +257,8 @@ fn merge_with_head(
             revision: rows.get(row, 6).unwrap_or_default(),
             hash: rows.hash(row, 7),
         };
-        sides.insert(id.key.clone(), (rows.jsonb(row, 4), rows.jsonb(row, 8)));
+        let value_of = |columns| id.at(change.run_id).value_of(&change.db, &At(&rows, row), columns);
+        sides.insert(id.key.clone(), (value_of([2, 4, 9]), value_of([5, 8, 10])));
         change.cells.know(id, newest);
     }
     let mut merged = Vec::with_capacity(updates.len());
@@ -401,21 +403,10 @@ fn get_variable(
 fn read_one(run_id: Option<&str>, name: Option<&str>, at_version: Option<i64>) -> Result<Option<Jsonb>> {
     let run_id = args::run_id(run_id)?;
     let name = args::name(name, "name")?;
-    if at_version.is_some() {
-        let names = vec![Some(name.to_owned())];
-        return Ok(read_variables(run_id, Some(names), at_version, None)?.pop().map(|(_, value)| value));
-    }
-    let db = Db::read();
-    if let Some(run) = db.find_plain(|tables| Run::find(tables, run_id)) {
-        access::must_read(&db, run_id, &run.owner)?;
-        return Ok(db.plain(|tables| value_at(tables, run_id, &CellId::variable(name), None)).flatten());
-    }
-    let rows = db.query(&GET_VARIABLE, &[run_id.into_datum(), name.into_datum()]);
-    if rows.is_empty() {
-        return Err(Error::NoSuchRun(run_id.to_owned()));
-    }
-    access::must_read(&db, run_id, &rows.get::<String>(0, 1).unwrap_or_default())?;
-    Ok(rows.jsonb(0, 2))
+    let at_version = at_version.map(|version| args::version(Some(version), "at_version")).transpose()?;
+    let reader = Reader::open(run_id)?;
+    reader.require_version(at_version, "at_version")?;
+    Place::variable(run_id, name).value_at(&reader.db, at_version.unwrap_or(i64::MAX))
 }
 
 /// The function of version 0.1.0, whose symbol has to stay: it had no groups.
@@ -453,15 +444,18 @@ fn read_variables(
     let version = reader.version(at_version, "at_version")?;
     let mut variables: Vec<(String, Jsonb)> = match names {
         Some(names) if reader.db.plain(|_| ()).is_some() => {
-            let value = |name: &str| {
-                reader.db.plain(|tables| value_at(tables, run_id, &CellId::variable(name), Some(version))).flatten()
-            };
+            let value = |name: &str| Place::variable(run_id, name).value(&reader.db, version);
             names.into_iter().filter_map(|name| value(&name).map(|value| (name, value))).collect()
         }
         Some(names) => {
             let args = [run_id.into_datum(), "variable".into_datum(), names.into_datum(), version.into_datum()];
             let rows = reader.db.query(&GET_CELLS, &args);
-            (0..rows.len()).filter_map(|row| rows.get(row, 2).zip(rows.jsonb(row, 6))).collect()
+            let variable = |row| {
+                let name: String = rows.get(row, 2)?;
+                let value = Place::variable(run_id, &name).value_of(&reader.db, &At(&rows, row), [4, 6, 7])?;
+                Some((name, value))
+            };
+            (0..rows.len()).filter_map(variable).collect()
         }
         None => live_cells(&reader.db, run_id, Some("variable"), at_version)
             .into_iter()

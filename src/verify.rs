@@ -8,7 +8,7 @@ use crate::hash::{self, Hash, Link, hex, value_hash};
 use crate::history::unix_micros;
 use crate::jsonb::Jsonb;
 use crate::run::Reader;
-use crate::spi::{Db, check_for_interrupts, scratch};
+use crate::spi::{At, Columns, Db, Rows, check_for_interrupts, scratch};
 use crate::statements::*;
 use crate::{access, graph};
 use pgrx::IntoDatum;
@@ -36,10 +36,10 @@ fn verify(
 
 fn problems(run_id: Option<&str>) -> Result<Vec<Problem>> {
     if let Some(run_id) = run_id {
-        let mut reader = Reader::open(args::run_id(Some(run_id))?)?;
-        return Ok(Check::run(&mut reader.db, run_id));
+        let reader = Reader::open(args::run_id(Some(run_id))?)?;
+        return Ok(Check::run(&reader.db, run_id));
     }
-    let mut db = Db::read();
+    let db = Db::read();
     let everything = access::may_read(&db, "");
     let mut problems = Vec::new();
     let mut after = String::new();
@@ -57,7 +57,7 @@ fn problems(run_id: Option<&str>) -> Result<Vec<Problem>> {
         after = runs.last().map(|(run_id, _)| run_id.clone()).unwrap_or_default();
         for (run_id, owner) in runs {
             if everything || access::has_privileges_of(db.caller, &owner) {
-                problems.extend(Check::run(&mut db, &run_id));
+                problems.extend(Check::run(&db, &run_id));
             }
         }
     }
@@ -123,18 +123,18 @@ struct Check {
 }
 
 impl Check {
-    fn run(db: &mut Db, run_id: &str) -> Vec<Problem> {
+    fn run(db: &Db, run_id: &str) -> Vec<Problem> {
         let mut check = Check { run_id: run_id.to_owned(), ..Check::default() };
         loop {
             check_for_interrupts();
-            if !scratch(db, |db| check.batch(db)) {
+            if !scratch(db, || check.batch(db)) {
                 break;
             }
         }
         if check.version == 0 {
             check.problem(None, "the run has no events");
         }
-        scratch(db, |db| {
+        scratch(db, || {
             check.cell_rows(db);
             check.run_row(db);
             check.checkpoint_rows(db);
@@ -156,7 +156,7 @@ impl Check {
         }
         let changed: Vec<Vec<String>> = (0..rows.len()).map(|row| rows.get(row, 5).unwrap_or_default()).collect();
         let versions: Vec<i64> = (0..rows.len()).map(|row| rows.get(row, 1).unwrap_or_default()).collect();
-        let mut stored = self.stored_cells(db, &versions, &changed);
+        let (cells, mut stored) = self.stored_cells(db, &versions, &changed);
         for row in 0..rows.len() {
             let version = versions[row];
             if version != self.version + 1 {
@@ -181,8 +181,8 @@ impl Check {
             if text.is_some_and(|text| value_hash(text) != payload_hash) {
                 self.problem(Some(version), "the payload does not match its hash");
             }
-            let octets =
-                self.check_cells(version, &changed[row], cells_hash, stored.remove(&version).unwrap_or_default(), db);
+            let stored = stored.remove(&version).unwrap_or_default();
+            let octets = self.check_cells(version, &changed[row], cells_hash, &cells, stored, db);
             let link = Link {
                 previous: self.hash,
                 run_id: &self.run_id,
@@ -218,13 +218,13 @@ impl Check {
         true
     }
 
-    /// The cell rows that the events name, by version and cell: revision, hash, value, revision of the row before.
+    /// The cell rows that the events name, and which is whose, by version and cell.
     fn stored_cells(
         &self,
         db: &Db,
         versions: &[i64],
         changed: &[Vec<String>],
-    ) -> HashMap<i64, HashMap<CellId, Stored>> {
+    ) -> (Rows, HashMap<i64, HashMap<CellId, usize>>) {
         let mut ids = Vec::new();
         let mut at = Vec::new();
         for (version, names) in versions.iter().zip(changed) {
@@ -233,10 +233,7 @@ impl Check {
                 at.push(*version);
             }
         }
-        let mut stored: HashMap<i64, HashMap<CellId, Stored>> = HashMap::new();
-        if ids.is_empty() {
-            return stored;
-        }
+        let mut stored: HashMap<i64, HashMap<CellId, usize>> = HashMap::new();
         let [scopes, keys, ordinals] = columns(&ids);
         let rows = db.query(
             &VERIFY_CELLS,
@@ -244,15 +241,9 @@ impl Check {
         );
         for row in 0..rows.len() {
             let index = rows.get::<i64>(row, 1).unwrap_or(1) as usize - 1;
-            let cell = Stored {
-                revision: rows.get(row, 2).unwrap_or_default(),
-                hash: rows.hash(row, 3),
-                value: rows.jsonb(row, 4),
-                previous_revision: rows.get(row, 5).unwrap_or_default(),
-            };
-            stored.entry(at[index]).or_default().insert(ids[index].clone(), cell);
+            stored.entry(at[index]).or_default().insert(ids[index].clone(), row);
         }
-        stored
+        (rows, stored)
     }
 
     fn check_cells(
@@ -260,33 +251,49 @@ impl Check {
         version: i64,
         changed: &[String],
         cells_hash: Hash,
-        stored: HashMap<CellId, Stored>,
+        cells: &Rows,
+        stored: HashMap<CellId, usize>,
         db: &Db,
     ) -> i64 {
         let mut hashed: Vec<(CellId, Option<Hash>)> = Vec::with_capacity(changed.len());
         let mut missing = false;
         let mut octets = 0;
         for name in changed {
-            let Some((id, cell)) = CellId::from_name(name).and_then(|id| stored.get_key_value(&id)) else {
+            let Some((id, row)) = CellId::from_name(name).and_then(|id| stored.get_key_value(&id)) else {
                 self.problem(Some(version), format!("the row of cell {name} is missing"));
                 missing = true;
                 continue;
             };
             self.cells += 1;
-            let text = cell.value.as_ref().map(Jsonb::text);
-            octets += text.map_or(0, str::len) as i64;
-            if text.map(value_hash) != cell.hash {
-                self.problem(Some(version), format!("the value of cell {name} does not match its hash"));
+            let cell = At(cells, *row);
+            let hash = cell.hash(3);
+            // One value at a time, however many the events of a batch changed.
+            let value = scratch(db, || {
+                let value = if cell.is_null(5) { Ok(cell.jsonb(4)) } else { id.at(&self.run_id).value_at(db, version) };
+                value.map(|value| {
+                    let text = value.as_ref().map(Jsonb::text);
+                    let graph = text.filter(|_| id.key == graph::CELL).map(str::to_owned);
+                    (text.map_or(0, str::len), text.map(value_hash), graph)
+                })
+            });
+            match value {
+                Err(_) => self.problem(Some(version), format!("the changes of cell {name} do not fit together")),
+                Ok((length, recomputed, graph)) => {
+                    octets += length as i64;
+                    if recomputed != hash {
+                        self.problem(Some(version), format!("the value of cell {name} does not match its hash"));
+                    }
+                    if let Some(graph) = graph
+                        && self.graphs.insert(graph.clone())
+                    {
+                        self.check_graph(version, &graph, db);
+                    }
+                }
             }
-            if cell.revision != cell.previous_revision + 1 {
+            if cell.get::<i64>(2) != Some(cell.get::<i64>(6).unwrap_or_default() + 1) {
                 self.problem(Some(version), format!("the revision of cell {name} is not one more than before"));
             }
-            if let (graph::CELL, Some(text)) = (id.key.as_str(), text)
-                && self.graphs.insert(text.to_owned())
-            {
-                self.check_graph(version, text, db);
-            }
-            hashed.push((id.clone(), cell.hash));
+            hashed.push((id.clone(), hash));
         }
         hashed.sort();
         let recomputed =
@@ -566,12 +573,4 @@ impl Check {
             self.problem(Some(version), "the row of the checkpoint is missing");
         }
     }
-}
-
-/// A cell row as it stands, and the revision of the row before it.
-struct Stored {
-    revision: i64,
-    hash: Option<Hash>,
-    value: Option<Jsonb>,
-    previous_revision: i64,
 }
