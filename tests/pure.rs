@@ -1,5 +1,8 @@
 //! Unit and property tests of the code that knows nothing of PostgreSQL.
 
+#[path = "../src/binary.rs"]
+#[allow(dead_code)]
+mod binary;
 #[path = "../src/definition.rs"]
 #[allow(dead_code)]
 mod definition;
@@ -848,7 +851,7 @@ mod deltas {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #![proptest_config(ProptestConfig::with_cases(300))]
 
         #[test]
         fn patches_lead_from_any_value_to_any_other(old in json(), new in json()) {

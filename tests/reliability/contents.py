@@ -114,6 +114,8 @@ FILL = [
         SET layra.actor = 'mary@example.org';
         SELECT layra.start_run('versions', variables => '{"a": 1, "list": []}', idempotency_key => 'start');
         SELECT layra.set_variables('versions', jsonb_build_object('list', array_fill(n, ARRAY[n]))) FROM generate_series(1, 20) n;
+        SELECT layra.set_variables('versions', jsonb_build_object('large', jsonb_agg(repeat(md5(i::text), 8))))
+            FROM generate_series(1, 20) n, generate_series(1, 30 + n) i GROUP BY n ORDER BY n;
         SELECT layra.checkpoint('versions', 'mark', metadata => '{"by": "hand"}');
         SELECT layra.unset_variables('versions', '{a}');
         SELECT layra.append_event('versions', 'note', '"undone"', idempotency_key => 'used');
