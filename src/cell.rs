@@ -5,7 +5,7 @@ use crate::chain::Place;
 use crate::error::Result;
 use crate::hash::{Hash, value_hash};
 use crate::jsonb::Jsonb;
-use crate::plain::{Is, Key, Scan, Tables};
+use crate::plain::{self, Is, Key, Scan, Tables};
 use crate::spi::{At, Columns, Db, Rows, check_for_interrupts};
 use crate::statements::{GET_NODE_VALUES, GET_VALUES, PROBE_CELL, PROBE_CELLS};
 use foldhash::{HashMap, HashMapExt};
@@ -317,9 +317,13 @@ fn highest_ordinal(tables: &Tables, run_id: &str, node_id: &str) -> Option<i64> 
 }
 
 /// The newest row of each of some cells, as `read` sees it; a cell without a row gives the default. Cells that stand close
-/// to each other in the primary key are found by going from one to the next (1,200 instructions a row), others by a descent
-/// (15,000).
+/// to each other in the primary key, in a run with few versions, are found by going from one to the next (1,200 instructions
+/// a row), others by a descent (15,000).
 fn probe<T: Default>(tables: &Tables, run_id: &str, ids: &[CellId], read: impl Fn(&Scan<'_>) -> T) -> Vec<T> {
+    if ids.len() == 1 || plain::near(run_id, None, 0).is_some() {
+        let newest = |id: &CellId| id.at(run_id).newest(tables, None).map(|row| read(&row)).unwrap_or_default();
+        return ids.iter().map(newest).collect();
+    }
     let mut order: Vec<usize> = (0..ids.len()).rev().collect();
     order.sort_unstable_by(|a, b| ids[*b].cmp(&ids[*a]));
     let mut found: Vec<T> = ids.iter().map(|_| T::default()).collect();
@@ -405,15 +409,11 @@ pub fn walk(
         }
         passed += 1;
         if passed > NEAR {
-            let in_scope = Key::Text(2, Is::Equal, scope);
-            if !found {
-                let at = Key::Number(5, Is::AtMost, at.unwrap_or(i64::MAX));
-                scan.again(&[run, in_scope, Key::Text(3, Is::Equal, &key), Key::Number(4, Is::Equal, 0), at]);
-                if scan.down() {
-                    visit(scope, &key, &scan);
-                }
+            let place = Place { run_id, scope, key: &key, ordinal: 0 };
+            if !found && let Some(row) = place.newest(tables, at) {
+                visit(scope, &key, &row);
             }
-            scan.again(&[run, in_scope, Key::Text(3, Is::Less, &key)]);
+            scan.again(&[run, Key::Text(2, Is::Equal, scope), Key::Text(3, Is::Less, &key)]);
             within = Some(scope);
         }
     }

@@ -8,7 +8,7 @@ use crate::cell::{self, CellId, Content, Write};
 use crate::delta;
 use crate::error::{Error, Result};
 use crate::jsonb::Jsonb;
-use crate::plain::{Is, Key, Scan, Tables};
+use crate::plain::{self, Is, Key, Scan, Tables};
 use crate::spi::{At, Columns, Db};
 use crate::statements::CHAIN;
 use pgrx::IntoDatum;
@@ -110,24 +110,52 @@ impl<'a> Place<'a> {
         (0..rows.len()).map(|row| Link::read(&At(&rows, row), [1, 2, 3, 4])).collect()
     }
 
-    fn plain_links(self, tables: &Tables, version: i64) -> Vec<Link> {
-        let mut scan = tables.cell.scan(&[
+    /// The row of the cell at a version (None: the newest), or the newest before it, by the short way.
+    pub fn newest(self, tables: &Tables, at: Option<i64>) -> Option<Scan<'_>> {
+        /// A cell that changes changes in one of so many versions, mostly.
+        const OFTEN: i64 = 32;
+        let mut keys = vec![
             Key::Text(1, Is::Equal, self.run_id),
             Key::Text(2, Is::Equal, self.scope),
             Key::Text(3, Is::Equal, self.key),
             Key::Number(4, Is::Equal, self.ordinal),
-            Key::Number(5, Is::AtMost, version),
-        ]);
+        ];
+        keys.extend(at.map(|at| Key::Number(5, Is::AtMost, at)));
+        let near = plain::near(self.run_id, at, OFTEN).map(|version| Key::Number(5, Is::AtLeast, version));
+        let all = keys.len();
+        keys.extend(near);
+        let mut scan = tables.cell.scan(&keys);
+        if scan.down() {
+            return Some(scan);
+        }
+        near?;
+        scan.again(&keys[..all]);
+        scan.down().then_some(scan)
+    }
+
+    fn plain_links(self, tables: &Tables, version: i64) -> Vec<Link> {
         let mut links = Vec::new();
-        while links.len() <= LONGEST && scan.down() {
+        let Some(mut scan) = self.newest(tables, Some(version).filter(|version| *version != i64::MAX)) else { return links };
+        loop {
             let link = Link::read(&scan, [cell::VERSION, cell::REVISION, cell::VALUE, cell::BASE]);
-            let whole = link.base.is_none();
+            let (version, base) = (link.version, link.base);
             links.push(link);
-            if whole {
-                break;
+            let Some(base) = base.filter(|_| links.len() <= LONGEST) else { return links };
+            if links.len() == 1 {
+                // From here on, and no further than to where the chain says that it begins.
+                scan.again(&[
+                    Key::Text(1, Is::Equal, self.run_id),
+                    Key::Text(2, Is::Equal, self.scope),
+                    Key::Text(3, Is::Equal, self.key),
+                    Key::Number(4, Is::Equal, self.ordinal),
+                    Key::Number(5, Is::Less, version),
+                    Key::Number(5, Is::AtLeast, base),
+                ]);
+            }
+            if !scan.down() {
+                return links;
             }
         }
-        links
     }
 }
 

@@ -35,9 +35,20 @@ pub struct Head {
 impl Head {
     /// The head of a run, by the short way.
     pub fn find(tables: &Tables, run_id: &str) -> Option<Head> {
-        let mut event = tables.event.scan(&[Key::Text(1, Is::Equal, run_id)]);
-        event.down().then(|| Head {
-            version: event.get(2).unwrap_or_default(),
+        let run = Key::Text(1, Is::Equal, run_id);
+        let near = plain::near(run_id, None, 0).map(|version| Key::Number(2, Is::AtLeast, version));
+        let mut event = tables.event.scan(&[run, near.unwrap_or(run)]);
+        if !event.down() {
+            // Nothing near what is remembered: the run was dropped, and started again.
+            event.again(&[run]);
+            if near.is_none() || !event.down() {
+                return None;
+            }
+        }
+        let version = event.get(2).unwrap_or_default();
+        plain::saw(run_id, version);
+        Some(Head {
+            version,
             hash: event.hash(14).unwrap_or_default(),
             at: event.get(10).unwrap_or_default(),
             bytes_since_checkpoint: event.get(16).unwrap_or_default(),

@@ -8,7 +8,9 @@
 //! statements of `statements` serve, which PostgreSQL and its extensions can plan as they like.
 
 use crate::spi::Columns;
+use foldhash::{HashMap, HashMapExt};
 use pgrx::{IntoDatum, pg_sys};
+use std::cell::RefCell;
 use std::ffi::CStr;
 
 /// A table of the extension that is found to be plain, and its primary key; closed when dropped. The locks stay until the
@@ -188,6 +190,41 @@ pub fn are_void(names: [&CStr; 2]) -> bool {
 }
 
 // ------------------------------------------------------------------------------------------------------------- scans
+
+/// Runs of which a session remembers how far they have come.
+const REMEMBERED: usize = 1024;
+
+/// A run, or a cell, with fewer versions has them on one page of the index.
+const FEW: i64 = 64;
+
+thread_local! {
+    /// The highest version that this session saw of long runs. A scan for the newest row of something begins near it, because
+    /// PostgreSQL takes all rows from a page of the index that are within the bounds, one would do: 60,000 instructions.
+    static SEEN: RefCell<HashMap<String, i64>> = RefCell::new(HashMap::new());
+}
+
+/// Remembers that a run has a version.
+pub fn saw(run_id: &str, version: i64) {
+    if version <= FEW {
+        return;
+    }
+    SEEN.with_borrow_mut(|seen| match seen.get_mut(run_id) {
+        Some(highest) => *highest = version,
+        None => {
+            if seen.len() == REMEMBERED {
+                seen.clear();
+            }
+            seen.insert(run_id.to_owned(), version);
+        }
+    });
+}
+
+/// The bound above which the newest row of a run, at or below a version (None: of all), stands most often. It is only a
+/// guess: who finds nothing there looks again without it.
+pub fn near(run_id: &str, at: Option<i64>, width: i64) -> Option<i64> {
+    let version = at.or_else(|| SEEN.with_borrow(|seen| seen.get(run_id).copied()))?;
+    (version > FEW).then_some(version - width)
+}
 
 /// A bound of a scan: a column of the primary key, from 1.
 #[derive(Clone, Copy)]
