@@ -253,14 +253,14 @@ LEFT JOIN LATERAL ", newest_row!("c.version, c.revision, c.hash", "n.scope", "n.
 }
 
 statement! {
-    /// The rows that the value of a cell at a version stands in, newest first: see `chain`.
+    /// The rows that the value of a cell at a version stands in, newest first, no more than a chain has: see `chain`.
     CHAIN, [TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID], "/* layra.chain */
 SELECT c.version, c.revision, c.value, c.base FROM layra.cell c
 WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.scope OPERATOR(pg_catalog.=) $2 AND c.key OPERATOR(pg_catalog.=) $3
   AND c.ordinal OPERATOR(pg_catalog.=) $4 AND c.version OPERATOR(pg_catalog.<=) $5
-  AND c.version OPERATOR(pg_catalog.>=) ", newest_row!("COALESCE(c.base, c.version)", "$2", "$3", "$4",
+  AND c.version OPERATOR(pg_catalog.>=) ", newest_row!("LEAST(c.base, c.version)", "$2", "$3", "$4",
         " AND c.version OPERATOR(pg_catalog.<=) $5"), "
-ORDER BY c.version DESC"
+ORDER BY c.version DESC LIMIT 129"
 }
 
 statement! {

@@ -254,13 +254,16 @@ ABOVE_READ_COMMITTED = [
     "append_events('{r} strict', '[{{\"type\": \"a\"}}, {{\"type\": \"b\"}}]')",
     "save_state('{r} strict', %(state)s::jsonb)",
     "try_set_variables('{r} strict', '{{\"v\": 1}}')",
+    "set_variable('{r} strict', 'large', %(large)s::jsonb)",
+    "set_variable('{r} strict', 'large', %(large)s::jsonb || '[1]')",
     "fork_run('{r} strict', '{r} strict fork')",
     "drop_run('{r} strict')",
 ]
 
 # So many events on so few cells that the cells are the shorter way.
 LONG = json.dumps([{"type": "note", "updates": {"v": number}} for number in range(200)])
-ARGUMENTS = {"definition": DEFINITION, "looping": LOOPING, "state": STATE, "next": NEXT_STATE, "long": LONG}
+LARGE = json.dumps([f"{number:500}" for number in range(20)])
+ARGUMENTS = {"definition": DEFINITION, "looping": LOOPING, "state": STATE, "next": NEXT_STATE, "long": LONG, "large": LARGE}
 
 
 def perform(connection, run_id, workload=WORKLOAD):
