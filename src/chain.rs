@@ -83,6 +83,11 @@ impl<'a> Place<'a> {
         Ok(self.chain(db, version)?.map(|chain| chain.value))
     }
 
+    /// As `value_at`, by the short way.
+    pub fn value_at_row(self, tables: &Tables, version: i64) -> Result<Option<Jsonb>> {
+        Ok(self.chain_of(&self.plain_links(tables, version))?.map(|chain| chain.value))
+    }
+
     /// The row at a version (or the newest before it) and those that it stands on; None where the cell is not set.
     fn chain(self, db: &Db, version: i64) -> Result<Option<Chain>> {
         self.chain_of(&self.links(db, version))
@@ -112,8 +117,8 @@ impl<'a> Place<'a> {
 
     /// The row of the cell at a version (None: the newest), or the newest before it, by the short way.
     pub fn newest(self, tables: &Tables, at: Option<i64>) -> Option<Scan<'_>> {
-        /// A cell that changes changes in one of so many versions, mostly.
-        const OFTEN: i64 = 32;
+        /// Of a cell that has changed lately, the newest row is not further from the head than this, mostly.
+        const LATELY: i64 = 256;
         let mut keys = vec![
             Key::Text(1, Is::Equal, self.run_id),
             Key::Text(2, Is::Equal, self.scope),
@@ -121,11 +126,14 @@ impl<'a> Place<'a> {
             Key::Number(4, Is::Equal, self.ordinal),
         ];
         keys.extend(at.map(|at| Key::Number(5, Is::AtMost, at)));
-        let near = plain::near(self.run_id, at, OFTEN).map(|version| Key::Number(5, Is::AtLeast, version));
+        let near = plain::near(self.run_id, at, LATELY).map(|version| Key::Number(5, Is::AtLeast, version));
         let all = keys.len();
         keys.extend(near);
         let mut scan = tables.cell.scan(&keys);
         if scan.down() {
+            if near.is_none() && at.is_none() {
+                plain::saw(self.run_id, scan.get(cell::VERSION).unwrap_or_default());
+            }
             return Some(scan);
         }
         near?;

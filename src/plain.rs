@@ -281,7 +281,7 @@ impl Key<'_> {
     }
 }
 
-/// The rows of a table in the order of its primary key, from the last one backwards. The row it stands on is read with
+/// The rows of a table in the order of its primary key, mostly from the last one backwards. The row it stands on is read with
 /// the methods of `Columns`.
 pub struct Scan<'t> {
     table: &'t Table,
@@ -301,6 +301,12 @@ impl Scan<'_> {
             (*self.scan).numberOfKeys = keys.len() as i32;
             pg_sys::index_rescan(self.scan, entries.as_mut_ptr(), keys.len() as i32, std::ptr::null_mut(), 0);
         }
+    }
+
+    /// Goes to the next row upwards, in a scan that only does that; false at the end.
+    pub fn up(&mut self) -> bool {
+        // SAFETY: as `down`.
+        unsafe { pg_sys::index_getnext_slot(self.scan, pg_sys::ScanDirection::ForwardScanDirection, self.slot) }
     }
 
     /// Goes to the next row downwards; false at the end.

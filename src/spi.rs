@@ -268,6 +268,12 @@ pub trait Columns {
         self.datum(column).1
     }
 
+    /// Whether a column's value is NULL, or stands in the row itself as it is.
+    fn is_in_place(&self, column: i32) -> bool {
+        let (datum, null) = self.datum(column);
+        null || is_in_place(datum.cast_mut_ptr())
+    }
+
     /// A jsonb column, copied (and decompressed) into the caller's memory.
     fn jsonb(&self, column: i32) -> Option<Jsonb> {
         let (datum, null) = self.datum(column);
@@ -281,14 +287,21 @@ pub trait Columns {
     }
 }
 
+/// Whether a value is neither compressed nor out of line.
+fn is_in_place(value: *const pg_sys::varlena) -> bool {
+    // SAFETY: the callers have a value of a type of variable length that is not null.
+    unsafe {
+        pgrx::varlena::varatt_is_4b_u(value)
+            || (pgrx::varlena::varatt_is_1b(value) && !pgrx::varlena::varatt_is_1b_e(value))
+    }
+}
+
 /// What `read` makes of a text's or bytea's octets, in place where they are neither compressed nor out of line.
 fn octets<T>(datum: pg_sys::Datum, read: impl FnOnce(&[u8]) -> T) -> T {
     let value: *mut pg_sys::varlena = datum.cast_mut_ptr();
     // SAFETY: the callers have a text or bytea that is not null; what the server decompresses is a copy.
     unsafe {
-        let in_place = pgrx::varlena::varatt_is_4b_u(value)
-            || (pgrx::varlena::varatt_is_1b(value) && !pgrx::varlena::varatt_is_1b_e(value));
-        let value = if in_place { value } else { pg_sys::pg_detoast_datum_packed(value) };
+        let value = if is_in_place(value) { value } else { pg_sys::pg_detoast_datum_packed(value) };
         read(pgrx::varlena::varlena_to_byte_slice(value))
     }
 }

@@ -639,7 +639,7 @@ FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) $1"
 statement! {
     VERIFY_EVENTS, [TEXTOID, INT8OID, INT8OID], "/* layra.verify_events */
 SELECT e.version, e.type, e.payload, e.payload_hash, e.changed, e.cells_hash, e.actor, e.on_behalf_of, e.at,
-    e.idempotency_key, e.checkpoint_kind, e.checkpoint_label, e.hash, e.bytes_since_checkpoint, e.checkpoint_version
+    e.idempotency_key, e.checkpoint_kind, e.checkpoint_label, e.hash, NULL, e.bytes_since_checkpoint, e.checkpoint_version
 FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.version OPERATOR(pg_catalog.>) $2 ORDER BY e.version LIMIT $3"
 }
 

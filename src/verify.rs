@@ -1,14 +1,15 @@
 //! `verify`: recomputes the hash chain, and compares every stored row with the events it follows from.
 
 use crate::args;
-use crate::cell::{CellId, columns};
+use crate::cell::{self, CellId, columns};
 use crate::definition::Graph;
 use crate::error::Result;
 use crate::hash::{self, Hash, Link, hex, value_hash};
 use crate::history::unix_micros;
 use crate::jsonb::Jsonb;
-use crate::run::Reader;
-use crate::spi::{At, Columns, Db, Rows, check_for_interrupts, scratch};
+use crate::plain::{Is, Key, Tables};
+use crate::run::{Reader, Run};
+use crate::spi::{At, Columns, Db, check_for_interrupts, scratch};
 use crate::statements::*;
 use crate::{access, graph};
 use pgrx::IntoDatum;
@@ -18,7 +19,9 @@ use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Events read at a time: memory stays flat however long the log is.
-const BATCH: i64 = 1000;
+const BATCH: usize = 1000;
+/// Fewer events where they changed so many cells.
+const MANY_CELLS: usize = 20 * BATCH;
 
 type Problem = (String, Option<i64>, String);
 type Payload<'a> = BTreeMap<String, &'a RawValue>;
@@ -57,6 +60,9 @@ fn problems(run_id: Option<&str>) -> Result<Vec<Problem>> {
         after = runs.last().map(|(run_id, _)| run_id.clone()).unwrap_or_default();
         for (run_id, owner) in runs {
             if everything || access::has_privileges_of(db.caller, &owner) {
+                if db.plain(|_| ()).is_none() {
+                    db.find_plain(|tables| Run::find(tables, &run_id));
+                }
                 problems.extend(Check::run(&db, &run_id));
             }
         }
@@ -94,6 +100,81 @@ struct Interaction {
     response: Option<String>,
     answered_by: Option<String>,
     answered_for: Option<String>,
+}
+
+/// An event as it stands.
+struct Event {
+    version: i64,
+    type_name: String,
+    payload: Option<Jsonb>,
+    payload_hash: Hash,
+    changed: Vec<String>,
+    cells_hash: Hash,
+    actor: String,
+    on_behalf_of: Option<String>,
+    at: i64,
+    key: Option<String>,
+    kind: Option<String>,
+    label: Option<String>,
+    hash: Hash,
+    bytes: i64,
+    checkpoint_version: Option<i64>,
+}
+
+impl Event {
+    /// From the columns of layra.event, the version being column `first`.
+    fn read(row: &impl Columns, first: i32) -> Event {
+        let text = |column| row.text(first + column, str::to_owned);
+        Event {
+            version: row.get(first).unwrap_or_default(),
+            type_name: text(1).unwrap_or_default(),
+            payload: row.jsonb(first + 2),
+            payload_hash: row.hash(first + 3).unwrap_or_default(),
+            changed: row.get(first + 4).unwrap_or_default(),
+            cells_hash: row.hash(first + 5).unwrap_or_default(),
+            actor: text(6).unwrap_or_default(),
+            on_behalf_of: text(7),
+            at: row.get(first + 8).unwrap_or_default(),
+            key: text(9),
+            kind: text(10),
+            label: text(11),
+            hash: row.hash(first + 12).unwrap_or_default(),
+            bytes: row.get(first + 14).unwrap_or_default(),
+            checkpoint_version: row.get(first + 15),
+        }
+    }
+}
+
+/// A row of a cell as it stands, and the revision of the row before it.
+struct CellRow {
+    revision: i64,
+    before: i64,
+    hash: Option<Hash>,
+    value: Result<CellValue>,
+}
+
+/// What is left of a value once it was looked at.
+struct CellValue {
+    octets: usize,
+    hash: Option<Hash>,
+    /// Of the cell that refers to the graph, the whole value.
+    graph: Option<String>,
+}
+
+impl CellValue {
+    fn new(id: &CellId, value: Option<Jsonb>) -> CellValue {
+        let text = value.as_ref().map(Jsonb::text);
+        CellValue {
+            octets: text.map_or(0, str::len),
+            hash: text.map(value_hash),
+            graph: text.filter(|_| id.key == graph::CELL).map(str::to_owned),
+        }
+    }
+
+    /// Of a value that may be large: what it takes is freed at once.
+    fn of(db: &Db, id: &CellId, value: impl FnOnce() -> Result<Option<Jsonb>>) -> Result<CellValue> {
+        scratch(db, || value().map(|value| CellValue::new(id, value)))
+    }
 }
 
 /// One run's verification: what the events so far say.
@@ -149,182 +230,234 @@ impl Check {
 
     /// The next events; false where there are no more.
     fn batch(&mut self, db: &Db) -> bool {
-        let rows = db
-            .query(&VERIFY_EVENTS, &[self.run_id.as_str().into_datum(), self.version.into_datum(), BATCH.into_datum()]);
-        if rows.is_empty() {
+        let events = self.events(db);
+        if events.is_empty() {
             return false;
         }
-        let changed: Vec<Vec<String>> = (0..rows.len()).map(|row| rows.get(row, 5).unwrap_or_default()).collect();
-        let versions: Vec<i64> = (0..rows.len()).map(|row| rows.get(row, 1).unwrap_or_default()).collect();
-        let (cells, mut stored) = self.stored_cells(db, &versions, &changed);
-        for row in 0..rows.len() {
-            let version = versions[row];
-            if version != self.version + 1 {
-                self.problem(
-                    Some(self.version + 1),
-                    format!("events {} to {} are missing", self.version + 1, version - 1),
-                );
+        let mut wanted = Vec::new();
+        for event in &events {
+            wanted.extend(event.changed.iter().filter_map(|name| Some((CellId::from_name(name)?, event.version))));
+        }
+        let mut rows = self.cell_rows_of(db, &wanted).into_iter();
+        let mut cells = wanted.iter();
+        for event in &events {
+            if event.version != self.version + 1 {
+                let (first, last) = (self.version + 1, event.version - 1);
+                self.problem(Some(first), format!("events {first} to {last} are missing"));
             }
-            let type_name: String = rows.get(row, 2).unwrap_or_default();
-            let payload = rows.jsonb(row, 3);
-            let payload_hash = rows.hash(row, 4).unwrap_or_default();
-            let cells_hash = rows.hash(row, 6).unwrap_or_default();
-            let actor: String = rows.get(row, 7).unwrap_or_default();
-            let on_behalf_of: Option<String> = rows.get(row, 8);
-            let at: i64 = rows.get(row, 9).unwrap_or_default();
-            let key: Option<String> = rows.get(row, 10);
-            let kind: Option<String> = rows.get(row, 11);
-            let label: Option<String> = rows.get(row, 12);
-            let hash = rows.hash(row, 13).unwrap_or_default();
-
-            let text = payload.as_ref().map(Jsonb::text);
-            if text.is_some_and(|text| value_hash(text) != payload_hash) {
-                self.problem(Some(version), "the payload does not match its hash");
+            let text = event.payload.as_ref().map(Jsonb::text);
+            if text.is_some_and(|text| value_hash(text) != event.payload_hash) {
+                self.problem(Some(event.version), "the payload does not match its hash");
             }
-            let stored = stored.remove(&version).unwrap_or_default();
-            let octets = self.check_cells(version, &changed[row], cells_hash, &cells, stored, db);
+            let octets = self.check_cells(event, &mut cells, &mut rows, db);
             let link = Link {
                 previous: self.hash,
                 run_id: &self.run_id,
-                version,
-                type_name: &type_name,
-                actor: &actor,
-                on_behalf_of: on_behalf_of.as_deref(),
-                at: unix_micros(at),
-                idempotency_key: key.as_deref(),
-                checkpoint_kind: kind.as_deref(),
-                checkpoint_label: label.as_deref(),
-                payload_hash,
-                cells_hash,
+                version: event.version,
+                type_name: &event.type_name,
+                actor: &event.actor,
+                on_behalf_of: event.on_behalf_of.as_deref(),
+                at: unix_micros(event.at),
+                idempotency_key: event.key.as_deref(),
+                checkpoint_kind: event.kind.as_deref(),
+                checkpoint_label: event.label.as_deref(),
+                payload_hash: event.payload_hash,
+                cells_hash: event.cells_hash,
             };
-            if link.hash() != hash {
-                self.problem(Some(version), "the event does not match its hash");
+            if link.hash() != event.hash {
+                self.problem(Some(event.version), "the event does not match its hash");
             }
-            if at < self.at {
-                self.problem(Some(version), "the event is earlier than the one before");
+            if event.at < self.at {
+                self.problem(Some(event.version), "the event is earlier than the one before");
             }
-            if kind.is_some() {
-                self.checkpoint_version = Some(version);
+            if event.kind.is_some() {
+                self.checkpoint_version = Some(event.version);
             }
-            if rows.get::<i64>(row, 15) != self.checkpoint_version {
-                self.problem(Some(version), "checkpoint_version is not the version of the last checkpoint");
+            if event.checkpoint_version != self.checkpoint_version {
+                self.problem(Some(event.version), "checkpoint_version is not the version of the last checkpoint");
             }
-            self.check_bytes(version, &type_name, kind.is_some(), text, octets, rows.get(row, 14).unwrap_or_default());
-            (self.version, self.hash, self.at) = (version, hash, at);
-            let payload: Payload<'_> = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-            self.fold(&type_name, &payload, kind, label, at);
-            self.fold_interactions(&type_name, &payload, actor, on_behalf_of);
+            self.check_bytes(event, text, octets);
+            (self.version, self.hash, self.at) = (event.version, event.hash, event.at);
+            // What the callers append says nothing of the run.
+            let own = args::event_type(Some(&event.type_name)).is_err();
+            let payload: Payload<'_> =
+                text.filter(|_| own).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+            self.fold(&event.type_name, &payload, event.kind.clone(), event.label.clone(), event.at);
+            self.fold_interactions(&event.type_name, &payload, &event.actor, event.on_behalf_of.as_deref());
         }
         true
     }
 
-    /// The cell rows that the events name, and which is whose, by version and cell.
-    fn stored_cells(
-        &self,
-        db: &Db,
-        versions: &[i64],
-        changed: &[Vec<String>],
-    ) -> (Rows, HashMap<i64, HashMap<CellId, usize>>) {
-        let mut ids = Vec::new();
-        let mut at = Vec::new();
-        for (version, names) in versions.iter().zip(changed) {
-            for id in names.iter().filter_map(|name| CellId::from_name(name)) {
-                ids.push(id);
-                at.push(*version);
+    fn events(&self, db: &Db) -> Vec<Event> {
+        let by_short_way = db.plain(|tables| {
+            let run = Key::Text(1, Is::Equal, &self.run_id);
+            let mut scan = tables.event.scan(&[run, Key::Number(2, Is::AtLeast, self.version + 1)]);
+            let (mut events, mut cells) = (Vec::with_capacity(BATCH), 0);
+            while events.len() < BATCH && cells < MANY_CELLS && scan.up() {
+                let event = Event::read(&scan, 2);
+                cells += event.changed.len();
+                events.push(event);
             }
-        }
-        let mut stored: HashMap<i64, HashMap<CellId, usize>> = HashMap::new();
-        let [scopes, keys, ordinals] = columns(&ids);
-        let rows = db.query(
-            &VERIFY_CELLS,
-            &[self.run_id.as_str().into_datum(), at.clone().into_datum(), scopes, keys, ordinals],
-        );
-        for row in 0..rows.len() {
-            let index = rows.get::<i64>(row, 1).unwrap_or(1) as usize - 1;
-            stored.entry(at[index]).or_default().insert(ids[index].clone(), row);
-        }
-        (rows, stored)
+            events
+        });
+        by_short_way.unwrap_or_else(|| {
+            let batch = BATCH as i64;
+            let args = [self.run_id.as_str().into_datum(), self.version.into_datum(), batch.into_datum()];
+            let rows = db.query(&VERIFY_EVENTS, &args);
+            (0..rows.len()).map(|row| Event::read(&At(&rows, row), 1)).collect()
+        })
     }
 
-    fn check_cells(
+    /// The rows of cells at versions; None where one is missing.
+    fn cell_rows_of(&self, db: &Db, wanted: &[(CellId, i64)]) -> Vec<Option<CellRow>> {
+        if let Some(found) = db.plain(|tables| self.plain_cell_rows_of(db, tables, wanted)) {
+            return found;
+        }
+        let mut found: Vec<Option<CellRow>> = wanted.iter().map(|_| None).collect();
+        let ids: Vec<CellId> = wanted.iter().map(|(id, _)| id.clone()).collect();
+        let versions: Vec<i64> = wanted.iter().map(|(_, version)| *version).collect();
+        let [scopes, keys, ordinals] = columns(&ids);
+        let args = [self.run_id.as_str().into_datum(), versions.into_datum(), scopes, keys, ordinals];
+        let rows = db.query(&VERIFY_CELLS, &args);
+        for row in 0..rows.len() {
+            let index = rows.get::<i64>(row, 1).unwrap_or(1) as usize - 1;
+            let (id, version) = &wanted[index];
+            let row = At(&rows, row);
+            found[index] = Some(CellRow {
+                revision: row.get(2).unwrap_or_default(),
+                before: row.get(6).unwrap_or_default(),
+                hash: row.hash(3),
+                value: CellValue::of(db, id, || {
+                    if row.is_null(5) { Ok(row.jsonb(4)) } else { id.at(&self.run_id).value_at(db, *version) }
+                }),
+            });
+        }
+        found
+    }
+
+    /// By the short way: the rows of each cell one after the other, from the newest version down.
+    fn plain_cell_rows_of(&self, db: &Db, tables: &Tables, wanted: &[(CellId, i64)]) -> Vec<Option<CellRow>> {
+        let mut found: Vec<Option<CellRow>> = wanted.iter().map(|_| None).collect();
+        let mut order: Vec<usize> = (0..wanted.len()).collect();
+        order.sort_unstable_by(|a, b| wanted[*b].cmp(&wanted[*a]));
+        for rows in order.chunk_by(|a, b| wanted[*a].0 == wanted[*b].0) {
+            check_for_interrupts();
+            // The values of one cell at a time, however many the events of a batch changed.
+            scratch(db, || self.rows_of_one_cell(db, tables, wanted, rows, &mut found));
+        }
+        found
+    }
+
+    fn rows_of_one_cell(
+        &self,
+        db: &Db,
+        tables: &Tables,
+        wanted: &[(CellId, i64)],
+        rows: &[usize],
+        found: &mut [Option<CellRow>],
+    ) {
+        let (id, newest) = &wanted[rows[0]];
+        let place = id.at(&self.run_id);
+        let mut scan = tables.cell.scan(&[
+            Key::Text(1, Is::Equal, place.run_id),
+            Key::Text(2, Is::Equal, place.scope),
+            Key::Text(3, Is::Equal, place.key),
+            Key::Number(4, Is::Equal, place.ordinal),
+            Key::Number(5, Is::AtMost, *newest),
+        ]);
+        let mut next = rows.iter().copied().peekable();
+        // The row that waits for the one before it.
+        let mut above: Option<usize> = None;
+        while scan.down() {
+            let revision = scan.get(cell::REVISION).unwrap_or_default();
+            if let Some(row) = above.take().and_then(|above| found[above].as_mut()) {
+                row.before = revision;
+            }
+            let version: i64 = scan.get(cell::VERSION).unwrap_or_default();
+            // What is missing stays so.
+            while next.next_if(|index| wanted[*index].1 > version).is_some() {}
+            let Some(index) = next.next_if(|index| wanted[*index].1 == version) else {
+                match next.peek() {
+                    Some(_) => continue,
+                    None => return,
+                }
+            };
+            let whole = scan.is_null(cell::BASE);
+            let value = || {
+                if whole { Ok(scan.jsonb(cell::VALUE)) } else { place.value_at_row(tables, version) }
+            };
+            let value = if whole && scan.is_in_place(cell::VALUE) {
+                value().map(|value| CellValue::new(id, value))
+            } else {
+                CellValue::of(db, id, value)
+            };
+            found[index] = Some(CellRow { revision, before: 0, hash: scan.hash(cell::HASH), value });
+            above = Some(index);
+        }
+    }
+
+    /// Compares an event with the rows that it names, which come next; returns the octets of their values.
+    fn check_cells<'c>(
         &mut self,
-        version: i64,
-        changed: &[String],
-        cells_hash: Hash,
-        cells: &Rows,
-        stored: HashMap<CellId, usize>,
+        event: &Event,
+        cells: &mut impl Iterator<Item = &'c (CellId, i64)>,
+        rows: &mut impl Iterator<Item = Option<CellRow>>,
         db: &Db,
     ) -> i64 {
-        let mut hashed: Vec<(CellId, Option<Hash>)> = Vec::with_capacity(changed.len());
+        let version = Some(event.version);
+        let mut hashed: Vec<(&CellId, Option<Hash>)> = Vec::with_capacity(event.changed.len());
         let mut missing = false;
         let mut octets = 0;
-        for name in changed {
-            let Some((id, row)) = CellId::from_name(name).and_then(|id| stored.get_key_value(&id)) else {
-                self.problem(Some(version), format!("the row of cell {name} is missing"));
+        for name in &event.changed {
+            let is_a_name = CellId::from_name(name).is_some();
+            let Some(((id, _), row)) = is_a_name.then(|| cells.next().zip(rows.next().flatten())).flatten() else {
+                self.problem(version, format!("the row of cell {name} is missing"));
                 missing = true;
                 continue;
             };
             self.cells += 1;
-            let cell = At(cells, *row);
-            let hash = cell.hash(3);
-            // One value at a time, however many the events of a batch changed.
-            let value = scratch(db, || {
-                let value = if cell.is_null(5) { Ok(cell.jsonb(4)) } else { id.at(&self.run_id).value_at(db, version) };
-                value.map(|value| {
-                    let text = value.as_ref().map(Jsonb::text);
-                    let graph = text.filter(|_| id.key == graph::CELL).map(str::to_owned);
-                    (text.map_or(0, str::len), text.map(value_hash), graph)
-                })
-            });
-            match value {
-                Err(_) => self.problem(Some(version), format!("the changes of cell {name} do not fit together")),
-                Ok((length, recomputed, graph)) => {
-                    octets += length as i64;
-                    if recomputed != hash {
-                        self.problem(Some(version), format!("the value of cell {name} does not match its hash"));
+            match row.value {
+                Err(_) => self.problem(version, format!("the changes of cell {name} do not fit together")),
+                Ok(value) => {
+                    octets += value.octets as i64;
+                    if value.hash != row.hash {
+                        self.problem(version, format!("the value of cell {name} does not match its hash"));
                     }
-                    if let Some(graph) = graph
+                    if let Some(graph) = value.graph
                         && self.graphs.insert(graph.clone())
                     {
-                        self.check_graph(version, &graph, db);
+                        self.check_graph(event.version, &graph, db);
                     }
                 }
             }
-            if cell.get::<i64>(2) != Some(cell.get::<i64>(6).unwrap_or_default() + 1) {
-                self.problem(Some(version), format!("the revision of cell {name} is not one more than before"));
+            if row.revision != row.before + 1 {
+                self.problem(version, format!("the revision of cell {name} is not one more than before"));
             }
-            hashed.push((id.clone(), hash));
+            hashed.push((id, row.hash));
         }
         hashed.sort();
         let recomputed =
             hash::cells_hash(hashed.iter().map(|(id, hash)| (id.scope, id.key.as_str(), id.ordinal, *hash)));
-        if !missing && recomputed != cells_hash {
-            self.problem(Some(version), "the changed cells do not match the event's cells_hash");
+        if !missing && recomputed != event.cells_hash {
+            self.problem(version, "the changed cells do not match the event's cells_hash");
         }
         octets
     }
 
     /// The running counter of octets: payloads and new values since the last checkpoint; what a rollback or a fork brings
     /// back is not new.
-    fn check_bytes(
-        &mut self,
-        version: i64,
-        type_name: &str,
-        checkpoint: bool,
-        payload: Option<&str>,
-        octets: i64,
-        stored: i64,
-    ) {
-        let new = if matches!(type_name, "run.rolled_back" | "run.forked") { 0 } else { octets };
+    fn check_bytes(&mut self, event: &Event, payload: Option<&str>, octets: i64) {
+        let new = if matches!(event.type_name.as_str(), "run.rolled_back" | "run.forked") { 0 } else { octets };
         let expected = match payload {
-            _ if checkpoint => 0,
+            _ if event.kind.is_some() => 0,
             Some(payload) => self.bytes + new + payload.len() as i64,
-            None => stored,
+            None => event.bytes,
         };
-        if stored != expected {
-            self.problem(Some(version), "bytes_since_checkpoint is not what was written since the last checkpoint");
+        if event.bytes != expected {
+            let problem = "bytes_since_checkpoint is not what was written since the last checkpoint";
+            self.problem(Some(event.version), problem);
         }
-        self.bytes = stored;
+        self.bytes = event.bytes;
     }
 
     fn check_graph(&mut self, version: i64, reference: &str, db: &Db) {
@@ -393,8 +526,8 @@ impl Check {
         &mut self,
         type_name: &str,
         payload: &Payload<'_>,
-        actor: String,
-        on_behalf_of: Option<String>,
+        actor: &str,
+        on_behalf_of: Option<&str>,
     ) {
         let raw = |key: &str| payload.get(key).map(|raw| raw.get().to_owned());
         let string = |key: &str| payload.get(key).and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
@@ -426,7 +559,8 @@ impl Check {
                     if type_name == "interaction.answered" {
                         closed.status = "answered".into();
                         closed.response = raw("response");
-                        (closed.answered_by, closed.answered_for) = (Some(actor.clone()), on_behalf_of.clone());
+                        (closed.answered_by, closed.answered_for) =
+                            (Some(actor.to_owned()), on_behalf_of.map(str::to_owned));
                     }
                     history.push((version, closed));
                 }
