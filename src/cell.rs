@@ -389,6 +389,8 @@ pub fn walk(
     let mut within: Option<&str> = None;
     let (mut scope, mut key) = ("", String::new());
     let (mut found, mut passed) = (false, 0);
+    // Of a long run, what is older than the newest row goes on for pages.
+    let mut patience = if plain::near(run_id, None, 0).is_some() { 0 } else { NEAR };
     loop {
         if !scan.down() {
             let Some(scope) = within.take() else { return };
@@ -408,7 +410,9 @@ pub fn walk(
             continue;
         }
         passed += 1;
-        if passed > NEAR {
+        if passed > patience {
+            plain::saw(run_id, scan.get(VERSION).unwrap_or_default());
+            patience = if plain::near(run_id, None, 0).is_some() { 0 } else { NEAR };
             let place = Place { run_id, scope, key: &key, ordinal: 0 };
             if !found && let Some(row) = place.newest(tables, at) {
                 visit(scope, &key, &row);
@@ -417,6 +421,39 @@ pub fn walk(
             within = Some(scope);
         }
     }
+}
+
+/// The distinct cells of a run, dead ones too, at most so many: one descent a cell, whatever its versions.
+pub fn distinct(tables: &Tables, run_id: &str, most: usize) -> Vec<CellId> {
+    let run = Key::Text(1, Is::Equal, run_id);
+    let mut scan = tables.cell.scan(&[run]);
+    let mut cells: Vec<CellId> = Vec::new();
+    let mut there = scan.down();
+    while there && cells.len() < most {
+        check_for_interrupts();
+        let Some(scope) = scan.text(SCOPE, static_scope).flatten() else { break };
+        let id = CellId {
+            scope,
+            key: scan.get(KEY).unwrap_or_default(),
+            ordinal: scan.get(ORDINAL).unwrap_or_default(),
+        };
+        let (in_scope, key) = (Key::Text(2, Is::Equal, scope), &id.key);
+        there = false;
+        if scope == CONTEXT {
+            scan.again(&[run, in_scope, Key::Text(3, Is::Equal, key), Key::Number(4, Is::Less, id.ordinal)]);
+            there = scan.down();
+        }
+        if !there {
+            scan.again(&[run, in_scope, Key::Text(3, Is::Less, key)]);
+            there = scan.down();
+        }
+        if !there {
+            scan.again(&[run, Key::Text(2, Is::Less, scope)]);
+            there = scan.down();
+        }
+        cells.push(id);
+    }
+    cells
 }
 
 /// The context of one node, as `walk_context` finds it.

@@ -39,7 +39,8 @@ impl Head {
         let near = plain::near(run_id, None, 0).map(|version| Key::Number(2, Is::AtLeast, version));
         let mut event = tables.event.scan(&[run, near.unwrap_or(run)]);
         if !event.down() {
-            // Nothing near what is remembered: the run was dropped, and started again.
+            // Nothing near what is remembered.
+            plain::forget(run_id);
             event.again(&[run]);
             if near.is_none() || !event.down() {
                 return None;

@@ -1,6 +1,6 @@
 //! Which cells differ between two versions of a run, at the cost of the shorter of two ways.
 
-use crate::cell::{self, CellId, columns, newest_of, static_scope};
+use crate::cell::{self, CellId, columns, distinct, newest_of, static_scope};
 use crate::hash::Hash;
 use crate::jsonb::Jsonb;
 use crate::plain::{Scan, Tables};
@@ -18,9 +18,13 @@ const FEW_EVENTS: i64 = 64;
 fn candidates(db: &Db, run_id: &str, from: i64, to: i64) -> Vec<CellId> {
     let events = to - from;
     if events > FEW_EVENTS {
-        let rows = db.query(&DISTINCT_CELLS, &[run_id.into_datum(), events.into_datum()]);
-        if (rows.len() as i64) < events {
-            return (0..rows.len()).filter_map(|row| cell_id(&rows, row)).collect();
+        let most = usize::try_from(events).unwrap_or(usize::MAX);
+        let cells = db.plain(|tables| distinct(tables, run_id, most)).unwrap_or_else(|| {
+            let rows = db.query(&DISTINCT_CELLS, &[run_id.into_datum(), events.into_datum()]);
+            (0..rows.len()).filter_map(|row| cell_id(&rows, row)).collect()
+        });
+        if cells.len() < most {
+            return cells;
         }
     }
     let rows = db.query(&CHANGED_NAMES, &[run_id.into_datum(), from.into_datum(), to.into_datum()]);

@@ -203,13 +203,18 @@ thread_local! {
     static SEEN: RefCell<HashMap<String, i64>> = RefCell::new(HashMap::new());
 }
 
+/// Forgets a run that has no such version any more: it was dropped, and started again.
+pub fn forget(run_id: &str) {
+    SEEN.with_borrow_mut(|seen| seen.remove(run_id));
+}
+
 /// Remembers that a run has a version.
 pub fn saw(run_id: &str, version: i64) {
     if version <= FEW {
         return;
     }
     SEEN.with_borrow_mut(|seen| match seen.get_mut(run_id) {
-        Some(highest) => *highest = version,
+        Some(highest) => *highest = version.max(*highest),
         None => {
             if seen.len() == REMEMBERED {
                 seen.clear();
