@@ -72,7 +72,14 @@ impl Db {
         // SAFETY: the current memory context outlives this call. What is allocated belongs to the caller: results outlive
         // the connection to SPI.
         let memory = unsafe { pg_sys::CurrentMemoryContext };
-        let db = Db { tables: OnceCell::new(), spi: OnceCell::new(), _guard: guard, read_only, memory: Cell::new(memory), caller };
+        let db = Db {
+            tables: OnceCell::new(),
+            spi: OnceCell::new(),
+            _guard: guard,
+            read_only,
+            memory: Cell::new(memory),
+            caller,
+        };
         if !VERSION_IS_RIGHT.get() {
             db.require_installed_version();
         }
