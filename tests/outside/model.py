@@ -75,6 +75,28 @@ def canonical(text):
     return jsonb(parse(text))
 
 
+def patched(old, patch):
+    """What a patch makes of a value, as docs/storage.md has it."""
+    if isinstance(patch, str):
+        head, tail, middle = patch.split(" ", 2)
+        octets = old.encode()
+        return (octets[: int(head)] + middle.encode() + octets[len(octets) - int(tail) :]).decode()
+    if isinstance(patch, list):
+        new = []
+        for piece in patch:
+            if isinstance(piece, str):
+                start, count = map(int, piece.split(" "))
+                new += old[start : start + count]
+            elif isinstance(piece, list):
+                new += piece
+            else:
+                new += [patched(old[int(index)], change) for index, change in sorted(piece.items(), key=lambda item: int(item[0]))]
+        return new
+    new = {key: value for key, value in old.items() if key not in patch.get("r", [])}
+    new |= {key: patched(old[key], change) for key, change in patch.get("p", {}).items()}
+    return new | patch.get("s", {})
+
+
 def pointer(path):
     """A JSON Pointer (RFC 6901)."""
     return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in path)

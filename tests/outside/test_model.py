@@ -10,6 +10,7 @@ import os
 from collections import deque
 from contextlib import nullcontext
 from decimal import Decimal
+from functools import reduce
 from random import Random, SystemRandom
 
 import psycopg
@@ -26,6 +27,7 @@ from model import (
     merge,
     object_text,
     parse,
+    patched,
     pointer,
 )
 from psycopg.pq import TransactionStatus
@@ -247,6 +249,7 @@ class Driver:
         self.recent = deque(maxlen=10)
         self.keyed = deque(maxlen=60)
         self.outcomes = {}
+        self.patches = 0
         for definition in DEFINITIONS:
             self.sql("SELECT layra.define_workflow('flow', %s::jsonb)", json.dumps(definition))
         self.model.workflows["flow"] = [workflow_of(definition) for definition in DEFINITIONS]
@@ -353,11 +356,24 @@ class Driver:
     def cells_at(self, run, version):
         """The cells as the table has them, by the plain definition of a state: the newest row of each."""
         rows = self.sql(
-            "SELECT DISTINCT ON (scope, key, ordinal) scope, key, ordinal, value::text FROM layra.cell"
+            "SELECT DISTINCT ON (scope, key, ordinal) scope, key, ordinal, value::text, version, base FROM layra.cell"
             " WHERE run_id = %s AND version <= %s ORDER BY scope, key, ordinal, version DESC",
             run.run_id, version,
         )  # fmt: skip
-        return {(scope, key, ordinal): value for scope, key, ordinal, value in rows if value is not None}
+        cells = {}
+        for *cell, value, at, base in rows:
+            if base is not None:
+                chain = self.sql(
+                    "SELECT value::text FROM layra.cell WHERE run_id = %s AND (scope, key, ordinal) = (%s, %s, %s)"
+                    " AND version BETWEEN %s AND %s ORDER BY version",
+                    run.run_id, *cell, base, at,
+                )  # fmt: skip
+                whole, *patches = (parse(text) for (text,) in chain)
+                value = jsonb(reduce(patched, patches, whole))
+                self.patches += 1
+            if value is not None:
+                cells[tuple(cell)] = value
+        return cells
 
     def check_cells(self, run, version):
         """The cells mean the state of the model; returns them."""
@@ -495,6 +511,10 @@ class Driver:
                 ["true", "null", '""', '"x"', '"quote\\" \\\\ \\u00e9"', "1.0", "1.00", "-0", "1e2", "0.50", "[]", "{}",
                  "12345678901234567890.123456789", '"🙂"', '"a\\u0007b"']
             )  # fmt: skip
+        if kind == 8 and self.chance(0.1):
+            # So large that it is stored as what changed, where something small does.
+            members = [f'"k{n}": {{"a": "{self.random.random() * n}", "b": [{n}.00, "{"x" * 60}"]}}' for n in range(60)]
+            return "{" + ",".join(members) + "}"
         if kind == 8 and self.chance(0.05):
             return self.random.choice(["9" * 400, "1e400", '"' + "long " * 2000 + '"'])
         if kind < 10:
@@ -860,6 +880,7 @@ def test_random_calls_agree_with_the_model(drive):
     if OPERATIONS >= 10_000:
         reached = {function for function, outcome in driver.outcomes if outcome == "ok"}
         assert reached >= set(WEIGHTS) - {"merge"}
+        assert driver.patches > 100
         assert {outcome for _, outcome in driver.outcomes} >= {"ok", "22023", "P0002", "40001", "55000", "23505", "23514"}
 
 
