@@ -39,7 +39,7 @@ def together(connect):
 
     def together(function, count=WRITERS, **options):
         connections = [connect(**options) for _ in range(count)]
-        start = threading.Barrier(count)
+        start = threading.Barrier(count, timeout=60)
 
         def run(number):
             start.wait()

@@ -18,8 +18,6 @@ import pytest
 from fuzz import EXHAUSTING, Raw, Run, Values, World, definition, document, text
 from psycopg import sql
 
-pytestmark = pytest.mark.timeout(0)
-
 TIMEOUT = 10  # seconds, statement_timeout
 GRACE = 30  # seconds more, until a call counts as one that cannot be cancelled
 MEMORY = 1_500  # MB that a backend may have of its own during a call, whose values have at most 64 MB
