@@ -33,10 +33,20 @@ pub fn bounded<T>(work: impl FnOnce() -> T) -> Option<T> {
     TICKS.set(0);
     MAX_SIZE.set(None);
     // What `work` leaves half done is dropped: nothing outlives it.
-    match catch_unwind(AssertUnwindSafe(work)) {
+    let result = catch_unwind(AssertUnwindSafe(work));
+    give_back();
+    match result {
         Ok(result) => Some(result),
         Err(payload) if payload.is::<TooMuch>() => None,
         Err(payload) => resume_unwind(payload),
+    }
+}
+
+/// What was freed goes back to the kernel where it is much.
+fn give_back() {
+    const MUCH: usize = 32 << 20;
+    if MAX_SIZE.get().is_some_and(|max| resident_size().saturating_add(MAX_GROWTH) > max.saturating_add(MUCH)) {
+        spi::trim_heap();
     }
 }
 
