@@ -6,7 +6,7 @@ use crate::statements::INSTALLED_VERSION;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::{PgLogLevel, PgSqlErrorCode};
 use pgrx::{FromDatum, pg_sys};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::CString;
 
@@ -20,6 +20,8 @@ thread_local! {
     /// Plans live as long as the session: freeing them at process exit is unsafe, and re-planning costs 10 µs a call
     /// against 3 µs. The borrow is never held across SPI: a plan's execution may call back into the extension.
     static PLANS: RefCell<HashMap<*const Statement, pg_sys::SPIPlanPtr>> = RefCell::new(HashMap::new());
+    /// Whether this session has seen that library and extension are of the same version.
+    static MATCHES: Cell<bool> = const { Cell::new(false) };
 }
 
 pub type Arg = Option<pg_sys::Datum>;
@@ -70,8 +72,9 @@ impl Db {
             pg_sys::MemoryContextSwitchTo(memory);
             Db { _spi: Spi, _guard: guard, read_only, memory, caller }
         };
-        if PLANS.with_borrow(HashMap::is_empty) {
+        if !MATCHES.get() {
             db.require_installed_version();
+            MATCHES.set(true);
         }
         db
     }
@@ -83,7 +86,6 @@ impl Db {
         if installed.as_deref() == Some(library) {
             return;
         }
-        PLANS.with_borrow_mut(HashMap::clear);
         let message = format!(
             "the library of layra_state is version {library}, the extension in this database {}",
             installed.unwrap_or_default()
