@@ -330,11 +330,20 @@ fn find_use(db: &Db, run_id: &str, run: &Run, key: &str, head: i64, uses: Vec<(i
             return Some(found);
         }
         let read = |run_id: &str| Run::read(&db.query(&READ_RUN, &[run_id.into_datum()]));
+        // Only the run that is locked stays. Another that was dropped while we looked has left the key to its forks, which
+        // we have been at already: from the start again.
+        if id != run_id && read(&id).is_none() {
+            child = (run_id.to_owned(), read(run_id)?);
+            continue;
+        }
         let (parent, at) = run.parent?;
         child = match read(&parent) {
             Some(next) => (parent, next),
-            // Dropped meanwhile: the child has another parent now.
-            None => (id.clone(), read(&id).filter(|now| now.parent != Some((parent, at)))?),
+            // Dropped meanwhile: the child, where it is still there, has another parent now.
+            None => match read(&id) {
+                Some(now) => (id, Some(now).filter(|now| now.parent != Some((parent, at)))?),
+                None => (run_id.to_owned(), read(run_id)?),
+            },
         };
     }
 }

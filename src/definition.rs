@@ -67,8 +67,9 @@ pub struct Policy {
     pub tolerance: Option<i64>,
 }
 
-/// Parses a definition; the second part lists everything that is wrong with it.
-pub fn parse(text: &str) -> (Definition, Problems) {
+/// Parses a definition; the second part lists everything that is wrong with it. `tick` is called throughout what takes longer
+/// than in proportion to the text.
+pub fn parse(text: &str, tick: fn()) -> (Definition, Problems) {
     let mut problems = Problems::new();
     let mut definition = Definition::default();
     let Some(top) = object(text) else {
@@ -82,7 +83,7 @@ pub fn parse(text: &str) -> (Definition, Problems) {
         definition.graph.edges = Some(edges.get().to_owned());
         parse_edges(edges, &mut definition, &mut problems);
     }
-    check_graph(&definition, &mut problems);
+    check_graph(&definition, &mut problems, tick);
     if let Some(variables) = top.get("variables") {
         parse_variables(variables, &mut definition, &mut problems);
     }
@@ -186,7 +187,8 @@ fn parse_edges(raw: &RawValue, definition: &mut Definition, problems: &mut Probl
     }
 }
 
-fn check_graph(definition: &Definition, problems: &mut Problems) {
+fn check_graph(definition: &Definition, problems: &mut Problems, tick: fn()) {
+    let outside = definition.ways_back_from_outside(tick);
     let type_of = |id: &str| definition.nodes.get(id).map(|node| node.type_name.as_str()).unwrap_or("");
     for edge in &definition.edges {
         let path = format!("/edges/{}", edge.index);
@@ -197,7 +199,7 @@ fn check_graph(definition: &Definition, problems: &mut Problems) {
         if edge.handle == "loop_next" {
             if type_of(&edge.target) != "loop" {
                 problem("loop_next leads back to a node of type loop");
-            } else if !definition.loop_body(&edge.target).contains(edge.source.as_str()) {
+            } else if outside.contains(&edge.index) {
                 problem("loop_next starts inside the loop's body");
             }
         }
@@ -318,6 +320,10 @@ pub fn microseconds(text: &str) -> Option<i64> {
 impl Definition {
     /// The nodes inside a loop: reachable over its `loop_body` edges without following a `loop_next` edge.
     pub fn loop_body(&self, loop_id: &str) -> HashSet<&str> {
+        self.loop_body_over(&self.forward_edges(), loop_id, || {})
+    }
+
+    fn loop_body_over<'a>(&'a self, next: &HashMap<&str, Vec<&'a str>>, loop_id: &str, tick: fn()) -> HashSet<&'a str> {
         let mut body = HashSet::new();
         let mut open: Vec<&str> = self
             .edges
@@ -325,13 +331,30 @@ impl Definition {
             .filter(|edge| edge.source == loop_id && edge.handle == "loop_body")
             .map(|edge| edge.target.as_str())
             .collect();
-        let next = self.forward_edges();
         while let Some(id) = open.pop() {
+            tick();
             if body.insert(id) {
                 open.extend(next.get(id).into_iter().flatten());
             }
         }
         body
+    }
+
+    /// The `loop_next` edges that do not start inside the body of the loop that they lead to, by their index.
+    fn ways_back_from_outside(&self, tick: fn()) -> HashSet<usize> {
+        let next = self.forward_edges();
+        let mut back: HashMap<&str, Vec<&Edge>> = HashMap::new();
+        for edge in self.edges.iter().filter(|edge| edge.handle == "loop_next") {
+            back.entry(&edge.target).or_default().push(edge);
+        }
+        let mut outside = HashSet::new();
+        for (loop_id, edges) in back {
+            // One body at a time: those of nested loops have most nodes in common.
+            let body = self.loop_body_over(&next, loop_id, tick);
+            let strangers = edges.iter().filter(|edge| !body.contains(edge.source.as_str()));
+            outside.extend(strangers.map(|edge| edge.index));
+        }
+        outside
     }
 
     /// Edges that lead on: all but `loop_next`.

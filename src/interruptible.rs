@@ -25,18 +25,33 @@ struct TooMuch;
 thread_local! {
     static TICKS: Cell<u32> = const { Cell::new(0) };
     static MAX_SIZE: Cell<Option<usize>> = const { Cell::new(None) };
+    static BOUNDED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Does `work`, which calls `tick`. None where it needs too much memory. A user's cancel, a timeout and a stack that is
-/// too deep are PostgreSQL's own errors, raised from here.
+/// too deep are PostgreSQL's own errors, raised from here. Inside of other such work, that one's bound counts.
 pub fn bounded<T>(work: impl FnOnce() -> T) -> Option<T> {
-    TICKS.set(0);
-    MAX_SIZE.set(None);
+    let inside = BOUNDED.replace(true);
+    if !inside {
+        TICKS.set(0);
+        MAX_SIZE.set(None);
+    }
     // What `work` leaves half done is dropped: nothing outlives it.
-    match catch_unwind(AssertUnwindSafe(work)) {
+    let result = catch_unwind(AssertUnwindSafe(work));
+    give_back();
+    BOUNDED.set(inside);
+    match result {
         Ok(result) => Some(result),
         Err(payload) if payload.is::<TooMuch>() => None,
         Err(payload) => resume_unwind(payload),
+    }
+}
+
+/// What was freed goes back to the kernel where it is much.
+fn give_back() {
+    const MUCH: usize = 32 << 20;
+    if MAX_SIZE.get().is_some_and(|max| resident_size().saturating_add(MAX_GROWTH) > max.saturating_add(MUCH)) {
+        spi::trim_heap();
     }
 }
 

@@ -7,7 +7,7 @@ use crate::hash::{Hash, value_hash};
 use crate::interruptible::{self, Interruptible};
 use crate::jsonb::Jsonb;
 use crate::merge::pointer_token;
-use crate::spi::Db;
+use crate::spi::{self, Db};
 use jsonschema::{Draft, PatternOptions};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -21,55 +21,85 @@ pub struct Compiled {
     validators: HashMap<String, Validator>,
 }
 
-/// Definitions are kept by the hash of their content, so an entry is never stale. Compiling a schema costs about 50 µs,
-/// a look-up 0.1 µs; a session that meets more definitions than this starts anew.
+/// What was compiled is kept by the hash of its text, so an entry is never stale. Compiling a schema costs about 50 µs, a
+/// look-up 0.1 µs; a session that meets more than this starts anew. What is compiled takes up to 30 times the size of its text.
 const MAX_CACHED: usize = 256;
+const MAX_CACHED_OCTETS: usize = 2 << 20;
 
 /// A larger schema takes more than about a second to compile, some of it in steps that cannot be interrupted.
 const MAX_SCHEMA: usize = 1 << 20;
+
+pub const TOO_MUCH_MEMORY: &str = "takes too much memory";
 
 /// Schemas and values are read and dropped recursively: so many levels take little of the stack. What a schema makes of
 /// them is up to the schema, and checked where it happens.
 const MAX_SCHEMA_DEPTH: usize = 128;
 const MAX_VALUE_DEPTH: usize = 1024;
 
+struct Cache<T> {
+    compiled: HashMap<Hash, Rc<T>>,
+    octets: usize,
+}
+
+impl<T> Default for Cache<T> {
+    fn default() -> Self {
+        Cache { compiled: HashMap::new(), octets: 0 }
+    }
+}
+
+impl<T> Cache<T> {
+    fn get(&self, hash: &Hash) -> Option<Rc<T>> {
+        self.compiled.get(hash).cloned()
+    }
+
+    fn insert(&mut self, hash: Hash, octets: usize, compiled: Rc<T>) {
+        if self.compiled.len() >= MAX_CACHED || self.octets.saturating_add(octets) > MAX_CACHED_OCTETS {
+            self.compiled.clear();
+            self.octets = 0;
+            spi::trim_heap();
+        }
+        self.octets += octets;
+        self.compiled.insert(hash, compiled);
+    }
+}
+
 thread_local! {
-    static CACHE: RefCell<HashMap<Hash, Rc<Compiled>>> = RefCell::new(HashMap::new());
-    static VALIDATORS: RefCell<HashMap<Hash, Rc<Validator>>> = RefCell::new(HashMap::new());
+    static DEFINITIONS: RefCell<Cache<Compiled>> = RefCell::default();
+    static VALIDATORS: RefCell<Cache<Validator>> = RefCell::default();
 }
 
 pub fn cached(hash: &Hash) -> Option<Rc<Compiled>> {
-    CACHE.with_borrow(|cache| cache.get(hash).cloned())
+    DEFINITIONS.with_borrow(|cache| cache.get(hash))
+}
+
+pub fn remember(hash: Hash, text: &str, compiled: Rc<Compiled>) {
+    DEFINITIONS.with_borrow_mut(|cache| cache.insert(hash, text.len(), compiled));
 }
 
 /// A schema that stands alone (an event type's, a response's), compiled once per session.
 pub fn cached_validator(text: &str) -> Result<Rc<Validator>, String> {
     let hash = value_hash(text);
-    if let Some(validator) = VALIDATORS.with_borrow(|cache| cache.get(&hash).cloned()) {
+    if let Some(validator) = VALIDATORS.with_borrow(|cache| cache.get(&hash)) {
         return Ok(validator);
     }
     let validator = Rc::new(validator(text)?);
-    VALIDATORS.with_borrow_mut(|cache| {
-        if cache.len() >= MAX_CACHED {
-            cache.clear();
-        }
-        cache.insert(hash, validator.clone());
-    });
+    VALIDATORS.with_borrow_mut(|cache| cache.insert(hash, text.len(), validator.clone()));
     Ok(validator)
-}
-
-pub fn remember(hash: Hash, compiled: Rc<Compiled>) {
-    CACHE.with_borrow_mut(|cache| {
-        if cache.len() >= MAX_CACHED {
-            cache.clear();
-        }
-        cache.insert(hash, compiled);
-    });
 }
 
 /// Parses and compiles a definition; the second part lists everything that is wrong with it.
 pub fn compile(text: &str) -> (Compiled, Problems) {
-    let (definition, mut problems) = definition::parse(text);
+    let (definition, mut problems) = definition::parse(text, spi::check_for_interrupts);
+    match interruptible::bounded(|| validators(&definition, &mut problems)) {
+        Some(validators) => (Compiled { definition, validators }, problems),
+        None => {
+            problems.push(("/variables".to_owned(), TOO_MUCH_MEMORY.to_owned()));
+            (Compiled { definition, validators: HashMap::new() }, problems)
+        }
+    }
+}
+
+fn validators(definition: &Definition, problems: &mut Problems) -> HashMap<String, Validator> {
     let mut validators = HashMap::new();
     for (name, variable) in &definition.variables {
         let Some(schema) = variable.schema.as_deref() else { continue };
@@ -87,7 +117,7 @@ pub fn compile(text: &str) -> (Compiled, Problems) {
             Err(message) => problems.push((format!("{path}/schema"), message)),
         }
     }
-    (Compiled { definition, validators }, problems)
+    validators
 }
 
 /// Remote references are not fetched, and patterns run on an engine whose time is linear in the text: a schema cannot make
@@ -106,7 +136,7 @@ pub fn validator(schema: &str) -> Result<Validator, String> {
         .with_pattern_options(PatternOptions::regex())
         .with_keyword(interruptible::TICK, interruptible::keyword);
     interruptible::bounded(|| options.build(&schema))
-        .ok_or_else(|| "takes too much memory".to_owned())?
+        .ok_or_else(|| TOO_MUCH_MEMORY.to_owned())?
         .map_err(|error| format!("is no JSON Schema: {}", error.masked()))
 }
 
@@ -114,8 +144,8 @@ pub fn validator(schema: &str) -> Result<Validator, String> {
 /// it takes too much memory to tell.
 pub fn violations(validator: &Validator, path: &str, text: &str) -> Vec<Violation> {
     let whole = |keyword: &str| vec![Violation { path: path.to_owned(), keyword: keyword.to_owned() }];
-    let Some(value) = definition::value(text, MAX_VALUE_DEPTH) else { return whole("depth") };
     let check = || {
+        let Some(value) = definition::value(text, MAX_VALUE_DEPTH) else { return whole("depth") };
         // Nothing is collected for a valid value: alternatives that do not match are errors, too, until one does.
         if validator.is_valid(&value) {
             return Vec::new();
@@ -141,7 +171,7 @@ pub fn of_graph(db: &Db, reference: &str) -> Rc<Compiled> {
     let part = |part: Option<Jsonb>| part.map_or("[]".to_owned(), |part| part.text().to_owned());
     let text = format!("{{\"nodes\":{},\"edges\":{}}}", part(nodes), part(edges));
     let compiled = Rc::new(compile(&text).0);
-    remember(hash, compiled.clone());
+    remember(hash, &text, compiled.clone());
     compiled
 }
 

@@ -106,7 +106,6 @@ impl Db {
         if installed.as_deref() == Some(library) {
             return VERSION_IS_RIGHT.set(true);
         }
-        PLANS.with_borrow_mut(HashMap::clear);
         let message = format!(
             "the library of layra_state is version {library}, the extension in this database {}",
             installed.unwrap_or_default()
@@ -406,6 +405,19 @@ pub fn check_for_interrupts() {
 pub fn check_stack_depth() {
     // SAFETY: compares addresses.
     unsafe { pg_sys::check_stack_depth() };
+}
+
+/// Gives freed memory back to the kernel: the allocator keeps all of it below the last octet that is in use, and a session
+/// may live for weeks.
+pub fn trim_heap() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        // SAFETY: it takes any number, and frees nothing that is in use.
+        unsafe extern "C" {
+            safe fn malloc_trim(pad: usize) -> std::ffi::c_int;
+        }
+        malloc_trim(0);
+    }
 }
 
 /// A count that grows when any transaction ends which may have written something: where it has not grown, a snapshot that

@@ -9,7 +9,7 @@ use crate::history::live_cells;
 use crate::jsonb::Jsonb;
 use crate::merge::{self, object_text, pointer_token};
 use crate::run::{Reader, raw, with_change};
-use crate::spi::At;
+use crate::spi::{At, check_for_interrupts};
 use crate::statements::{COMPARE_VALUES, GET_CELLS};
 use crate::workflow;
 use pgrx::IntoDatum;
@@ -17,7 +17,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 // ---------------------------------------------------------------------------------------------------- shared by all
 
@@ -221,6 +221,7 @@ fn named<'a>(path: String) -> Difference<'a> {
 #[derive(Default)]
 struct Differences {
     any: bool,
+    seen: HashSet<String>,
     paths: Vec<String>,
     texts: Vec<String>,
 }
@@ -228,7 +229,7 @@ struct Differences {
 impl Differences {
     fn add(&mut self, difference: Difference<'_>) {
         self.any = true;
-        if !self.paths.contains(&difference.path) {
+        if self.seen.insert(difference.path.clone()) {
             self.texts.push(serde_json::to_string(&difference).expect("a difference is serialisable"));
             self.paths.push(difference.path);
         }
@@ -265,20 +266,15 @@ fn merge_with_head(
     for (name, ours) in updates {
         let (base, theirs) = sides.get(name).copied().unwrap_or_default();
         let (base, ours, theirs) = (base.as_ref().map(Jsonb::text), ours.text(), theirs.as_ref().map(Jsonb::text));
-        match merge::merge(&pointer_token(name), base, Some(ours), theirs) {
+        match merge::merge(&pointer_token(name), base, Some(ours), theirs, check_for_interrupts) {
             Ok(text) => merged.push((name.clone(), text.map(|text| Jsonb::parse(&text)))),
-            Err(paths) => {
-                for path in paths {
-                    let below = path[pointer_token(name).len()..].to_owned();
-                    let at = |text: Option<&'_ str>| {
-                        text.and_then(|text| merge::at_pointer(text, &below)).map(str::to_owned)
-                    };
-                    let (base, ours, theirs) = (at(base), at(Some(ours)), at(theirs));
+            Err(conflicts) => {
+                for conflict in conflicts {
                     differences.add(Difference {
-                        base: base.as_deref().map(raw),
-                        ours: ours.as_deref().map(raw),
-                        theirs: theirs.as_deref().map(raw),
-                        ..named(path)
+                        base: conflict.base.map(raw),
+                        ours: conflict.ours.map(raw),
+                        theirs: conflict.theirs.map(raw),
+                        ..named(conflict.path)
                     });
                 }
             }

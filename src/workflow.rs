@@ -132,7 +132,12 @@ fn read_definition(reference: &WorkflowRef, definition: Option<Jsonb>) -> Result
     if hash != reference.hash {
         return Err(corrupt());
     }
-    let compiled = Rc::new(schema::compile(definition.text()).0);
-    schema::remember(hash, compiled.clone());
+    let (compiled, problems) = schema::compile(definition.text());
+    // What an earlier version let through counts as no schema; one that cannot be checked now must not.
+    if problems.iter().any(|(_, message)| message == schema::TOO_MUCH_MEMORY) {
+        return Err(Error::Limit(format!("the schemas of workflow {:?} take too much memory", reference.name)));
+    }
+    let compiled = Rc::new(compiled);
+    schema::remember(hash, definition.text(), compiled.clone());
     Ok(compiled)
 }

@@ -133,7 +133,10 @@ class Server:
         if (self.data / "postmaster.pid").exists():
             self.run("pg_ctl", "stop", "-D", self.data, "-m", mode, "-s", check=False)
         if self.process:
-            self.process.wait()
+            try:
+                self.process.wait(60)
+            except subprocess.TimeoutExpired:
+                self.kill()
             self.process = None
 
     def kill(self):

@@ -805,7 +805,7 @@ def test_threads_of_one_worker_never_hold_a_node_twice(db, connect):
     """Two threads that name themselves alike: only the newest attempt completes."""
     run = start(db, "alike")
     connections = [connect() for _ in range(2)]
-    barrier = threading.Barrier(2)
+    barrier = threading.Barrier(2, timeout=60)
 
     def work(connection):
         barrier.wait()

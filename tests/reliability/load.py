@@ -29,6 +29,7 @@ SHARED = ["shared a", "shared b", "shared c"]
 
 # PostgreSQL undid the transaction: the step is repeated, and nobody has to ask what became of the first time.
 DISK_FULL = "53100"
+NO_SUCH_RUN = "P0002"
 UNDONE = {"40001", DISK_FULL}
 
 # What a client could not tell the version of, if the server went down right behind the call.
@@ -187,13 +188,19 @@ class Client(threading.Thread):
                 elif error.sqlstate in UNDONE:
                     self.refused += 1
                     self.full += error.sqlstate == DISK_FULL
+                elif error.sqlstate == NO_SUCH_RUN and step.lost and any(call.function == "drop_run" for call in step.calls):
+                    # The run has gone, and the keys of its calls with it: an attempt without an answer was committed.
+                    answers = [None] * len(step.calls)
+                    self.record(step, answers)
+                    break
                 else:
                     raise
                 self.load.changed()
             else:
-                self.step = None
-                self.load.changed(steps=1)
-                return answers if len(step.calls) > 1 else answers[0]
+                break
+        self.step = None
+        self.load.changed(steps=1)
+        return answers if len(step.calls) > 1 else answers[0]
 
     def attempt(self, step):
         if self.connection is None:
@@ -403,7 +410,7 @@ class Load:
         self.database = f"load{next(self.serial)}"
         self.conninfo = server.conninfo(self.database)
         with psycopg.connect(server.conninfo(), autocommit=True) as connection:
-            if not connection.execute("SELECT FROM pg_roles WHERE rolname = 'engine'").fetchone():
+            if not connection.execute("SELECT FROM pg_roles WHERE rolname = 'engine'").fetchall():
                 connection.execute("CREATE ROLE engine LOGIN")
             names = sql.Identifier(self.database), sql.Identifier(tablespace)
             connection.execute(sql.SQL("CREATE DATABASE {} TABLESPACE {}").format(*names))

@@ -25,7 +25,7 @@ ROLES = ("release_alice", "release_bob", "release_auditor", "release_admin")
 
 def create_roles(connection):
     for role in ROLES:
-        if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+        if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchall():
             connection.execute(f"CREATE ROLE {role} LOGIN")
 
 

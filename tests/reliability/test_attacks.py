@@ -197,7 +197,7 @@ TRICKS = {
     "ends its run": "PERFORM layra.finish_run(run_id)",
 }  # fmt: skip
 # What it does then: it writes down who it is, and tries what only the tables' owner may.
-THEFTS = ("DELETE FROM layra.event", "UPDATE layra.cell SET value = '1'",
+THEFTS = ("DELETE FROM layra.event", "UPDATE layra.cell SET revision = revision + 1",
           "INSERT INTO layra.access VALUES ('admin', current_user)",
           "TRUNCATE layra.run", "ALTER TABLE layra.event DISABLE ROW LEVEL SECURITY", "CREATE TABLE layra.mine ()",
           "PERFORM layra.grant_access(current_user, 'admin')", "PERFORM layra.get_state('bob')", "PERFORM layra.drop_run('bob')",

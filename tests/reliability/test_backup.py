@@ -375,7 +375,6 @@ def test_dump_of_an_older_version(primary, original, version):
         same(primary, "copy", fingerprint(connection))
 
 
-@pytest.mark.timeout(0)
 def test_dumps_while_runs_are_written(primary, soak, figures):
     """What a dump has of each run is a beginning of its log, whole and provable."""
     dumped = written = 0

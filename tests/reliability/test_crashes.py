@@ -20,8 +20,6 @@ import pytest
 from load import Load
 from server import Server
 
-pytestmark = pytest.mark.timeout(0)
-
 SEED = int(os.environ.get("CRASH_SEED") or SystemRandom().randrange(10**6))
 
 # Written as a real server does, with checkpoints and vacuums in between.
@@ -269,8 +267,10 @@ def killed_client(conninfo):
     """A client in a process of its own: its backend's pid, and a function that waits until it has written."""
     client = subprocess.Popen([sys.executable, "-c", CLIENT, conninfo, WRITE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with client:
-        yield int(client.stdout.readline()), client.stdout.readline, client.kill
-        client.kill()
+        try:
+            yield int(client.stdout.readline()), client.stdout.readline, client.kill
+        finally:
+            client.kill()
 
 
 @contextmanager
@@ -284,8 +284,10 @@ def closed_client(conninfo):
             with socket.socket(fileno=os.dup(connection.pgconn.socket)) as end:
                 end.shutdown(socket.SHUT_RDWR)
 
-        yield pid, lambda: None, close
-        connection.pgconn.finish()
+        try:
+            yield pid, lambda: None, close
+        finally:
+            connection.pgconn.finish()
 
 
 @pytest.mark.parametrize("client", [killed_client, closed_client])
@@ -299,11 +301,12 @@ def test_client_that_disappears(dsn, connect, client, waits):
         return admin.execute(query, arguments).fetchone()[0]
 
     before = scalar("SELECT layra.digest('r')")
+    if waits:
+        # Before the client comes, and until it is gone.
+        other.execute("SELECT FROM layra.run WHERE run_id = 'r' FOR UPDATE")
     # So that the server looks at the connection also while it waits.
     with client(f"{dsn} options='-c client_connection_check_interval=100'") as (pid, written, disappear):
         if waits:
-            # The other one holds the run until the client is gone.
-            assert before == other.execute("SELECT layra.digest('r') FROM layra.run WHERE run_id = 'r' FOR UPDATE").fetchone()[0]
             wait_until(lambda: scalar("SELECT cardinality(pg_blocking_pids(%s))", pid), "the client to wait")
         else:
             written()
@@ -323,8 +326,8 @@ def test_client_that_disappears_from_the_queue(dsn, connect, client):
     """A server that does not look at the connection notices once the lock is there: nothing of the transaction stays."""
     admin, other = connect(), connect(autocommit=False)
     admin.execute("SELECT layra.start_run('r') WHERE NOT EXISTS (SELECT FROM layra.run)")
+    other.execute("SELECT layra.append_event('r', 'mine')")
     with client(dsn) as (pid, _, disappear):
-        other.execute("SELECT layra.append_event('r', 'mine')")
         wait_until(lambda: admin.execute("SELECT cardinality(pg_blocking_pids(%s))", [pid]).fetchone()[0], "the client to wait")
         disappear()
         other.commit()

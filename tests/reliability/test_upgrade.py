@@ -146,7 +146,7 @@ def check_runs(connection, version):
         connection.execute("SELECT layra.set_variable(%s, 'after the update', '1')", [run_id])
         version_now = connection.execute("SELECT version FROM layra.runs WHERE run_id = %s", [run_id]).fetchone()[0]
         connection.execute("SELECT layra.append_event(%s, 'x', '{}')", [run_id])
-        if not connection.execute("SELECT FROM layra.checkpoint WHERE run_id = %s AND protected", [run_id]).fetchone():
+        if not connection.execute("SELECT FROM layra.checkpoint WHERE run_id = %s AND protected", [run_id]).fetchall():
             connection.execute("SELECT layra.rollback(%s, %s)", [run_id, version_now - 1])
             assert connection.execute("SELECT layra.get_state(%s)", [run_id]).fetchone() == before
     for key, first in [("first", 1), ("second", 2)]:
