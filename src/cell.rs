@@ -432,11 +432,8 @@ pub fn distinct(tables: &Tables, run_id: &str, most: usize) -> Vec<CellId> {
     while there && cells.len() < most {
         check_for_interrupts();
         let Some(scope) = scan.text(SCOPE, static_scope).flatten() else { break };
-        let id = CellId {
-            scope,
-            key: scan.get(KEY).unwrap_or_default(),
-            ordinal: scan.get(ORDINAL).unwrap_or_default(),
-        };
+        let id =
+            CellId { scope, key: scan.get(KEY).unwrap_or_default(), ordinal: scan.get(ORDINAL).unwrap_or_default() };
         let (in_scope, key) = (Key::Text(2, Is::Equal, scope), &id.key);
         there = false;
         if scope == CONTEXT {

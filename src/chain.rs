@@ -143,7 +143,9 @@ impl<'a> Place<'a> {
 
     fn plain_links(self, tables: &Tables, version: i64) -> Vec<Link> {
         let mut links = Vec::new();
-        let Some(mut scan) = self.newest(tables, Some(version).filter(|version| *version != i64::MAX)) else { return links };
+        let Some(mut scan) = self.newest(tables, Some(version).filter(|version| *version != i64::MAX)) else {
+            return links;
+        };
         loop {
             let link = Link::read(&scan, [cell::VERSION, cell::REVISION, cell::VALUE, cell::BASE]);
             let (version, base) = (link.version, link.base);

@@ -87,7 +87,14 @@ pub fn differences(db: &Db, run_id: &str, from: i64, to: i64, values: bool) -> V
 }
 
 /// As `differences`, by the short way.
-fn plain_differences(tables: &Tables, run_id: &str, ids: &[CellId], from: i64, to: i64, values: bool) -> Vec<Difference> {
+fn plain_differences(
+    tables: &Tables,
+    run_id: &str,
+    ids: &[CellId],
+    from: i64,
+    to: i64,
+    values: bool,
+) -> Vec<Difference> {
     let mut differences: Vec<Difference> = ids
         .iter()
         .filter_map(|id| {

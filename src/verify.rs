@@ -522,13 +522,7 @@ impl Check {
     }
 
     /// What an event says of the people who were asked.
-    fn fold_interactions(
-        &mut self,
-        type_name: &str,
-        payload: &Payload<'_>,
-        actor: &str,
-        on_behalf_of: Option<&str>,
-    ) {
+    fn fold_interactions(&mut self, type_name: &str, payload: &Payload<'_>, actor: &str, on_behalf_of: Option<&str>) {
         let raw = |key: &str| payload.get(key).map(|raw| raw.get().to_owned());
         let string = |key: &str| payload.get(key).and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
         let version = self.version;
