@@ -1,6 +1,11 @@
-"""The two ways to the rows: a table that has a trigger is no plain table, so every call takes the statements."""
+"""The two ways to the rows: a table that has a trigger is no plain table, so every call takes the statements.
+
+    from ways import prepare  # a module's tests with this in it run twice, one way and the other
+"""
 
 from contextlib import contextmanager
+
+import pytest
 
 TABLES = ("run", "event", "cell", "lease")
 
@@ -23,3 +28,13 @@ def statements(connection):
     yield
     for table in TABLES:
         connection.execute(f"DROP TRIGGER pass ON layra.{table}")
+
+
+@pytest.fixture(scope="module", params=["short", "statements"])
+def prepare(request):
+    def prepare(connection):
+        connection.execute("CREATE EXTENSION layra_state")
+        if request.param == "statements":
+            take_statements(connection)
+
+    return prepare
