@@ -37,10 +37,11 @@ def write(connection, run_id, count):
 
 
 def reads(connection, run_id="r"):
-    """What every way of reading says the newest version of `v` is: all the same, and the log's length."""
+    """What every way of reading says the newest value of `v` is: all the same, and the log's length."""
     (head,) = connection.execute("SELECT max(version) FROM layra.event WHERE run_id = %s", [run_id]).fetchone()
     seen = connection.execute(
-        "SELECT layra.get_variable(%(r)s, 'v'), layra.get_variables(%(r)s) -> 'v', layra.get_variables(%(r)s, '{v,still}') -> 'v',"
+        "SELECT layra.get_variable(%(r)s, 'v'), layra.get_variables(%(r)s) -> 'v',"
+        " layra.get_variables(%(r)s, '{v,still}') -> 'v',"
         " layra.get_state(%(r)s) #> '{global_variables,v}', layra.get_variable(%(r)s, 'v', %(head)s),"
         " layra.get_state(%(r)s, %(head)s) #> '{global_variables,v}',"
         " (SELECT h.value FROM layra.history(%(r)s, 'v') h ORDER BY revision DESC LIMIT 1),"
@@ -65,6 +66,9 @@ def test_versions_that_a_savepoint_undid_were_never_there(db, before, undone):
         with db.transaction(force_rollback=True):
             write(db, "r", undone)
             assert reads(db) == before + 3 + undone
+            # As an event's own DEFAULT gives it: that of the whole transaction.
+            mine = "SELECT count(*) FROM layra.event WHERE xact = pg_current_xact_id()"
+            assert db.execute(mine).fetchone() == (3 + undone,)
         assert reads(db) == before + 3
         write(db, "r", 2)
         assert reads(db) == before + 5
@@ -115,14 +119,17 @@ def test_a_run_that_was_started_in_a_savepoint_is_gone_with_it(db):
 def test_calls_in_one_statement_come_one_after_the_other(db):
     start(db)
     assert db.execute(
-        "SELECT layra.set_variable('r', 'v', '2'), layra.set_variable('r', 'v', '3'), layra.append_event('r', 'note', updates => '{\"v\": 4}')"
+        "SELECT layra.set_variable('r', 'v', '2'), layra.set_variable('r', 'v', '3'),"
+        " layra.append_event('r', 'note', updates => '{\"v\": 4}')"
     ).fetchone() == (2, 3, 4)
     assert reads(db) == 4
     # A reading function sees what the statement saw when it began.
     assert db.execute("SELECT layra.set_variable('r', 'v', '5'), layra.get_variable('r', 'v')").fetchone() == (5, 4)
     assert reads(db) == 5
-    assert [v for (v,) in db.execute("WITH a AS (SELECT layra.set_variable('r', 'v', '6') AS v), b AS (SELECT layra.set_variable('r', 'v', '7') AS v)"
-                                     " SELECT v FROM a UNION ALL SELECT v FROM b")] == [6, 7]  # fmt: skip
+    assert db.execute(
+        "WITH a AS (SELECT layra.set_variable('r', 'v', '6') AS v), b AS (SELECT layra.set_variable('r', 'v', '7') AS v)"
+        " SELECT v FROM a UNION ALL SELECT v FROM b"
+    ).fetchall() == [(6,), (7,)]
     assert reads(db) == 7
     # The last one fails: none of them was.
     with pytest.raises(psycopg.errors.SerializationFailure):
@@ -209,14 +216,16 @@ def test_from_a_cursor_that_writes(db):
 
 def test_from_a_handler_of_the_same_run(db):
     start(db)
-    db.execute("""CREATE OR REPLACE FUNCTION public.answer(run_id text, version bigint, type text, payload jsonb) RETURNS void LANGUAGE plpgsql AS $$
+    db.execute("""CREATE OR REPLACE FUNCTION public.answer(run_id text, version bigint, type text, payload jsonb)
+        RETURNS void LANGUAGE plpgsql AS $$
         BEGIN
             IF layra.get_variable(run_id, 'v') <> to_jsonb(version) THEN
                 RAISE EXCEPTION 'version % reads %', version, layra.get_variable(run_id, 'v');
             END IF;
             PERFORM layra.set_variable(run_id, 'v', to_jsonb(version + 1));
             IF (payload ->> 'left')::int > 0 THEN
-                PERFORM layra.append_event(run_id, 'ask', jsonb_build_object('left', (payload ->> 'left')::int - 1), jsonb_build_object('v', version + 2));
+                PERFORM layra.append_event(run_id, 'ask', jsonb_build_object('left', (payload ->> 'left')::int - 1),
+                    jsonb_build_object('v', version + 2));
             ELSIF payload ? 'fail' THEN
                 RAISE division_by_zero;
             END IF;
@@ -231,7 +240,8 @@ def test_from_a_handler_of_the_same_run(db):
         assert attempt(db, "append_event('r', 'ask', '{\"left\": 0, \"fail\": 1}', '{\"v\": 126}')") == "22012"
         assert reads(db) == 125
         # Both events of one call are there when the handler runs.
-        assert attempt(db, "append_events('r', '[{\"type\": \"ask\", \"payload\": {\"left\": 0}, \"updates\": {\"v\": 126}}, {\"type\": \"b\"}]')") == 127
+        asked = json.dumps([{"type": "ask", "payload": {"left": 0}, "updates": {"v": 126}}, {"type": "b"}])
+        assert call(db, "append_events('r', %s::jsonb)", asked) == 127
         write(db, "r", 1)
         assert reads(db) == 129
     finally:
@@ -373,7 +383,8 @@ def prepared(private_server, prepare):  # noqa: F811
 
 @pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
 def test_a_prepared_transaction(prepared, end):
-    with psycopg.connect(prepared.conninfo(), autocommit=True) as one, psycopg.connect(prepared.conninfo(), autocommit=True) as other:
+    conninfo = prepared.conninfo()
+    with psycopg.connect(conninfo, autocommit=True) as one, psycopg.connect(conninfo, autocommit=True) as other:
         start(one, end, versions=80)
         reads(other, end)
         one.execute("BEGIN")

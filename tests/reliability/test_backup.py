@@ -217,6 +217,24 @@ def test_standby_reads_and_refuses_to_write(primary, original, standby, figures)
     figures(f"{len(original)} results equal on the standby, {len(outcomes)} writing calls refused")
 
 
+def test_session_on_the_standby_follows_a_run_that_is_started_again(primary, standby):
+    """What it remembers of the run is then more than there is, and less again."""
+    create_database(primary, "again", "original")
+    read = (
+        "SELECT layra.get_variable('again', 'v'), layra.get_variables('again', '{v}') -> 'v',"
+        " layra.get_state('again') #> '{global_variables,v}', layra.get_variable('again', 'still')"
+    )
+    with connect(primary, "again") as writer:
+        catch_up(primary, standby)
+        with connect(standby, "again") as reader:
+            for versions in (400, 5, 70, 1000, 300):
+                writer.execute("SELECT layra.start_run('again', variables => '{\"v\": 1, \"still\": 0}')")
+                writer.execute("SELECT layra.set_variable('again', 'v', to_jsonb(n)) FROM generate_series(2, %s) n", [versions])
+                catch_up(primary, standby)
+                assert reader.execute(read).fetchone() == (versions, versions, versions, 0)
+                writer.execute("SELECT layra.drop_run('again')")
+
+
 def test_standby_follows_and_takes_over(primary, standby):
     create_database(primary, "live", "original")
     with connect(primary, "live") as connection:
