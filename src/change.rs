@@ -36,11 +36,9 @@ impl Head {
     /// The head of a run, by the short way.
     pub fn find(tables: &Tables, run_id: &str) -> Option<Head> {
         let run = Key::Text(1, Is::Equal, run_id);
-        let near = plain::near(run_id, None, 0).map(|version| Key::Number(2, Is::AtLeast, version));
+        let near = plain::near(run_id).map(|version| Key::Number(2, Is::AtLeast, version));
         let mut event = tables.event.scan(&[run, near.unwrap_or(run)]);
         if !event.down() {
-            // Nothing near what is remembered.
-            plain::forget(run_id);
             event.again(&[run]);
             if near.is_none() || !event.down() {
                 return None;

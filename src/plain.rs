@@ -11,6 +11,7 @@ use crate::spi::Columns;
 use foldhash::{HashMap, HashMapExt};
 use pgrx::{IntoDatum, pg_sys};
 use std::cell::RefCell;
+use std::hash::{BuildHasher, Hash};
 use std::ffi::CStr;
 
 /// A table of the extension that is found to be plain, and its primary key; closed when dropped. The locks stay until the
@@ -191,44 +192,41 @@ pub fn are_void(names: [&CStr; 2]) -> bool {
 
 // ------------------------------------------------------------------------------------------------------------- scans
 
-/// Runs of which a session remembers how far they have come.
-const REMEMBERED: usize = 1024;
+/// What a session remembers at most.
+const REMEMBERED: usize = 4096;
 
 /// A run, or a cell, with fewer versions has them on one page of the index.
 const FEW: i64 = 64;
 
 thread_local! {
-    /// The highest version that this session saw of long runs. A scan for the newest row of something begins near it, because
-    /// PostgreSQL takes all rows from a page of the index that are within the bounds, one would do: 60,000 instructions.
-    static SEEN: RefCell<HashMap<String, i64>> = RefCell::new(HashMap::new());
+    /// Of long runs and of cells in them, by a hash of their names, the version that the newest row had when it was last seen.
+    /// A scan for the newest row begins there, because PostgreSQL takes all rows of an index page that are within the bounds,
+    /// where one would do: 150,000 instructions. It is only a guess, which cannot make an answer wrong: whoever finds nothing
+    /// from there on looks again without it.
+    static SEEN: RefCell<HashMap<u64, i64>> = RefCell::new(HashMap::new());
 }
 
-/// Forgets a run that has no such version any more: it was dropped, and started again.
-pub fn forget(run_id: &str) {
-    SEEN.with_borrow_mut(|seen| seen.remove(run_id));
-}
-
-/// Remembers that a run has a version.
-pub fn saw(run_id: &str, version: i64) {
-    if version <= FEW {
-        return;
-    }
-    SEEN.with_borrow_mut(|seen| match seen.get_mut(run_id) {
-        Some(highest) => *highest = version.max(*highest),
-        None => {
+/// Remembers the version of something's newest row.
+pub fn saw(what: impl Hash, version: i64) {
+    if version > FEW {
+        SEEN.with_borrow_mut(|seen| {
             if seen.len() == REMEMBERED {
                 seen.clear();
             }
-            seen.insert(run_id.to_owned(), version);
-        }
-    });
+            let what = seen.hasher().hash_one(what);
+            seen.insert(what, version);
+        });
+    }
 }
 
-/// The bound above which the newest row of a run, at or below a version (None: of all), stands most often. It is only a
-/// guess: who finds nothing there looks again without it.
-pub fn near(run_id: &str, at: Option<i64>, width: i64) -> Option<i64> {
-    let version = at.or_else(|| SEEN.with_borrow(|seen| seen.get(run_id).copied()))?;
-    (version > FEW).then_some(version - width)
+/// The version from which on something's newest row stands most often.
+pub fn near(what: impl Hash) -> Option<i64> {
+    SEEN.with_borrow(|seen| if seen.is_empty() { None } else { seen.get(&seen.hasher().hash_one(what)).copied() })
+}
+
+/// Of two versions, the one below which a row that counts at the other is looked for in vain, mostly.
+pub fn shortly_before(version: i64) -> Option<i64> {
+    (version > FEW).then_some(version - FEW)
 }
 
 /// A bound of a scan: a column of the primary key, from 1.
