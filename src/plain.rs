@@ -110,9 +110,7 @@ impl Table {
                 return None;
             }
             let key = Open(pg_sys::index_open(key, pg_sys::AccessShareLock as pg_sys::LOCKMODE), true);
-            let index = &*(*key.0).rd_index;
-            let columns = index.indkey.values.as_slice(usize::try_from(index.indnkeyatts).unwrap_or(0));
-            if columns != shape.key || (*(*key.0).rd_rel).relam != pg_sys::BTREE_AM_OID {
+            if !is_btree_on(key.0, shape.key) {
                 return None;
             }
             Some(Table { heap: heap.keep(), key: key.keep() })
@@ -121,6 +119,33 @@ impl Table {
 
     /// The rows whose key has these values in its first columns, and is within the bounds behind them.
     pub fn scan(&self, keys: &[Key]) -> Scan<'_> {
+        self.scan_by(self.key, keys)
+    }
+
+    /// The rows of an event that used an idempotency key, by version.
+    pub fn uses_of_key(&self, run_id: &str, key: &str, work: impl FnMut(&Scan<'_>)) -> Option<()> {
+        const COLUMNS: [i16; 3] = [1, 11, 2];
+        // SAFETY: as `open`; the index is open until the scan is over.
+        unsafe {
+            let oid = pg_sys::get_relname_relid(c"event_idempotency_key".as_ptr(), schema());
+            if oid == pg_sys::InvalidOid {
+                return None;
+            }
+            let index = Open(pg_sys::index_open(oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE), true);
+            let form = &*(*index.0).rd_index;
+            if !form.indisvalid || form.indrelid != (*self.heap).rd_id || !is_btree_on(index.0, &COLUMNS) {
+                return None;
+            }
+            let keys = [Key::Text(1, Is::Equal, run_id), Key::Text(2, Is::Equal, key)];
+            let mut scan = self.scan_by(index.0, &keys);
+            while scan.down() {
+                work(&scan);
+            }
+            Some(())
+        }
+    }
+
+    fn scan_by(&self, index: pg_sys::Relation, keys: &[Key]) -> Scan<'_> {
         // SAFETY: the relations are open as long as the scan, which borrows the table, and there is an active
         // snapshot: every caller has one, or is in `with_fresh_snapshot`.
         unsafe {
@@ -128,14 +153,24 @@ impl Table {
             // Begun with room for all, as `again` may have more.
             let count = MAX_KEYS as i32;
             #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
-            let scan = pg_sys::index_beginscan(self.heap, self.key, snapshot, count, 0);
+            let scan = pg_sys::index_beginscan(self.heap, index, snapshot, count, 0);
             #[cfg(feature = "pg18")]
-            let scan = pg_sys::index_beginscan(self.heap, self.key, snapshot, std::ptr::null_mut(), count, 0);
+            let scan = pg_sys::index_beginscan(self.heap, index, snapshot, std::ptr::null_mut(), count, 0);
             let slot = pg_sys::table_slot_create(self.heap, std::ptr::null_mut());
-            let mut scan = Scan { table: self, scan, slot };
+            let mut scan = Scan { table: self, index, scan, slot };
             scan.again(keys);
             scan
         }
+    }
+}
+
+/// Whether an open index is a B-tree on these columns.
+unsafe fn is_btree_on(index: pg_sys::Relation, columns: &[i16]) -> bool {
+    // SAFETY: the caller has an open index.
+    unsafe {
+        let form = &*(*index).rd_index;
+        let keys = form.indkey.values.as_slice(usize::try_from(form.indnkeyatts).unwrap_or(0));
+        keys == columns && (*(*index).rd_rel).relam == pg_sys::BTREE_AM_OID
     }
 }
 
@@ -288,6 +323,7 @@ impl Key<'_> {
 /// the methods of `Columns`.
 pub struct Scan<'t> {
     table: &'t Table,
+    index: pg_sys::Relation,
     scan: pg_sys::IndexScanDesc,
     slot: *mut pg_sys::TupleTableSlot,
 }
@@ -299,7 +335,7 @@ impl Scan<'_> {
         unsafe {
             let mut entries: [pg_sys::ScanKeyData; MAX_KEYS] = std::mem::zeroed();
             for (entry, key) in entries.iter_mut().zip(keys) {
-                key.write(self.table.key, entry);
+                key.write(self.index, entry);
             }
             (*self.scan).numberOfKeys = keys.len() as i32;
             pg_sys::index_rescan(self.scan, entries.as_mut_ptr(), keys.len() as i32, std::ptr::null_mut(), 0);
