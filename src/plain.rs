@@ -11,8 +11,8 @@ use crate::spi::Columns;
 use foldhash::{HashMap, HashMapExt};
 use pgrx::{IntoDatum, pg_sys};
 use std::cell::RefCell;
-use std::hash::{BuildHasher, Hash};
 use std::ffi::CStr;
+use std::hash::{BuildHasher, Hash};
 
 /// A table of the extension that is found to be plain, and its primary key; closed when dropped. The locks stay until the
 /// transaction ends, as those of a statement do.
@@ -132,8 +132,7 @@ impl Table {
                 return None;
             }
             let index = Open(pg_sys::index_open(oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE), true);
-            let form = &*(*index.0).rd_index;
-            if !form.indisvalid || form.indrelid != (*self.heap).rd_id || !is_btree_on(index.0, &COLUMNS) {
+            if (*(*index.0).rd_index).indrelid != (*self.heap).rd_id || !is_btree_on(index.0, &COLUMNS) {
                 return None;
             }
             let keys = [Key::Text(1, Is::Equal, run_id), Key::Text(2, Is::Equal, key)];
@@ -164,11 +163,15 @@ impl Table {
     }
 }
 
-/// Whether an open index is a B-tree on these columns.
+/// Whether an open index is a B-tree on these columns that can be used.
 unsafe fn is_btree_on(index: pg_sys::Relation, columns: &[i16]) -> bool {
     // SAFETY: the caller has an open index.
     unsafe {
         let form = &*(*index).rd_index;
+        // One that was built while rows were changed does not serve every snapshot.
+        if !form.indisvalid || form.indcheckxmin {
+            return false;
+        }
         let keys = form.indkey.values.as_slice(usize::try_from(form.indnkeyatts).unwrap_or(0));
         keys == columns && (*(*index).rd_rel).relam == pg_sys::BTREE_AM_OID
     }
