@@ -123,7 +123,7 @@ impl Table {
     }
 
     /// The rows of an event that used an idempotency key, by version.
-    pub fn uses_of_key(&self, run_id: &str, key: &str, work: impl FnMut(&Scan<'_>)) -> Option<()> {
+    pub fn uses_of_key(&self, run_id: &str, key: &str, mut work: impl FnMut(&Scan<'_>)) -> Option<()> {
         const COLUMNS: [i16; 3] = [1, 11, 2];
         // SAFETY: as `open`; the index is open until the scan is over.
         unsafe {
