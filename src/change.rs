@@ -318,12 +318,9 @@ fn find_use(db: &Db, run_id: &str, run: &Run, key: &str, head: i64, uses: Vec<(i
         if run.parent.is_none() && !run.orphan {
             return None;
         }
-        // The parent's log first: while we look, a key can only move from there to what the child inherited.
-        if let Some((parent, at)) = &run.parent {
-            if let Some((_, type_name)) = live(parent, *at, key_uses(db, parent, key, *at)) {
-                return Some((1, type_name));
-            }
-        }
+        // The parent's log first: while we look, a key can only move from there to what the child inherited. But that
+        // counts before it: it is from runs which were between the two.
+        let parents = run.parent.as_ref().and_then(|(parent, at)| live(parent, *at, key_uses(db, parent, key, *at)));
         if let Some(found) = inherited(db, &id, key) {
             return Some(found);
         }
@@ -333,6 +330,9 @@ fn find_use(db: &Db, run_id: &str, run: &Run, key: &str, head: i64, uses: Vec<(i
         if id != run_id && read(&id).is_none() {
             child = (run_id.to_owned(), read(run_id)?);
             continue;
+        }
+        if let Some((_, type_name)) = parents {
+            return Some((1, type_name));
         }
         let (parent, at) = run.parent?;
         child = match read(&parent) {

@@ -70,11 +70,17 @@ def create_database(server, role):  # `role` only so that databases go before ro
 
 
 @pytest.fixture(scope="module")
-def dsn(create_database):
+def prepare():
+    """What happens to the module's database with a superuser's connection; a module can have another one."""
+    return lambda connection: connection.execute("CREATE EXTENSION layra_state")
+
+
+@pytest.fixture(scope="module")
+def dsn(create_database, prepare):
     """The connection string of the module's database, which has the extension, as superuser."""
     conninfo = create_database()
     with psycopg.connect(conninfo, autocommit=True) as connection:
-        connection.execute("CREATE EXTENSION layra_state")
+        prepare(connection)
     return conninfo
 
 

@@ -14,6 +14,7 @@ from random import Random, SystemRandom
 import psycopg
 import pytest
 from execution import content, flow, rows, set_now, sound
+from ways import prepare  # noqa: F401
 
 OPERATIONS = int(os.environ.get("LAYRA_OPS") or 2500)
 NODES = ("prepare", "draft", "think", "step", "review", "report", "stranger")

@@ -7,6 +7,7 @@ import chain
 import psycopg
 import pytest
 import test_recording
+from ways import prepare  # noqa: F401
 
 DIARY = "Diary: naïve 🙂 'quoted' \\ / \"double\""
 

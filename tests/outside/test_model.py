@@ -31,6 +31,7 @@ from model import (
     pointer,
 )
 from psycopg.pq import TransactionStatus
+from ways import prepare  # noqa: F401
 
 OPERATIONS = int(os.environ.get("LAYRA_OPS", "10000"))
 

@@ -11,6 +11,7 @@ from execution import (
     status, unchanged,
 )  # fmt: skip
 from test_concurrency import together, waiting  # noqa: F401
+from ways import prepare  # noqa: F401
 
 STATE, LOCKED, ARGUMENT, CONFLICT, CHECK = "55000", "55P03", "22023", "40001", "23514"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from model import jsonb, parse
+from ways import prepare  # noqa: F401
 
 RECORDING = Path(__file__).parent.parent / "data" / "layra-trace.jsonl"
 RUN = "recorded"

@@ -5,6 +5,7 @@ from random import Random
 
 import psycopg
 import pytest
+from ways import prepare  # noqa: F401
 
 LONGEST = 128
 

@@ -52,6 +52,16 @@ SELECT parent_run_id, parent_version FROM layra.run WHERE run_id = 'twig';
 SELECT layra.set_variable('twig', 'a', '4', idempotency_key => 'k4') AS "used in trunk";
 SELECT layra.save_state('twig', '{}', idempotency_key => 'k4');
 
+-- Of several uses the newest counts, also when the run that it came from is gone.
+SELECT layra.start_run('root');
+SELECT layra.append_event('root', 'note', idempotency_key => 'k');
+SELECT layra.fork_run('root', 'stem', idempotency_key => 'k');
+SELECT layra.fork_run('stem', 'leaf');
+SELECT layra.append_event('leaf', 'note', idempotency_key => 'k');
+SELECT layra.drop_run('stem');
+SELECT layra.append_event('leaf', 'note', idempotency_key => 'k');
+\echo SQLSTATE :LAST_ERROR_SQLSTATE
+
 -- A finished run can be forked; its fork runs.
 SELECT layra.finish_run('branch');
 SELECT layra.fork_run('branch', 'again', idempotency_key => 'f');

@@ -1,0 +1,40 @@
+"""The two ways to the rows: a table that has a trigger is no plain table, so every call takes the statements.
+
+    from ways import prepare  # a module's tests with this in it run twice, one way and the other
+"""
+
+from contextlib import contextmanager
+
+import pytest
+
+TABLES = ("run", "event", "cell", "lease")
+
+
+def take_statements(connection):
+    """From now on, in this database; a superuser's connection."""
+    connection.execute(
+        "CREATE OR REPLACE FUNCTION public.pass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
+    )
+    for table in TABLES:
+        connection.execute(
+            f"CREATE TRIGGER pass BEFORE INSERT OR UPDATE ON layra.{table} FOR EACH ROW EXECUTE FUNCTION public.pass()"
+        )
+
+
+@contextmanager
+def statements(connection):
+    """The statements within the block, the short way after it."""
+    take_statements(connection)
+    yield
+    for table in TABLES:
+        connection.execute(f"DROP TRIGGER pass ON layra.{table}")
+
+
+@pytest.fixture(scope="module", params=["short", "statements"])
+def prepare(request):
+    def prepare(connection):
+        connection.execute("CREATE EXTENSION layra_state")
+        if request.param == "statements":
+            take_statements(connection)
+
+    return prepare
