@@ -24,18 +24,65 @@ pub struct Table {
 /// What a table has to look like.
 struct Shape {
     name: &'static CStr,
-    columns: i16,
-    /// How many CHECKs there are, whose rules the functions keep themselves: they are for who writes otherwise. PostgreSQL
-    /// reads and compiles them anew for each statement, which for the two of a cell is 240,000 instructions.
-    checks: u16,
+    columns: i32,
+    /// The columns that are written and may be NULL: nobody has forbidden it.
+    nullable: &'static [usize],
+    /// The CHECKs, sorted, whose rules the functions keep themselves: they are for who writes otherwise. PostgreSQL reads
+    /// and compiles them anew for each statement, which for the two of a cell is 240,000 instructions. (None: as the table
+    /// is not written.)
+    checks: Option<&'static [&'static CStr]>,
     /// The columns of the primary key.
     key: &'static [i16],
 }
 
-const RUN: Shape = Shape { name: c"run", columns: 13, checks: 7, key: &[1] };
-const EVENT: Shape = Shape { name: c"event", columns: 17, checks: 0, key: &[1, 2] };
-const CELL: Shape = Shape { name: c"cell", columns: 9, checks: 2, key: &[1, 2, 3, 4, 5] };
-const LEASE: Shape = Shape { name: c"lease", columns: 6, checks: 2, key: &[1, 2] };
+const RUN: Shape = Shape { name: c"run", columns: 13, nullable: &[], checks: None, key: &[1] };
+const EVENT: Shape =
+    Shape { name: c"event", columns: 17, nullable: &[4, 9, 11, 12, 13, 17], checks: Some(&[]), key: &[1, 2] };
+const CELL: Shape = Shape {
+    name: c"cell",
+    columns: 9,
+    nullable: &[7, 8, 9],
+    checks: Some(&[c"cell_loop", c"cell_node"]),
+    key: &[1, 2, 3, 4, 5],
+};
+const LEASE: Shape = Shape {
+    name: c"lease",
+    columns: 6,
+    nullable: &[5],
+    checks: Some(&[c"lease_attempt_check", c"lease_held_until"]),
+    key: &[1, 2],
+};
+
+impl Shape {
+    fn allows(&self, columns: &pg_sys::TupleDescData) -> bool {
+        // SAFETY: the descriptor of an open table, which has so many columns and CHECKs; their names are C strings.
+        unsafe {
+            let checks: &[pg_sys::ConstrCheck] = match columns.constr.as_ref() {
+                Some(constraints) if constraints.num_check > 0 => {
+                    std::slice::from_raw_parts(constraints.check, constraints.num_check.into())
+                }
+                _ => &[],
+            };
+            columns.natts == self.columns
+                && self.checks.is_none_or(|names| {
+                    checks.iter().map(|check| CStr::from_ptr(check.ccname)).eq(names.iter().copied())
+                })
+                && self.nullable.iter().all(|column| !is_not_null(columns, column - 1))
+        }
+    }
+}
+
+#[cfg(not(feature = "pg18"))]
+unsafe fn is_not_null(columns: &pg_sys::TupleDescData, index: usize) -> bool {
+    // SAFETY: the caller knows that there is such a column.
+    unsafe { (*columns.attrs.as_ptr().add(index)).attnotnull }
+}
+
+#[cfg(feature = "pg18")]
+unsafe fn is_not_null(columns: &pg_sys::TupleDescData, index: usize) -> bool {
+    // SAFETY: as above.
+    unsafe { (*columns.compact_attrs.as_ptr().add(index)).attnullability != b'f' as std::ffi::c_char }
+}
 
 /// The tables of a run.
 pub struct Tables {
@@ -91,12 +138,9 @@ impl Table {
             }
             let heap = Open(pg_sys::table_open(oid, lock), false);
             let (relation, form) = (&*heap.0, &*(*heap.0).rd_rel);
-            let constraints = (*relation.rd_att).constr;
-            let checks = if constraints.is_null() { 0 } else { (*constraints).num_check };
             let plain = form.relkind == pg_sys::RELKIND_RELATION as std::ffi::c_char
                 && form.relam == pg_sys::HEAP_TABLE_AM_OID
-                && form.relnatts == shape.columns
-                && checks == shape.checks
+                && shape.allows(&*relation.rd_att)
                 && relation.trigdesc.is_null()
                 && !(form.relhasrules || form.relhassubclass || form.relispartition || form.relforcerowsecurity);
             if !plain {
