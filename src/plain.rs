@@ -136,7 +136,12 @@ impl Table {
             if oid == pg_sys::InvalidOid {
                 return None;
             }
-            let heap = Open(pg_sys::table_open(oid, lock), false);
+            // None where it is dropped while we wait for the lock.
+            let heap = pg_sys::try_table_open(oid, lock);
+            if heap.is_null() {
+                return None;
+            }
+            let heap = Open(heap, false);
             let (relation, form) = (&*heap.0, &*(*heap.0).rd_rel);
             let plain = form.relkind == pg_sys::RELKIND_RELATION as std::ffi::c_char
                 && form.relam == pg_sys::HEAP_TABLE_AM_OID
@@ -265,7 +270,11 @@ pub fn are_void(names: [&CStr; 2]) -> bool {
             if oid == pg_sys::InvalidOid {
                 return false;
             }
-            let heap = Open(pg_sys::table_open(oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE), false);
+            let heap = pg_sys::try_table_open(oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+            if heap.is_null() {
+                return false;
+            }
+            let heap = Open(heap, false);
             (*(*heap.0).rd_rel).relkind == pg_sys::RELKIND_RELATION as std::ffi::c_char
                 && pg_sys::RelationGetNumberOfBlocksInFork(heap.0, pg_sys::ForkNumber::MAIN_FORKNUM) == 0
         }

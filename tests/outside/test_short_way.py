@@ -3,6 +3,7 @@ triggers, cursors, handlers and prepared transactions, and where what a session 
 runs by the statements as well, which are the measure."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -324,6 +325,24 @@ def test_an_extension_that_is_dropped_and_created_while_the_session_stays(connec
             start(one, versions=MANY)
             reads(one)
         one.execute("CREATE EXTENSION layra_state")
+
+
+@pytest.mark.parametrize("sql", ["get_variable('r', 'v')", "set_variable('r', 'v', '2')"])
+def test_a_call_that_waits_for_an_extension_that_is_dropped(connect, create_database, sql):
+    one = connect(create_database())
+    one.execute("CREATE EXTENSION layra_state")
+    start(one)
+    other, observer = connect(one.info.dsn), connect(one.info.dsn)
+    reads(other)
+    one.execute("BEGIN")
+    one.execute("DROP EXTENSION layra_state CASCADE")
+    with ThreadPoolExecutor(1) as pool:
+        result = pool.submit(attempt, other, sql)
+        blocked = "SELECT cardinality(pg_blocking_pids(%s)) > 0"
+        while not result.done() and not observer.execute(blocked, [other.info.backend_pid]).fetchone()[0]:
+            pass
+        one.execute("COMMIT")
+    assert result.result() in ("42P01", "42883", "3F000")
 
 
 def test_more_runs_than_a_session_remembers(db):
