@@ -30,6 +30,14 @@ matrix: ## build and test with PostgreSQL VERSIONS="…", by default 17 and 18, 
 	@.ci/install /usr/lib/postgresql/15/bin/pg_config
 	@.ci/matrix $(VERSIONS)
 
+cassert: ## run part of the tests on a PostgreSQL that checks itself (assertions), built from Debian's source
+	@.ci/setup
+	@.ci/debug cassert
+
+valgrind: ## run part of the tests on that PostgreSQL under valgrind
+	@.ci/setup
+	@.ci/debug valgrind
+
 bench: ## measure, beside what people use today, and write docs/benchmarks.md
 	@.ci/setup
 	@.ci/install $(OWN_PG_CONFIG)
@@ -61,4 +69,4 @@ clean: ## remove everything that was built
 	cargo clean
 	rm -rf target
 
-.PHONY: help demo test soak matrix bench bench-check install installcheck uninstall fmt lint clean
+.PHONY: help demo test soak matrix cassert valgrind bench bench-check install installcheck uninstall fmt lint clean

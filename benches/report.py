@@ -15,6 +15,7 @@ from table import LINES, Row, number
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "benches" / "figures.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
+UNMET = ROOT / "benches" / "unmet.md"
 WIDTHS = (70, 10, 46, 11, 4)
 MET = {True: "yes", False: "NO", None: ""}
 
@@ -82,6 +83,7 @@ def page(figures):
         "| what | measured | | goal | met | figures behind it |",
         "| --- | ---: | --- | --- | --- | --- |",
         *[f"| {' | '.join(cells(row))} | {raw(row)} |" for row in rows], "",
+        *UNMET.read_text().strip().splitlines(), "",
         "## How each line is measured", "",
         *[f"- **{name}**: {line.how}" for name, line in LINES.items() if name in figures], "",
         *NOTES.strip().splitlines(), "",

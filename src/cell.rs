@@ -320,7 +320,7 @@ fn highest_ordinal(tables: &Tables, run_id: &str, node_id: &str) -> Option<i64> 
 /// to each other in the primary key, in a run with few versions, are found by going from one to the next (1,200 instructions
 /// a row), others by a descent (15,000).
 fn probe<T: Default>(tables: &Tables, run_id: &str, ids: &[CellId], read: impl Fn(&Scan<'_>) -> T) -> Vec<T> {
-    if ids.len() == 1 || plain::near(run_id, None, 0).is_some() {
+    if ids.len() == 1 || plain::near(run_id).is_some() {
         let newest = |id: &CellId| id.at(run_id).newest(tables, None).map(|row| read(&row)).unwrap_or_default();
         return ids.iter().map(newest).collect();
     }
@@ -390,7 +390,7 @@ pub fn walk(
     let (mut scope, mut key) = ("", String::new());
     let (mut found, mut passed) = (false, 0);
     // Of a long run, what is older than the newest row goes on for pages.
-    let mut patience = if plain::near(run_id, None, 0).is_some() { 0 } else { NEAR };
+    let mut patience = if plain::near(run_id).is_some() { 0 } else { NEAR };
     loop {
         if !scan.down() {
             let Some(scope) = within.take() else { return };
@@ -412,7 +412,7 @@ pub fn walk(
         passed += 1;
         if passed > patience {
             plain::saw(run_id, scan.get(VERSION).unwrap_or_default());
-            patience = if plain::near(run_id, None, 0).is_some() { 0 } else { NEAR };
+            patience = if plain::near(run_id).is_some() { 0 } else { NEAR };
             let place = Place { run_id, scope, key: &key, ordinal: 0 };
             if !found && let Some(row) = place.newest(tables, at) {
                 visit(scope, &key, &row);

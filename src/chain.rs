@@ -24,7 +24,7 @@ const ROW: usize = 256;
 const SMALL: usize = 4;
 
 /// A cell of a run.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Hash)]
 pub struct Place<'a> {
     pub run_id: &'a str,
     pub scope: &'a str,
@@ -117,8 +117,6 @@ impl<'a> Place<'a> {
 
     /// The row of the cell at a version (None: the newest), or the newest before it, by the short way.
     pub fn newest(self, tables: &Tables, at: Option<i64>) -> Option<Scan<'_>> {
-        /// Of a cell that has changed lately, the newest row is not further from the head than this, mostly.
-        const LATELY: i64 = 256;
         let mut keys = vec![
             Key::Text(1, Is::Equal, self.run_id),
             Key::Text(2, Is::Equal, self.scope),
@@ -126,19 +124,23 @@ impl<'a> Place<'a> {
             Key::Number(4, Is::Equal, self.ordinal),
         ];
         keys.extend(at.map(|at| Key::Number(5, Is::AtMost, at)));
-        let near = plain::near(self.run_id, at, LATELY).map(|version| Key::Number(5, Is::AtLeast, version));
+        let near = match at {
+            Some(at) => plain::shortly_before(at),
+            None => plain::near(self),
+        };
+        let near = near.map(|version| Key::Number(5, Is::AtLeast, version));
         let all = keys.len();
         keys.extend(near);
         let mut scan = tables.cell.scan(&keys);
-        if scan.down() {
-            if near.is_none() && at.is_none() {
-                plain::saw(self.run_id, scan.get(cell::VERSION).unwrap_or_default());
-            }
-            return Some(scan);
+        let mut found = scan.down();
+        if !found && near.is_some() {
+            scan.again(&keys[..all]);
+            found = scan.down();
         }
-        near?;
-        scan.again(&keys[..all]);
-        scan.down().then_some(scan)
+        if found && at.is_none() {
+            plain::saw(self, scan.get(cell::VERSION).unwrap_or_default());
+        }
+        found.then_some(scan)
     }
 
     fn plain_links(self, tables: &Tables, version: i64) -> Vec<Link> {

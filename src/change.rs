@@ -36,11 +36,9 @@ impl Head {
     /// The head of a run, by the short way.
     pub fn find(tables: &Tables, run_id: &str) -> Option<Head> {
         let run = Key::Text(1, Is::Equal, run_id);
-        let near = plain::near(run_id, None, 0).map(|version| Key::Number(2, Is::AtLeast, version));
+        let near = plain::near(run_id).map(|version| Key::Number(2, Is::AtLeast, version));
         let mut event = tables.event.scan(&[run, near.unwrap_or(run)]);
         if !event.down() {
-            // Nothing near what is remembered.
-            plain::forget(run_id);
             event.again(&[run]);
             if near.is_none() || !event.down() {
                 return None;
@@ -350,6 +348,17 @@ fn find_use(db: &Db, run_id: &str, run: &Run, key: &str, head: i64, uses: Vec<(i
 
 /// The versions up to one, and their types, that used a key, newest first.
 fn key_uses(db: &Db, run_id: &str, key: &str, up_to: i64) -> Vec<(i64, String)> {
+    let by_short_way = db.plain(|tables| {
+        let mut uses = Vec::new();
+        tables.event.uses_of_key(run_id, key, |event| {
+            uses.push((event.get(2).unwrap_or_default(), event.get(3).unwrap_or_default()));
+        })?;
+        uses.retain(|(version, _)| *version <= up_to);
+        Some(uses)
+    });
+    if let Some(uses) = by_short_way.flatten() {
+        return uses;
+    }
     let rows = db.query(&KEY_USES, &[run_id.into_datum(), key.into_datum(), up_to.into_datum()]);
     (0..rows.len()).map(|row| (rows.get(row, 1).unwrap_or_default(), rows.get(row, 2).unwrap_or_default())).collect()
 }

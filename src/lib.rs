@@ -4,10 +4,13 @@
 //! `rollback`, `fork`, `history`, `diff`, `verify`, `workflow`; and for what an engine lives on while a run is running:
 //! `node`, `loops`, `recovery`, `interaction`, `breaker`, `validate`, `event_type`, `handler`.
 //!
-//! Every write goes through `change`: lock, head, checks, one event with its cells. SQL is in `statements`, errors in
-//! `error`, hashing in `hash`, the merge in `merge`, definitions in `definition`: the last three, and `list`, know nothing
-//! of PostgreSQL. Unsafe code is in `guard` (the switch of user, flags of the backend), `spi` (the executor), `jsonb` and `name` (datums),
-//! `access` (roles) and `settings` (time).
+//! Every write goes through `change`: lock, head, checks, one event with its cells. How a value stands in rows is decided in
+//! `chain`. There are two ways to a row: `plain`, without a plan, where the tables are plain; and the SQL of `statements`, in
+//! every other case. Errors are in `error`, hashing in `hash`, the merge in `merge`, definitions in `definition`, jsonb's
+//! binary form in `binary`, patches in `delta`: the last five, and `list`, know nothing of PostgreSQL.
+//!
+//! Unsafe code is in `guard` (the switch of user, flags of the backend), `spi` (the executor), `plain` (tables and indexes),
+//! `jsonb` and `name` (datums), `access` (roles) and `settings` (time).
 
 use pgrx::prelude::*;
 

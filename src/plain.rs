@@ -12,6 +12,7 @@ use foldhash::{HashMap, HashMapExt};
 use pgrx::{IntoDatum, pg_sys};
 use std::cell::RefCell;
 use std::ffi::CStr;
+use std::hash::{BuildHasher, Hash};
 
 /// A table of the extension that is found to be plain, and its primary key; closed when dropped. The locks stay until the
 /// transaction ends, as those of a statement do.
@@ -158,9 +159,7 @@ impl Table {
                 return None;
             }
             let key = Open(pg_sys::index_open(key, pg_sys::AccessShareLock as pg_sys::LOCKMODE), true);
-            let index = &*(*key.0).rd_index;
-            let columns = index.indkey.values.as_slice(usize::try_from(index.indnkeyatts).unwrap_or(0));
-            if columns != shape.key || (*(*key.0).rd_rel).relam != pg_sys::BTREE_AM_OID {
+            if !is_btree_on(key.0, shape.key) {
                 return None;
             }
             Some(Table { heap: heap.keep(), key: key.keep() })
@@ -169,6 +168,32 @@ impl Table {
 
     /// The rows whose key has these values in its first columns, and is within the bounds behind them.
     pub fn scan(&self, keys: &[Key]) -> Scan<'_> {
+        self.scan_by(self.key, keys)
+    }
+
+    /// The rows of an event that used an idempotency key, by version.
+    pub fn uses_of_key(&self, run_id: &str, key: &str, mut work: impl FnMut(&Scan<'_>)) -> Option<()> {
+        const COLUMNS: [i16; 3] = [1, 11, 2];
+        // SAFETY: as `open`; the index is open until the scan is over.
+        unsafe {
+            let oid = pg_sys::get_relname_relid(c"event_idempotency_key".as_ptr(), schema());
+            if oid == pg_sys::InvalidOid {
+                return None;
+            }
+            let index = Open(pg_sys::index_open(oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE), true);
+            if (*(*index.0).rd_index).indrelid != (*self.heap).rd_id || !is_btree_on(index.0, &COLUMNS) {
+                return None;
+            }
+            let keys = [Key::Text(1, Is::Equal, run_id), Key::Text(2, Is::Equal, key)];
+            let mut scan = self.scan_by(index.0, &keys);
+            while scan.down() {
+                work(&scan);
+            }
+            Some(())
+        }
+    }
+
+    fn scan_by(&self, index: pg_sys::Relation, keys: &[Key]) -> Scan<'_> {
         // SAFETY: the relations are open as long as the scan, which borrows the table, and there is an active
         // snapshot: every caller has one, or is in `with_fresh_snapshot`.
         unsafe {
@@ -176,14 +201,28 @@ impl Table {
             // Begun with room for all, as `again` may have more.
             let count = MAX_KEYS as i32;
             #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
-            let scan = pg_sys::index_beginscan(self.heap, self.key, snapshot, count, 0);
+            let scan = pg_sys::index_beginscan(self.heap, index, snapshot, count, 0);
             #[cfg(feature = "pg18")]
-            let scan = pg_sys::index_beginscan(self.heap, self.key, snapshot, std::ptr::null_mut(), count, 0);
+            let scan = pg_sys::index_beginscan(self.heap, index, snapshot, std::ptr::null_mut(), count, 0);
             let slot = pg_sys::table_slot_create(self.heap, std::ptr::null_mut());
-            let mut scan = Scan { table: self, scan, slot };
+            let mut scan = Scan { table: self, index, scan, slot };
             scan.again(keys);
             scan
         }
+    }
+}
+
+/// Whether an open index is a B-tree on these columns that can be used.
+unsafe fn is_btree_on(index: pg_sys::Relation, columns: &[i16]) -> bool {
+    // SAFETY: the caller has an open index.
+    unsafe {
+        let form = &*(*index).rd_index;
+        // One that was built while rows were changed does not serve every snapshot.
+        if !form.indisvalid || form.indcheckxmin {
+            return false;
+        }
+        let keys = form.indkey.values.as_slice(usize::try_from(form.indnkeyatts).unwrap_or(0));
+        keys == columns && (*(*index).rd_rel).relam == pg_sys::BTREE_AM_OID
     }
 }
 
@@ -244,44 +283,41 @@ pub fn are_void(names: [&CStr; 2]) -> bool {
 
 // ------------------------------------------------------------------------------------------------------------- scans
 
-/// Runs of which a session remembers how far they have come.
-const REMEMBERED: usize = 1024;
+/// What a session remembers at most.
+const REMEMBERED: usize = 4096;
 
 /// A run, or a cell, with fewer versions has them on one page of the index.
 const FEW: i64 = 64;
 
 thread_local! {
-    /// The highest version that this session saw of long runs. A scan for the newest row of something begins near it, because
-    /// PostgreSQL takes all rows from a page of the index that are within the bounds, one would do: 60,000 instructions.
-    static SEEN: RefCell<HashMap<String, i64>> = RefCell::new(HashMap::new());
+    /// Of long runs and of cells in them, by a hash of their names, the version that the newest row had when it was last seen.
+    /// A scan for the newest row begins there, because PostgreSQL takes all rows of an index page that are within the bounds,
+    /// where one would do: 150,000 instructions. It is only a guess, which cannot make an answer wrong: whoever finds nothing
+    /// from there on looks again without it.
+    static SEEN: RefCell<HashMap<u64, i64>> = RefCell::new(HashMap::new());
 }
 
-/// Forgets a run that has no such version any more: it was dropped, and started again.
-pub fn forget(run_id: &str) {
-    SEEN.with_borrow_mut(|seen| seen.remove(run_id));
-}
-
-/// Remembers that a run has a version.
-pub fn saw(run_id: &str, version: i64) {
-    if version <= FEW {
-        return;
-    }
-    SEEN.with_borrow_mut(|seen| match seen.get_mut(run_id) {
-        Some(highest) => *highest = version.max(*highest),
-        None => {
+/// Remembers the version of something's newest row.
+pub fn saw(what: impl Hash, version: i64) {
+    if version > FEW {
+        SEEN.with_borrow_mut(|seen| {
             if seen.len() == REMEMBERED {
                 seen.clear();
             }
-            seen.insert(run_id.to_owned(), version);
-        }
-    });
+            let what = seen.hasher().hash_one(what);
+            seen.insert(what, version);
+        });
+    }
 }
 
-/// The bound above which the newest row of a run, at or below a version (None: of all), stands most often. It is only a
-/// guess: who finds nothing there looks again without it.
-pub fn near(run_id: &str, at: Option<i64>, width: i64) -> Option<i64> {
-    let version = at.or_else(|| SEEN.with_borrow(|seen| seen.get(run_id).copied()))?;
-    (version > FEW).then_some(version - width)
+/// The version from which on something's newest row stands most often.
+pub fn near(what: impl Hash) -> Option<i64> {
+    SEEN.with_borrow(|seen| if seen.is_empty() { None } else { seen.get(&seen.hasher().hash_one(what)).copied() })
+}
+
+/// Of two versions, the one below which a row that counts at the other is looked for in vain, mostly.
+pub fn shortly_before(version: i64) -> Option<i64> {
+    (version > FEW).then_some(version - FEW)
 }
 
 /// A bound of a scan: a column of the primary key, from 1.
@@ -343,6 +379,7 @@ impl Key<'_> {
 /// the methods of `Columns`.
 pub struct Scan<'t> {
     table: &'t Table,
+    index: pg_sys::Relation,
     scan: pg_sys::IndexScanDesc,
     slot: *mut pg_sys::TupleTableSlot,
 }
@@ -354,7 +391,7 @@ impl Scan<'_> {
         unsafe {
             let mut entries: [pg_sys::ScanKeyData; MAX_KEYS] = std::mem::zeroed();
             for (entry, key) in entries.iter_mut().zip(keys) {
-                key.write(self.table.key, entry);
+                key.write(self.index, entry);
             }
             (*self.scan).numberOfKeys = keys.len() as i32;
             pg_sys::index_rescan(self.scan, entries.as_mut_ptr(), keys.len() as i32, std::ptr::null_mut(), 0);

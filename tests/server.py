@@ -11,6 +11,7 @@ directory. Should the process that made it be killed, the kernel stops the serve
 
 import ctypes
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,9 @@ import time
 from pathlib import Path
 
 PG_CONFIG = os.environ.get("PG_CONFIG") or "/usr/lib/postgresql/15/bin/pg_config"
+
+# A program to run servers under, and its arguments.
+UNDER = shlex.split(os.environ.get("CLUSTER_UNDER", ""))
 
 CONF = """
 listen_addresses = ''
@@ -117,7 +121,7 @@ class Server:
         """Starts the server, and returns once it accepts connections."""
         with open(self.log, "ab") as output:
             self.process = subprocess.Popen(
-                [self.bindir / "postgres", "-D", self.data],
+                [*UNDER, self.bindir / "postgres", "-D", self.data],
                 cwd=self.directory, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 start_new_session=True, preexec_fn=die_with_parent, **SERVER_USER,
             )
