@@ -318,14 +318,14 @@ fn find_use(db: &Db, run_id: &str, run: &Run, key: &str, head: i64, uses: Vec<(i
         if run.parent.is_none() && !run.orphan {
             return None;
         }
-        // The parent's log first: while we look, a key can only move from there to what the child inherited.
-        if let Some((parent, at)) = &run.parent {
-            if let Some((_, type_name)) = live(parent, *at, key_uses(db, parent, key, *at)) {
-                return Some((1, type_name));
-            }
-        }
+        // The parent's log first: while we look, a key can only move from there to what the child inherited. That has what
+        // runs in between had that are gone, which are nearer than the parent.
+        let of_parent = run.parent.as_ref().and_then(|(parent, at)| live(parent, *at, key_uses(db, parent, key, *at)));
         if let Some(found) = inherited(db, &id, key) {
             return Some(found);
+        }
+        if let Some((_, type_name)) = of_parent {
+            return Some((1, type_name));
         }
         let read = |run_id: &str| Run::read(&db.query(&READ_RUN, &[run_id.into_datum()]));
         // Only the run that is locked stays. Another that was dropped while we looked has left the key to its forks, which

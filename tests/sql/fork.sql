@@ -52,6 +52,15 @@ SELECT parent_run_id, parent_version FROM layra.run WHERE run_id = 'twig';
 SELECT layra.set_variable('twig', 'a', '4', idempotency_key => 'k4') AS "used in trunk";
 SELECT layra.save_state('twig', '{}', idempotency_key => 'k4');
 
+-- A fork has a key from the nearest run that used it, also when that one is gone.
+SELECT layra.start_run('root');
+SELECT layra.set_variable('root', 'a', '1', idempotency_key => 'k');
+SELECT layra.fork_run('root', 'stem', idempotency_key => 'k');
+SELECT layra.fork_run('stem', 'leaf');
+SELECT layra.fork_run('root', 'leaf', idempotency_key => 'k') AS "used by stem";
+SELECT layra.drop_run('stem');
+SELECT layra.fork_run('root', 'leaf', idempotency_key => 'k') AS "used by stem";
+
 -- A finished run can be forked; its fork runs.
 SELECT layra.finish_run('branch');
 SELECT layra.fork_run('branch', 'again', idempotency_key => 'f');
