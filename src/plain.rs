@@ -11,8 +11,8 @@ use crate::spi::Columns;
 use foldhash::{HashMap, HashMapExt};
 use pgrx::{IntoDatum, pg_sys};
 use std::cell::RefCell;
-use std::hash::{BuildHasher, Hash};
 use std::ffi::CStr;
+use std::hash::{BuildHasher, Hash};
 
 /// A table of the extension that is found to be plain, and its primary key; closed when dropped. The locks stay until the
 /// transaction ends, as those of a statement do.
