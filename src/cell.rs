@@ -301,6 +301,12 @@ pub struct Counter {
     pub next: i64,
 }
 
+impl Counter {
+    pub fn parse(value: Option<&Jsonb>) -> Counter {
+        value.and_then(|value| serde_json::from_str(value.text()).ok()).unwrap_or_default()
+    }
+}
+
 pub fn newest_of(row: &Scan<'_>) -> Newest {
     Newest {
         version: row.get(VERSION).unwrap_or_default(),
@@ -311,7 +317,7 @@ pub fn newest_of(row: &Scan<'_>) -> Newest {
 
 /// The highest ordinal of the cells that a node ever had for its context, the counter included.
 fn highest_ordinal(tables: &Tables, run_id: &str, node_id: &str) -> Option<i64> {
-    let keys = [Key::Text(1, Is::Equal, run_id), Key::Text(2, Is::Equal, "context"), Key::Text(3, Is::Equal, node_id)];
+    let keys = [Key::Text(1, Is::Equal, run_id), Key::Text(2, Is::Equal, CONTEXT), Key::Text(3, Is::Equal, node_id)];
     let mut scan = tables.cell.scan(&keys);
     if scan.down() { scan.get(ORDINAL) } else { None }
 }
@@ -483,8 +489,7 @@ pub fn walk_context(tables: &Tables, run_id: &str, at: Option<i64>, mut visit: i
         let key = Key::Text(3, Is::Equal, &node);
         scan.again(&[run, context, key, Key::Number(4, Is::Equal, COUNTER), at]);
         if scan.down() {
-            let counter: Counter =
-                scan.jsonb(VALUE).and_then(|value| serde_json::from_str(value.text()).ok()).unwrap_or_default();
+            let counter = Counter::parse(scan.jsonb(VALUE).as_ref());
             let (first, last) = (counter.next - counter.live, counter.next - 1);
             let list =
                 List { node: node.clone(), highest, counter: newest_of(&scan), live: counter.live, next: counter.next };

@@ -1,7 +1,7 @@
 //! Loops, nested to any depth: their index is a cell, and an iteration resets what is inside it in the same version.
 
 use crate::args::{self, MAX_VALUE};
-use crate::cell::{COUNTER, CellId, Write};
+use crate::cell::{COUNTER, CellId, Counter, Write};
 use crate::change::{Change, NewEvent, Opened, Request};
 use crate::error::{Error, Result};
 use crate::history::live_cells;
@@ -219,7 +219,7 @@ fn clear_scoped_context(change: &mut Change<'_>, loop_id: &str) -> Result<Vec<Wr
     let mut writes = Vec::new();
     for id in body {
         if let Some(value) = values.get(&CellId::context(id, COUNTER)) {
-            writes.extend(node::clear_context(change, id, node::counter_of(Some(value)))?);
+            writes.extend(node::clear_context(change, id, Counter::parse(Some(value)))?);
         }
     }
     Ok(writes)

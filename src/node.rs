@@ -93,10 +93,6 @@ pub fn restored(value: &str) -> Option<Jsonb> {
 
 // ------------------------------------------------------------------------------------------------------------ context
 
-pub fn counter_of(value: Option<&Jsonb>) -> Counter {
-    value.and_then(|value| serde_json::from_str(value.text()).ok()).unwrap_or_default()
-}
-
 /// The rows that append an entry to a node's context: never more than two, however long the list is.
 fn append_context(
     change: &mut Change<'_>,
@@ -392,7 +388,7 @@ fn complete(
     let (ordinal, mut writes) = match output {
         None => (None, Vec::new()),
         Some(output) => {
-            let counter = counter_of(values.get(&CellId::context(node_id, COUNTER)));
+            let counter = Counter::parse(values.get(&CellId::context(node_id, COUNTER)));
             let (ordinal, writes) = append_context(change, node_id, counter, highest, output)?;
             (Some(ordinal), writes)
         }
