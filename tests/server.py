@@ -146,7 +146,9 @@ class Server:
     def kill(self):
         """Kills the postmaster and every process of it with SIGKILL, as the out-of-memory killer or a reset may."""
         # The server is the leader of its own session; backends are in process groups of their own.
+        # It is stopped first: a backend that it starts while the others are killed would live on, waiting for one of them.
         postmaster = self.process.pid
+        os.kill(postmaster, signal.SIGSTOP)
         children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(postmaster)], capture_output=True, text=True).stdout
         os.kill(postmaster, signal.SIGKILL)
         for pid in children.split():

@@ -215,7 +215,7 @@ def test_full_disk_of_wal(small_disk, random, soak, figures):
                 load.hold()
                 server.stop()
                 ballast.unlink()
-                server.start()
+                start_with_little_wal(server)
                 load.check()
                 load.release()
             load.run(steps=100)
@@ -230,6 +230,14 @@ def move_wal(server, disk):
     subprocess.run(["cp", "-a", wal, moved], check=True)
     subprocess.run(["rm", "-rf", wal], check=True)
     wal.symlink_to(moved)
+
+
+def start_with_little_wal(server):
+    """Its recovery removes the files of the log that it would else keep for later, until no ballast is left to make room."""
+    server.configure("min_wal_size = 32MB\nmax_wal_size = 32MB\n")
+    server.start()
+    server.configure("max_wal_size = 1GB\n")
+    server.run("pg_ctl", "reload", "-s", "-D", server.data)
 
 
 def use_up_segments(server):
