@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::guard::Flag;
+use crate::rethrow::Witness;
 use crate::spi::{Db, execute_text};
 use crate::statements::ROLES_WITH_LEVEL;
 use pgrx::prelude::*;
@@ -97,7 +98,7 @@ fn owns(owner: Option<&str>) -> bool {
 #[pg_extern]
 #[search_path(pg_catalog, pg_temp)]
 fn renew_grants() {
-    let _outside = Flag::outside_of_scripts();
+    let (_outside, _witness) = (Flag::outside_of_scripts(), Witness::enter());
     execute_text(include_str!("../sql/grants.sql"), &[]);
 }
 

@@ -4,6 +4,7 @@ use crate::args;
 use crate::error::{Error, Result};
 use crate::jsonb::Jsonb;
 use crate::name::Procedure;
+use crate::rethrow::Witness;
 use crate::spi::{Db, execute_text};
 use crate::statements::{ADD_HANDLER, HANDLERS, REMOVE_HANDLER};
 use crate::{access, settings};
@@ -61,6 +62,7 @@ fn patterns(type_name: &str) -> Vec<String> {
 
 /// Calls handlers as the current user, who must be the caller by now.
 pub fn run(run_id: &str, calls: Vec<Call>) {
+    let _witness = Witness::enter();
     for Call { function, event } in calls {
         execute_text(
             &format!("SELECT {}($1, $2, $3, $4)::pg_catalog.text", qualified_name(&function, SIGNATURE)),

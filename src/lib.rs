@@ -46,6 +46,7 @@ mod name;
 mod node;
 mod plain;
 mod recovery;
+mod rethrow;
 mod rollback;
 mod run;
 mod schema;

@@ -3,6 +3,7 @@
 use crate::guard::Guard;
 use crate::jsonb::Jsonb;
 use crate::plain::{self, Tables};
+use crate::rethrow::Witness;
 use crate::statements::INSTALLED_VERSION;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::{PgLogLevel, PgSqlErrorCode};
@@ -37,6 +38,7 @@ pub struct Db {
     /// comes back.
     spi: OnceCell<Spi>,
     _guard: Guard,
+    _witness: Witness,
     read_only: bool,
     /// Where results go.
     memory: Cell<pg_sys::MemoryContext>,
@@ -76,6 +78,7 @@ impl Db {
             tables: OnceCell::new(),
             spi: OnceCell::new(),
             _guard: guard,
+            _witness: Witness::enter(),
             read_only,
             memory: Cell::new(memory),
             caller,

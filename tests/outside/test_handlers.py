@@ -315,31 +315,72 @@ def test_an_error_in_a_handler_undoes_the_call(db, raises, sql):
     sound(db, run)
 
 
-@pytest.mark.parametrize("given, arrives", [
-    ("P0001", "P0001"), ("23505", "23505"), ("40001", "40001"), ("55P03", "55P03"), ("22012", "22012"), ("42501", "42501"),
-    # Known limit, which the documentation names: codes that PostgreSQL does not define do not pass pgrx.
-    ("P0042", "XX000"), ("MY001", "XX000"),
-])  # fmt: skip
-def test_what_arrives_of_a_handlers_error(db, given, arrives):
+FIELDS = ("sqlstate", "message_primary", "message_detail", "message_hint", "schema_name", "table_name", "column_name", "datatype_name",
+          "constraint_name", "internal_query", "internal_position", "source_file", "source_line", "source_function")  # fmt: skip
+
+
+CALL_OF = 'SQL statement "SELECT {}($1, $2, $3, $4)::pg_catalog.text"'
+
+
+def fields(db, sql, *args):
+    """Everything that a client learns of an error, and the CONTEXT."""
+    with pytest.raises(psycopg.Error) as error:
+        db.execute(sql, args)
+    return {field: getattr(error.value.diag, field) for field in FIELDS}, error.value.diag.context
+
+
+@pytest.mark.parametrize("sqlstate", ["P0001", "23505", "40001", "55P03", "22012", "42501", "P0042", "MY001"])
+def test_the_sqlstate_of_a_handlers_error(db, sqlstate):
     run = start(db, "arrives")
-    handler = function(db, f"BEGIN RAISE 'no' USING ERRCODE = '{given}', DETAIL = 'because', HINT = 'try'; END", language="plpgsql")
+    handler = function(db, f"BEGIN RAISE 'no' USING ERRCODE = '{sqlstate}', DETAIL = 'because', HINT = 'try'; END", language="plpgsql")
     with handles(db, "note", handler), unchanged(db, run):
-        with pytest.raises(psycopg.Error) as error:
-            call(db, "append_event(%s, 'note')", run)
-        found = error.value.diag
-        assert (found.sqlstate, found.message_primary, found.message_detail, found.message_hint) == (arrives, "no", "because", "try")
+        found, _ = fields(db, "SELECT layra.append_event(%s, 'note')", run)
+        assert [found[field] for field in FIELDS[:4]] == [sqlstate, "no", "because", "try"]
 
 
-def test_an_error_of_postgresql_in_a_handler(db):
+@pytest.mark.parametrize("body", [
+    "INSERT INTO public.once VALUES (1), (1)", "INSERT INTO public.once VALUES (-1)", "INSERT INTO public.once VALUES (NULL)",
+    "INSERT INTO public.twice VALUES ('no')", "EXECUTE 'SELECT nothing FROM public.once'", "PERFORM 1 / 0",
+    "RAISE 'no' USING ERRCODE = 'MY002', COLUMN = 'c', CONSTRAINT = 'n', DATATYPE = 'd', TABLE = 't', SCHEMA = 's'",
+    # Another error, which somebody caught, comes before.
+    "BEGIN RAISE 'no' USING ERRCODE = 'MY003', TABLE = 't'; EXCEPTION WHEN OTHERS THEN NULL; END; RAISE 'no' USING ERRCODE = 'MY004'",
+    # A notice, a warning on the way.
+    "RAISE NOTICE 'here'; RAISE WARNING 'there'; RAISE 'no' USING ERRCODE = 'MY005', TABLE = 't'; RAISE NOTICE 'never'",
+])  # fmt: skip
+def test_an_error_in_a_handler_is_the_one_that_its_function_raises(db, body):
     run = start(db, "fields")
-    db.execute("CREATE TABLE public.once (x int CONSTRAINT only_once PRIMARY KEY)")
-    with handles(db, "note", function(db, "BEGIN INSERT INTO public.once VALUES (1); END", language="plpgsql")):
+    db.execute("CREATE TABLE IF NOT EXISTS public.once (x int CONSTRAINT only_once PRIMARY KEY CONSTRAINT positive CHECK (x > 0))")
+    db.execute("DO $$ BEGIN CREATE DOMAIN public.yes AS text CHECK (VALUE = 'yes'); EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+    db.execute("CREATE TABLE IF NOT EXISTS public.twice (x public.yes)")
+    handler = function(db, f"BEGIN {body}; END", language="plpgsql")
+    # The same function, called by nobody but us, from a function of PL/pgSQL.
+    name = handler.partition("(")[0]
+    outer = function(db, "BEGIN PERFORM layra.append_event($1, 'note'); END", language="plpgsql").partition("(")[0]
+    direct, context = fields(db, f"SELECT {name}('r', 1, 'note', '{{}}')::text")
+    with handles(db, "note", handler), unchanged(db, run):
+        assert fields(db, "SELECT layra.append_event(%s, 'note')", run) == (direct, f'{context}\n{CALL_OF.format(name)}')
+        # Through two calls of ours, and as somebody catches it.
+        found, nested = fields(db, f"SELECT {outer}(%s, 1, '', '{{}}')", run)
+        assert found == direct
+        assert nested.startswith(f'{context}\n{CALL_OF.format(name)}\nSQL statement "SELECT layra.append_event($1, \'note\')"\nPL/pgSQL ')
+        assert nested.count(context) == 1
+        db.execute("DO $$ BEGIN PERFORM layra.append_event('" + run + "', 'note'); EXCEPTION WHEN SQLSTATE '" + direct["sqlstate"]
+                   + "' THEN NULL; END $$")  # fmt: skip
+
+
+def test_an_error_of_our_own_after_one_that_a_handler_caught(db, raises):
+    """The same message, even."""
+    run = start(db, "own")
+    body = f"BEGIN PERFORM layra.set_variable('{run}', '', '1'); EXCEPTION WHEN OTHERS THEN RAISE '%', SQLERRM USING ERRCODE = 'MY006'; END"
+    caught = f"BEGIN {body}; EXCEPTION WHEN OTHERS THEN NULL; END"
+    own, context = fields(db, "SELECT layra.set_variable(%s, '', '1')", run)
+    assert (own["sqlstate"], own["table_name"], context) == ("22023", None, None)
+    with handles(db, "note", function(db, f"BEGIN {caught}; PERFORM layra.set_variable($1, '', '1'); END", language="plpgsql")):
+        found, _ = fields(db, "SELECT layra.append_event(%s, 'note')", run)
+        assert found == own
+    with handles(db, "note", function(db, f"BEGIN {caught}; END", language="plpgsql")):
         call(db, "append_event(%s, 'note')", run)
-        with unchanged(db, run), pytest.raises(psycopg.errors.UniqueViolation) as error:
-            call(db, "append_event(%s, 'note')", run)
-    assert "only_once" in error.value.diag.message_primary
-    assert error.value.diag.message_detail == "Key (x)=(1) already exists."
-    assert db.execute("SELECT count(*) FROM public.once").fetchone() == (1,)
+        assert fields(db, "SELECT layra.set_variable(%s, '', '1')", run) == (own, None)
 
 
 # --- the API inside a handler --------------------------------------------------------------------------------------------------------

@@ -322,6 +322,9 @@ def test_a_rule_that_fails_is_an_error_and_not_a_problem(db):
     rule = function(db, "SELECT (1 / (length(run_id) - length(run_id)))::text")
     call(db, "add_validator(%s, 'fails', %s::regprocedure)", workflow_of(db, run), rule)
     assert attempt(db, "validate_run(%s)", run) == "22012"
+    rule = function(db, "BEGIN RAISE 'no' USING ERRCODE = 'MY001'; END", language="plpgsql")
+    call(db, "add_validator(%s, 'fails', %s::regprocedure)", workflow_of(db, run), rule)
+    assert attempt(db, "validate_run(%s)", run) == "MY001"
     assert state(db, run)
     # A NULL is no message, and no crash.
     call(db, "add_validator(%s, 'fails', %s::regprocedure)", workflow_of(db, run), function(db, "SELECT NULL::text"))
