@@ -3,9 +3,10 @@
 use crate::args;
 use crate::chain::Place;
 use crate::error::Result;
+use crate::guess;
 use crate::hash::{Hash, value_hash};
 use crate::jsonb::Jsonb;
-use crate::plain::{self, Is, Key, Scan, Tables};
+use crate::plain::{Is, Key, Scan, Tables};
 use crate::spi::{At, Columns, Db, Rows, check_for_interrupts};
 use crate::statements::{GET_NODE_VALUES, GET_VALUES, PROBE_CELL, PROBE_CELLS};
 use foldhash::{HashMap, HashMapExt};
@@ -326,9 +327,10 @@ fn highest_ordinal(tables: &Tables, run_id: &str, node_id: &str) -> Option<i64> 
 /// to each other in the primary key, in a run with few versions, are found by going from one to the next (1,200 instructions
 /// a row), others by a descent (15,000).
 fn probe<T: Default>(tables: &Tables, run_id: &str, ids: &[CellId], read: impl Fn(&Scan<'_>) -> T) -> Vec<T> {
-    if ids.len() == 1 || plain::near(run_id).is_some() {
-        let newest = |id: &CellId| id.at(run_id).newest(tables, None).map(|row| read(&row)).unwrap_or_default();
-        return ids.iter().map(newest).collect();
+    if ids.len() == 1 || guess::near(run_id).is_some() {
+        let mut row = tables.cell.begin();
+        let found = |id: &CellId| if id.at(run_id).seek(&mut row, None) { read(&row) } else { T::default() };
+        return ids.iter().map(found).collect();
     }
     let mut order: Vec<usize> = (0..ids.len()).rev().collect();
     order.sort_unstable_by(|a, b| ids[*b].cmp(&ids[*a]));
@@ -391,45 +393,81 @@ pub fn walk(
 ) {
     let run = Key::Text(1, Is::Equal, run_id);
     let mut scan = tables.cell.scan(&[run, Key::Text(2, Is::AtMost, high), Key::Text(2, Is::AtLeast, low)]);
-    // The scope that a jump has left the scan in.
-    let mut within: Option<&str> = None;
-    let (mut scope, mut key) = ("", String::new());
-    let (mut found, mut passed) = (false, 0);
+    let mut older = tables.cell.begin();
     // Of a long run, what is older than the newest row goes on for pages.
-    let mut patience = if plain::near(run_id).is_some() { 0 } else { NEAR };
-    loop {
-        if !scan.down() {
-            let Some(scope) = within.take() else { return };
-            scan.again(&[run, Key::Text(2, Is::Less, scope), Key::Text(2, Is::AtLeast, low)]);
-            continue;
-        }
-        if scan.compare(KEY, &key).is_ne() || scan.compare(SCOPE, scope).is_ne() {
-            check_for_interrupts();
-            scope = scan.text(SCOPE, static_scope).flatten().unwrap_or_default();
-            key.clear();
-            scan.text(KEY, |text| key.push_str(text));
-            (found, passed) = (false, 0);
-        }
-        if !found && at.is_none_or(|at| scan.get(VERSION).is_some_and(|version: i64| version <= at)) {
-            found = true;
-            visit(scope, &key, &scan);
-            continue;
-        }
-        passed += 1;
-        if passed > patience {
-            plain::saw(run_id, scan.get(VERSION).unwrap_or_default());
-            patience = if plain::near(run_id).is_some() { 0 } else { NEAR };
-            let place = Place { run_id, scope, key: &key, ordinal: 0 };
-            if !found && let Some(row) = place.newest(tables, at) {
-                visit(scope, &key, &row);
+    let mut patience = if guess::near(run_id).is_some() { 0 } else { NEAR };
+    let mut in_scope = false;
+    let mut there = scan.down();
+    // At the newest row of each cell.
+    while there {
+        check_for_interrupts();
+        let scope = scan.text(SCOPE, static_scope).flatten().unwrap_or_default();
+        let mut key: String = scan.get(KEY).unwrap_or_default();
+        let (mut found, mut passed) = (false, 0);
+        loop {
+            if !found && at.is_none_or(|at| scan.get(VERSION).is_some_and(|version: i64| version <= at)) {
+                found = true;
+                visit(scope, &key, &scan);
             }
-            scan.again(&[run, Key::Text(2, Is::Equal, scope), Key::Text(3, Is::Less, &key)]);
-            within = Some(scope);
+            if passed == patience {
+                guess::saw(run_id, scan.get(VERSION).unwrap_or_default());
+                patience = if guess::near(run_id).is_some() { 0 } else { NEAR };
+                let mut visit_older = |key: &str| {
+                    if (Place { run_id, scope, key, ordinal: 0 }).seek(&mut older, at) {
+                        visit(scope, key, &older);
+                    }
+                };
+                if !found {
+                    visit_older(&key);
+                }
+                while let Some(next) = known_below(&mut scan, run_id, scope, &key) {
+                    check_for_interrupts();
+                    visit_older(&next);
+                    key = next;
+                }
+                there = below(&mut scan, run_id, scope, &key);
+                in_scope = true;
+                break;
+            }
+            passed += 1;
+            there = scan.down();
+            if !there || scan.compare(KEY, &key).is_ne() || scan.compare(SCOPE, scope).is_ne() {
+                break;
+            }
+        }
+        if !there && in_scope {
+            scan.again(&[run, Key::Text(2, Is::Less, scope), Key::Text(2, Is::AtLeast, low)]);
+            there = scan.down();
+            in_scope = false;
         }
     }
 }
 
-/// The distinct cells of a run, dead ones too, at most so many: one descent a cell, whatever its versions.
+/// Goes to the newest row of the next cell downwards in the same scope; false where there is none.
+fn below(scan: &mut Scan<'_>, run_id: &str, scope: &str, key: &str) -> bool {
+    scan.again(&[Key::Text(1, Is::Equal, run_id), Key::Text(2, Is::Equal, scope), Key::Text(3, Is::Less, key)]);
+    let there = scan.down();
+    if there && guess::near(run_id).is_some() {
+        scan.text(KEY, |next| guess::saw_below((run_id, scope, key), next));
+    }
+    there
+}
+
+/// The key of that next cell, where it is remembered and there is none between the two; it may have gone. This takes no row:
+/// of a long run, `below` takes a page of them (70,000 instructions).
+fn known_below(scan: &mut Scan<'_>, run_id: &str, scope: &str, key: &str) -> Option<String> {
+    let next = guess::below((run_id, scope, key)).filter(|next| next.as_str() < key)?;
+    scan.again(&[
+        Key::Text(1, Is::Equal, run_id),
+        Key::Text(2, Is::Equal, scope),
+        Key::Text(3, Is::Less, key),
+        Key::Text(3, Is::Greater, &next),
+    ]);
+    (!scan.down()).then_some(next)
+}
+
+/// The distinct cells of a run, dead ones too (and perhaps some that have gone), at most so many: one descent a cell,
+/// whatever its versions.
 pub fn distinct(tables: &Tables, run_id: &str, most: usize) -> Vec<CellId> {
     let run = Key::Text(1, Is::Equal, run_id);
     let mut scan = tables.cell.scan(&[run]);
@@ -438,23 +476,30 @@ pub fn distinct(tables: &Tables, run_id: &str, most: usize) -> Vec<CellId> {
     while there && cells.len() < most {
         check_for_interrupts();
         let Some(scope) = scan.text(SCOPE, static_scope).flatten() else { break };
-        let id =
-            CellId { scope, key: scan.get(KEY).unwrap_or_default(), ordinal: scan.get(ORDINAL).unwrap_or_default() };
-        let (in_scope, key) = (Key::Text(2, Is::Equal, scope), &id.key);
+        let mut key: String = scan.get(KEY).unwrap_or_default();
+        let ordinal = scan.get(ORDINAL).unwrap_or_default();
+        cells.push(CellId { scope, key: key.clone(), ordinal });
         there = false;
         if scope == CONTEXT {
-            scan.again(&[run, in_scope, Key::Text(3, Is::Equal, key), Key::Number(4, Is::Less, id.ordinal)]);
+            let in_list = [Key::Text(2, Is::Equal, scope), Key::Text(3, Is::Equal, &key)];
+            scan.again(&[run, in_list[0], in_list[1], Key::Number(4, Is::Less, ordinal)]);
             there = scan.down();
+        } else {
+            while cells.len() < most
+                && let Some(next) = known_below(&mut scan, run_id, scope, &key)
+            {
+                check_for_interrupts();
+                cells.push(CellId::new(scope, next.as_str()));
+                key = next;
+            }
         }
         if !there {
-            scan.again(&[run, in_scope, Key::Text(3, Is::Less, key)]);
-            there = scan.down();
+            there = below(&mut scan, run_id, scope, &key);
         }
         if !there {
             scan.again(&[run, Key::Text(2, Is::Less, scope)]);
             there = scan.down();
         }
-        cells.push(id);
     }
     cells
 }

@@ -7,8 +7,9 @@
 use crate::cell::{self, CellId, Content, Write};
 use crate::delta;
 use crate::error::{Error, Result};
+use crate::guess;
 use crate::jsonb::Jsonb;
-use crate::plain::{self, Is, Key, Scan, Tables};
+use crate::plain::{Is, Key, Scan, Tables};
 use crate::spi::{At, Columns, Db};
 use crate::statements::CHAIN;
 use pgrx::IntoDatum;
@@ -117,6 +118,16 @@ impl<'a> Place<'a> {
 
     /// The row of the cell at a version (None: the newest), or the newest before it, by the short way.
     pub fn newest(self, tables: &Tables, at: Option<i64>) -> Option<Scan<'_>> {
+        let mut scan = tables.cell.begin();
+        self.seek(&mut scan, at).then_some(scan)
+    }
+
+    /// As `newest`, with a scan of the table of cells that was begun already; false where there is no such row.
+    pub fn seek(self, scan: &mut Scan<'_>, at: Option<i64>) -> bool {
+        let near = match at {
+            Some(at) => guess::shortly_before(at),
+            None => guess::near(self),
+        };
         let mut keys = vec![
             Key::Text(1, Is::Equal, self.run_id),
             Key::Text(2, Is::Equal, self.scope),
@@ -124,23 +135,18 @@ impl<'a> Place<'a> {
             Key::Number(4, Is::Equal, self.ordinal),
         ];
         keys.extend(at.map(|at| Key::Number(5, Is::AtMost, at)));
-        let near = match at {
-            Some(at) => plain::shortly_before(at),
-            None => plain::near(self),
-        };
-        let near = near.map(|version| Key::Number(5, Is::AtLeast, version));
         let all = keys.len();
-        keys.extend(near);
-        let mut scan = tables.cell.scan(&keys);
+        keys.extend(near.map(|version| Key::Number(5, Is::AtLeast, version)));
+        scan.again(&keys);
         let mut found = scan.down();
         if !found && near.is_some() {
             scan.again(&keys[..all]);
             found = scan.down();
         }
         if found && at.is_none() {
-            plain::saw(self, scan.get(cell::VERSION).unwrap_or_default());
+            guess::saw(self, scan.get(cell::VERSION).unwrap_or_default());
         }
-        found.then_some(scan)
+        found
     }
 
     fn plain_links(self, tables: &Tables, version: i64) -> Vec<Link> {

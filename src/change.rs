@@ -16,7 +16,7 @@ use crate::settings;
 use crate::spi::{Columns, Db, Rows, above_read_committed, completions};
 use crate::statements::*;
 use crate::workflow;
-use crate::{access, args};
+use crate::{access, args, guess};
 use pgrx::{IntoDatum, pg_sys};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -36,7 +36,7 @@ impl Head {
     /// The head of a run, by the short way.
     pub fn find(tables: &Tables, run_id: &str) -> Option<Head> {
         let run = Key::Text(1, Is::Equal, run_id);
-        let near = plain::near(run_id).map(|version| Key::Number(2, Is::AtLeast, version));
+        let near = guess::near(run_id).map(|version| Key::Number(2, Is::AtLeast, version));
         let mut event = tables.event.scan(&[run, near.unwrap_or(run)]);
         if !event.down() {
             event.again(&[run]);
@@ -45,7 +45,7 @@ impl Head {
             }
         }
         let version = event.get(2).unwrap_or_default();
-        plain::saw(run_id, version);
+        guess::saw(run_id, version);
         Some(Head {
             version,
             hash: event.hash(14).unwrap_or_default(),

@@ -1,6 +1,6 @@
 //! Which cells differ between two versions of a run, at the cost of the shorter of two ways.
 
-use crate::cell::{self, CellId, columns, distinct, newest_of, static_scope};
+use crate::cell::{self, CellId, Newest, columns, distinct, newest_of, static_scope};
 use crate::hash::Hash;
 use crate::jsonb::Jsonb;
 use crate::plain::{Scan, Tables};
@@ -95,24 +95,25 @@ fn plain_differences(
     to: i64,
     values: bool,
 ) -> Vec<Difference> {
+    let (mut old, mut new) = (tables.cell.begin(), tables.cell.begin());
     let mut differences: Vec<Difference> = ids
         .iter()
         .filter_map(|id| {
             check_for_interrupts();
             let place = id.at(run_id);
-            let (old, new) = (place.newest(tables, Some(from)), place.newest(tables, Some(to)));
-            let newest = |row: &Option<Scan<'_>>| row.as_ref().map(newest_of).unwrap_or_default();
-            let (old_row, new_row) = (newest(&old), newest(&new));
-            let value = |row: Option<Scan<'_>>| row.and_then(|row| place.value_in(tables, &row));
+            let (had, has) = (place.seek(&mut old, Some(from)), place.seek(&mut new, Some(to)));
+            let newest = |is: bool, row: &Scan<'_>| if is { newest_of(row) } else { Newest::default() };
+            let value = |is: bool, row: &Scan<'_>| if is { place.value_in(tables, row) } else { None };
+            let (old_row, new_row) = (newest(had, &old), newest(has, &new));
             (old_row.hash != new_row.hash).then(|| Difference {
                 old_version: old_row.version,
                 old_hash: old_row.hash,
-                old_is_whole: old.as_ref().is_none_or(|row| row.is_null(cell::BASE)),
-                old_value: if values || id.scope == "node" { value(old) } else { None },
+                old_is_whole: !had || old.is_null(cell::BASE),
+                old_value: if values || id.scope == "node" { value(had, &old) } else { None },
                 new_version: new_row.version,
                 new_revision: new_row.revision,
                 new_hash: new_row.hash,
-                new_value: if values { value(new) } else { None },
+                new_value: if values { value(has, &new) } else { None },
                 id: id.clone(),
             })
         })

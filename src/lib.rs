@@ -33,6 +33,7 @@ mod event_type;
 mod fork;
 mod graph;
 mod guard;
+mod guess;
 mod handler;
 mod hash;
 mod history;

@@ -8,11 +8,8 @@
 //! statements of `statements` serve, which PostgreSQL and its extensions can plan as they like.
 
 use crate::spi::Columns;
-use foldhash::{HashMap, HashMapExt};
 use pgrx::{IntoDatum, pg_sys};
-use std::cell::RefCell;
 use std::ffi::CStr;
-use std::hash::{BuildHasher, Hash};
 
 /// A table of the extension that is found to be plain, and its primary key; closed when dropped. The locks stay until the
 /// transaction ends, as those of a statement do.
@@ -168,7 +165,14 @@ impl Table {
 
     /// The rows whose key has these values in its first columns, and is within the bounds behind them.
     pub fn scan(&self, keys: &[Key]) -> Scan<'_> {
-        self.scan_by(self.key, keys)
+        let mut scan = self.begin();
+        scan.again(keys);
+        scan
+    }
+
+    /// A scan that stands nowhere before it goes on with `again`.
+    pub fn begin(&self) -> Scan<'_> {
+        self.begin_by(self.key)
     }
 
     /// The rows of an event that used an idempotency key, by version.
@@ -185,7 +189,8 @@ impl Table {
                 return None;
             }
             let keys = [Key::Text(1, Is::Equal, run_id), Key::Text(2, Is::Equal, key)];
-            let mut scan = self.scan_by(index.0, &keys);
+            let mut scan = self.begin_by(index.0);
+            scan.again(&keys);
             while scan.down() {
                 work(&scan);
             }
@@ -193,7 +198,7 @@ impl Table {
         }
     }
 
-    fn scan_by(&self, index: pg_sys::Relation, keys: &[Key]) -> Scan<'_> {
+    fn begin_by(&self, index: pg_sys::Relation) -> Scan<'_> {
         // SAFETY: the relations are open as long as the scan, which borrows the table, and there is an active
         // snapshot: every caller has one, or is in `with_fresh_snapshot`.
         unsafe {
@@ -205,9 +210,7 @@ impl Table {
             #[cfg(feature = "pg18")]
             let scan = pg_sys::index_beginscan(self.heap, index, snapshot, std::ptr::null_mut(), count, 0);
             let slot = pg_sys::table_slot_create(self.heap, std::ptr::null_mut());
-            let mut scan = Scan { table: self, index, scan, slot };
-            scan.again(keys);
-            scan
+            Scan { table: self, index, scan, slot }
         }
     }
 }
@@ -283,43 +286,6 @@ pub fn are_void(names: [&CStr; 2]) -> bool {
 
 // ------------------------------------------------------------------------------------------------------------- scans
 
-/// What a session remembers at most.
-const REMEMBERED: usize = 4096;
-
-/// A run, or a cell, with fewer versions has them on one page of the index.
-const FEW: i64 = 64;
-
-thread_local! {
-    /// Of long runs and of cells in them, by a hash of their names, the version that the newest row had when it was last seen.
-    /// A scan for the newest row begins there, because PostgreSQL takes all rows of an index page that are within the bounds,
-    /// where one would do: 150,000 instructions. It is only a guess, which cannot make an answer wrong: whoever finds nothing
-    /// from there on looks again without it.
-    static SEEN: RefCell<HashMap<u64, i64>> = RefCell::new(HashMap::new());
-}
-
-/// Remembers the version of something's newest row.
-pub fn saw(what: impl Hash, version: i64) {
-    if version > FEW {
-        SEEN.with_borrow_mut(|seen| {
-            if seen.len() == REMEMBERED {
-                seen.clear();
-            }
-            let what = seen.hasher().hash_one(what);
-            seen.insert(what, version);
-        });
-    }
-}
-
-/// The version from which on something's newest row stands most often.
-pub fn near(what: impl Hash) -> Option<i64> {
-    SEEN.with_borrow(|seen| if seen.is_empty() { None } else { seen.get(&seen.hasher().hash_one(what)).copied() })
-}
-
-/// Of two versions, the one below which a row that counts at the other is looked for in vain, mostly.
-pub fn shortly_before(version: i64) -> Option<i64> {
-    (version > FEW).then_some(version - FEW)
-}
-
 /// A bound of a scan: a column of the primary key, from 1.
 #[derive(Clone, Copy)]
 pub enum Key<'a> {
@@ -333,6 +299,7 @@ pub enum Is {
     Less,
     AtMost,
     AtLeast,
+    Greater,
 }
 
 impl Key<'_> {
@@ -343,13 +310,13 @@ impl Key<'_> {
                 column,
                 is,
                 text.into_datum(),
-                [pg_sys::F_TEXTEQ, pg_sys::F_TEXT_LT, pg_sys::F_TEXT_LE, pg_sys::F_TEXT_GE],
+                [pg_sys::F_TEXTEQ, pg_sys::F_TEXT_LT, pg_sys::F_TEXT_LE, pg_sys::F_TEXT_GE, pg_sys::F_TEXT_GT],
             ),
             Key::Number(column, is, number) => (
                 column,
                 is,
                 number.into_datum(),
-                [pg_sys::F_INT8EQ, pg_sys::F_INT8LT, pg_sys::F_INT8LE, pg_sys::F_INT8GE],
+                [pg_sys::F_INT8EQ, pg_sys::F_INT8LT, pg_sys::F_INT8LE, pg_sys::F_INT8GE, pg_sys::F_INT8GT],
             ),
         };
         let (procedure, strategy) = match is {
@@ -357,6 +324,7 @@ impl Key<'_> {
             Is::Less => (procedures[1], pg_sys::BTLessStrategyNumber),
             Is::AtMost => (procedures[2], pg_sys::BTLessEqualStrategyNumber),
             Is::AtLeast => (procedures[3], pg_sys::BTGreaterEqualStrategyNumber),
+            Is::Greater => (procedures[4], pg_sys::BTGreaterStrategyNumber),
         };
         // SAFETY: an open index, with a collation for each of its columns; the datum lives as long as the call.
         unsafe {

@@ -4,6 +4,7 @@ runs by the statements as well, which are the measure."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from random import Random
 
 import psycopg
 import pytest
@@ -353,6 +354,58 @@ def test_a_call_that_waits_for_an_extension_that_is_dropped(connect, create_data
             pass
         one.execute("COMMIT")
     assert result.result() in ("42P01", "42883", "3F000")
+
+
+def everything(connection, versions):
+    """What every way of reading more than one cell says of a run."""
+    head = versions[-1]
+    found = [connection.execute("SELECT * FROM layra.cells('r') ORDER BY scope, key, ordinal").fetchall()]
+    for version in versions:
+        found.append(connection.execute("SELECT layra.get_state('r', %s)", [version]).fetchone())
+        found.append(connection.execute("SELECT * FROM layra.diff('r', %s, %s)", [version, head]).fetchall())
+    return found
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_cells_that_come_and_go_while_a_session_remembers_the_others(db, connect, seed):
+    """Which cell is below which is remembered of long runs: what others add in between, and what has gone, is seen as by a
+    session that remembers nothing."""
+    random = Random(seed)
+    names = [f"{letter}{number}" for letter in "vVü_" for number in range(6)]
+    other = connect()
+
+    def change(connection):
+        name = random.choice(names)
+        which = random.randrange(10)
+        if which == 0:
+            attempt(connection, "unset_variables('r', %s)", [name])
+        elif which == 1:
+            attempt(connection, "begin_node('r', %s)", name)
+        elif which == 2:
+            attempt(connection, "enter_loop('r', %s)", name)
+        elif which == 3:
+            attempt(connection, "set_engine('r', %s)", json.dumps({name: random.random()}))
+        elif which == 4:
+            attempt(connection, "complete_node('r', %s, %s)", name, json.dumps(random.random()))
+        else:
+            call(connection, "set_variable('r', %s, %s)", name, json.dumps(random.random()))
+
+    start(db, versions=70)
+    for turn in range(25):
+        if turn in (12, 18):
+            # Another run of that name, with other cells.
+            call(other, "drop_run('r')")
+            start(other, versions=70 if turn == 12 else 5)
+        for _ in range(random.randrange(1, 30)):
+            change(random.choice([db, other]))
+        (head,) = db.execute("SELECT max(version) FROM layra.event WHERE run_id = 'r'").fetchone()
+        versions = [*sorted(random.sample(range(1, head), 3)), head]
+        fresh = connect()
+        assert everything(db, versions) == everything(fresh, versions), turn
+        fresh.close()
+        if random.random() < 0.3:
+            call(random.choice([db, other]), "rollback('r', %s)", random.choice(versions))
+    assert db.execute("SELECT * FROM layra.verify('r')").fetchall() == []
 
 
 def test_more_runs_than_a_session_remembers(db):
