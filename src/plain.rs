@@ -7,6 +7,7 @@
 //! distributed, with triggers, rules or other columns), then `Tables::open` finds no table, or no run in it, and the
 //! statements of `statements` serve, which PostgreSQL and its extensions can plan as they like.
 
+use crate::error::Error;
 use crate::spi::Columns;
 use pgrx::{IntoDatum, pg_sys};
 use std::ffi::CStr;
@@ -21,7 +22,7 @@ pub struct Table {
 /// What a table has to look like.
 struct Shape {
     name: &'static CStr,
-    columns: i32,
+    columns: &'static [pg_sys::Oid],
     /// The columns that are written and may be NULL: nobody has forbidden it.
     nullable: &'static [usize],
     /// The CHECKs, sorted, whose rules the functions keep themselves: they are for who writes otherwise. PostgreSQL reads
@@ -32,25 +33,59 @@ struct Shape {
     key: &'static [i16],
 }
 
-const RUN: Shape = Shape { name: c"run", columns: 13, nullable: &[], checks: None, key: &[1] };
-const EVENT: Shape =
-    Shape { name: c"event", columns: 17, nullable: &[4, 9, 11, 12, 13, 17], checks: Some(&[]), key: &[1, 2] };
+use pg_sys::{
+    BOOLOID as BOOL, BYTEAOID as BYTEA, INT4OID as INT4, INT8OID as INT8, JSONBOID as JSONB, TEXTARRAYOID as TEXTS,
+    TEXTOID as TEXT, TIMESTAMPTZOID as TIME, XID8OID as XID8,
+};
+
+const RUN: Shape = Shape {
+    name: c"run",
+    columns: &[TEXT, TEXT, TEXT, TEXT, TEXT, INT4, BYTEA, TEXT, INT8, JSONB, JSONB, TIME, TIME],
+    nullable: &[],
+    checks: None,
+    key: &[1],
+};
+const EVENT: Shape = Shape {
+    name: c"event",
+    columns: &[
+        TEXT, INT8, TEXT, JSONB, BYTEA, TEXTS, BYTEA, TEXT, TEXT, TIME, TEXT, TEXT, TEXT, BYTEA, XID8, INT8, INT8,
+    ],
+    nullable: &[4, 9, 11, 12, 13, 17],
+    checks: Some(&[]),
+    key: &[1, 2],
+};
 const CELL: Shape = Shape {
     name: c"cell",
-    columns: 9,
+    columns: &[TEXT, TEXT, TEXT, INT8, INT8, INT8, JSONB, BYTEA, INT8],
     nullable: &[7, 8, 9],
     checks: Some(&[c"cell_loop", c"cell_node"]),
     key: &[1, 2, 3, 4, 5],
 };
 const LEASE: Shape = Shape {
     name: c"lease",
-    columns: 6,
+    columns: &[TEXT, TEXT, INT4, TEXT, TIME, BOOL],
     nullable: &[5],
     checks: Some(&[c"lease_attempt_check", c"lease_held_until"]),
     key: &[1, 2],
 };
 
 impl Shape {
+    fn require_types(&self, columns: &pg_sys::TupleDescData) {
+        for (index, expected) in self.columns.iter().enumerate().take(columns.natts as usize) {
+            // SAFETY: the descriptor of an open table, which has so many columns.
+            let column = unsafe { &*attribute(columns, index) };
+            if column.atttypid != *expected {
+                let [name, table] = [column.attname.data.as_ptr(), self.name.as_ptr()]
+                    // SAFETY: names of the catalogue are C strings.
+                    .map(|name| unsafe { CStr::from_ptr(name) }.to_string_lossy());
+                Error::state(format!(
+                    "column {name} of table layra.{table} has another type than the extension gave it"
+                ))
+                .raise();
+            }
+        }
+    }
+
     fn allows(&self, columns: &pg_sys::TupleDescData) -> bool {
         // SAFETY: the descriptor of an open table, which has so many columns and CHECKs; their names are C strings.
         unsafe {
@@ -60,25 +95,28 @@ impl Shape {
                 }
                 _ => &[],
             };
-            columns.natts == self.columns
+            columns.natts as usize == self.columns.len()
                 && self.checks.is_none_or(|names| {
                     checks.iter().map(|check| CStr::from_ptr(check.ccname)).eq(names.iter().copied())
                 })
-                && self.nullable.iter().all(|column| !is_not_null(columns, column - 1))
+                && !self.nullable.iter().any(|column| (*attribute(columns, column - 1)).attnotnull)
         }
     }
 }
 
 #[cfg(not(feature = "pg18"))]
-unsafe fn is_not_null(columns: &pg_sys::TupleDescData, index: usize) -> bool {
+unsafe fn attribute(columns: &pg_sys::TupleDescData, index: usize) -> *const pg_sys::FormData_pg_attribute {
     // SAFETY: the caller knows that there is such a column.
-    unsafe { (*columns.attrs.as_ptr().add(index)).attnotnull }
+    unsafe { columns.attrs.as_ptr().add(index) }
 }
 
 #[cfg(feature = "pg18")]
-unsafe fn is_not_null(columns: &pg_sys::TupleDescData, index: usize) -> bool {
-    // SAFETY: as above.
-    unsafe { (*columns.compact_attrs.as_ptr().add(index)).attnullability != b'f' as std::ffi::c_char }
+unsafe fn attribute(columns: &pg_sys::TupleDescData, index: usize) -> *const pg_sys::FormData_pg_attribute {
+    // SAFETY: as above; the full descriptions of columns stand behind the compact ones.
+    unsafe {
+        let behind = columns.compact_attrs.as_ptr().add(columns.natts as usize);
+        behind.cast::<pg_sys::FormData_pg_attribute>().add(index)
+    }
 }
 
 /// The tables of a run.
@@ -93,9 +131,9 @@ impl Tables {
     pub fn open_to_read() -> Option<Tables> {
         let (schema, lock) = (schema(), pg_sys::AccessShareLock);
         Some(Tables {
-            run: Table::open(schema, &RUN, lock)?,
-            event: Table::open(schema, &EVENT, lock)?,
-            cell: Table::open(schema, &CELL, lock)?,
+            run: Table::open(schema, &RUN, lock, SELECT)?,
+            event: Table::open(schema, &EVENT, lock, SELECT)?,
+            cell: Table::open(schema, &CELL, lock, SELECT)?,
         })
     }
 
@@ -107,15 +145,44 @@ impl Tables {
         }
         let schema = schema();
         Some(Tables {
-            run: Table::open(schema, &RUN, pg_sys::RowShareLock)?,
-            event: Table::open(schema, &EVENT, pg_sys::RowExclusiveLock)?,
-            cell: Table::open(schema, &CELL, pg_sys::RowExclusiveLock)?,
+            run: Table::open(schema, &RUN, pg_sys::RowShareLock, SELECT | UPDATE)?,
+            event: Table::open(schema, &EVENT, pg_sys::RowExclusiveLock, SELECT | INSERT)?,
+            cell: Table::open(schema, &CELL, pg_sys::RowExclusiveLock, SELECT | INSERT)?,
         })
+    }
+
+    /// Raises an error where a column has another type than the extension gave it: statements read that wrongly, too.
+    pub fn require_types() {
+        let schema = schema();
+        for shape in [&RUN, &EVENT, &CELL] {
+            // SAFETY: as `Table::open`.
+            unsafe {
+                let oid = pg_sys::get_relname_relid(shape.name.as_ptr(), schema);
+                let heap = pg_sys::try_table_open(oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+                if !heap.is_null() {
+                    let heap = Open(heap, false);
+                    shape.require_types(&*(*heap.0).rd_att);
+                }
+            }
+        }
     }
 
     /// The table of leases, for who has the others to write.
     pub fn lease(&self) -> Option<Table> {
-        Table::open(schema(), &LEASE, pg_sys::RowExclusiveLock)
+        Table::open(schema(), &LEASE, pg_sys::RowExclusiveLock, SELECT | UPDATE)
+    }
+}
+
+const SELECT: pg_sys::AclMode = pg_sys::ACL_SELECT as pg_sys::AclMode;
+const INSERT: pg_sys::AclMode = pg_sys::ACL_INSERT as pg_sys::AclMode;
+const UPDATE: pg_sys::AclMode = pg_sys::ACL_UPDATE as pg_sys::AclMode;
+
+/// Whether the current user, who owns the table, was left all of these privileges.
+unsafe fn may(table: pg_sys::Oid, privileges: pg_sys::AclMode) -> bool {
+    // SAFETY: catalogue look-ups for a table that the caller has open.
+    unsafe {
+        let all = pg_sys::AclMaskHow::ACLMASK_ALL;
+        pg_sys::superuser() || pg_sys::pg_class_aclmask(table, pg_sys::GetUserId(), privileges, all) == privileges
     }
 }
 
@@ -125,7 +192,7 @@ fn schema() -> pg_sys::Oid {
 }
 
 impl Table {
-    fn open(schema: pg_sys::Oid, shape: &Shape, lock: u32) -> Option<Table> {
+    fn open(schema: pg_sys::Oid, shape: &Shape, lock: u32, privileges: pg_sys::AclMode) -> Option<Table> {
         let lock = lock as pg_sys::LOCKMODE;
         // SAFETY: catalogue look-ups; the relations are closed when dropped, and their descriptors are valid until then.
         unsafe {
@@ -140,11 +207,13 @@ impl Table {
             }
             let heap = Open(heap, false);
             let (relation, form) = (&*heap.0, &*(*heap.0).rd_rel);
+            shape.require_types(&*relation.rd_att);
             let plain = form.relkind == pg_sys::RELKIND_RELATION as std::ffi::c_char
                 && form.relam == pg_sys::HEAP_TABLE_AM_OID
                 && shape.allows(&*relation.rd_att)
                 && relation.trigdesc.is_null()
-                && !(form.relhasrules || form.relhassubclass || form.relispartition || form.relforcerowsecurity);
+                && !(form.relhasrules || form.relhassubclass || form.relispartition || form.relforcerowsecurity)
+                && may(oid, privileges);
             if !plain {
                 return None;
             }
@@ -525,6 +594,7 @@ impl Writer<'_> {
         updated.copy(row, changes);
         // SAFETY: the row is locked, so it is the newest one. As ExecSimpleRelationUpdate does it.
         unsafe {
+            pg_sys::CheckCmdReplicaIdentity(self.table.heap, pg_sys::CmdType::CMD_UPDATE);
             let snapshot = pg_sys::GetActiveSnapshot();
             let (heap, tid) = (self.table.heap, &raw mut (*row.slot).tts_tid);
             #[cfg(feature = "pg15")]

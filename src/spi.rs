@@ -128,7 +128,10 @@ impl Db {
 
     /// What `find` finds by the short way. From then on `plain` takes it, too.
     pub fn find_plain<T>(&self, find: impl FnOnce(&Tables) -> Option<T>) -> Option<T> {
-        let tables = if self.read_only { Tables::open_to_read() } else { Tables::open_to_write() }?;
+        let Some(tables) = (if self.read_only { Tables::open_to_read() } else { Tables::open_to_write() }) else {
+            Tables::require_types();
+            return None;
+        };
         let found = self.with_snapshot(|| find(&tables))?;
         // A second run of the same call is in the same tables.
         let _ = self.tables.set(tables);

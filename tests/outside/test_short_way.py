@@ -423,6 +423,54 @@ def test_more_runs_than_a_session_remembers(db):
         start(db, f"many {number}", versions=70)
 
 
+# --- what an administrator does to the tables --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("table, column, other, sql", [
+    ("cell", "version", "numeric", "get_variable('r', 'v')"), ("cell", "version", "numeric", "set_variable('r', 'v', '2')"),
+    ("cell", "hash", "text", "set_variable('r', 'v', '2')"), ("cell", "key", "varchar", "get_state('r')"),
+    ("event", "hash", "text", "append_event('r', 'note')"), ("event", "checkpoint_version", "integer", "append_event('r', 'note')"),
+    ("run", "definition_hash", "text", "get_variable('r', 'v')"),
+])  # fmt: skip
+def test_a_column_of_another_type_is_a_clear_error(db, table, column, other, sql):
+    start(db)
+    with db.transaction(force_rollback=True):
+        db.execute(f"ALTER TABLE layra.{table} ALTER {column} TYPE {other} USING {column}::text::{other}")
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState) as error, db.transaction():
+            call(db, sql)
+        assert f"column {column} of table layra.{table}" in error.value.diag.message_primary
+    assert reads(db) == 1
+
+
+@pytest.mark.parametrize("privilege, table, reading, writing", [
+    ("SELECT", "cell", "42501", "42501"), ("SELECT", "run", "42501", "42501"), ("INSERT", "event", None, "42501"),
+    ("INSERT", "cell", None, "42501"), ("UPDATE", "run", None, "42501"), ("UPDATE", "lease", None, None),
+])  # fmt: skip
+def test_an_owner_who_was_deprived(db, role, privilege, table, reading, writing):
+    """As somebody does who freezes the tables of an owner that is no superuser."""
+    start(db)
+    with db.transaction(force_rollback=True):
+        owner = role("owner")
+        db.execute(f"ALTER SCHEMA layra OWNER TO {owner}")
+        for (name,) in db.execute("SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'layra'::regnamespace AND relkind = 'r'"):
+            db.execute(f"ALTER TABLE {name} OWNER TO {owner}")
+        db.execute(f"REVOKE {privilege} ON layra.{table} FROM {owner}")
+        assert attempt(db, "get_variable('r', 'v')") == (reading or 1)
+        assert attempt(db, "set_variable('r', 'v', '2')") == (writing or 2)
+    assert reads(db) == 1
+
+
+def test_leases_that_are_published_without_an_identity(db):
+    """PostgreSQL lets nobody update them, as a subscriber could not follow."""
+    start(db)
+    call(db, "begin_node('r', 'n', 'w', '1 minute')")
+    with db.transaction(force_rollback=True):
+        db.execute("ALTER TABLE layra.lease REPLICA IDENTITY NOTHING")
+        db.execute("CREATE PUBLICATION leases FOR TABLE layra.lease")
+        assert attempt(db, "complete_node('r', 'n', '1')") == attempt(db, "heartbeat('r', 'n', 1, '1 minute')") == "55000"
+    assert call(db, "complete_node('r', 'n', '1')") == 3
+
+
 # --- transactions of two phases, read-only ones, levels ----------------------------------------------------------------
 
 

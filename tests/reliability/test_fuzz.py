@@ -153,7 +153,7 @@ class Fuzzer:
         self.digest_query = " UNION ALL ".join(
             f"SELECT '{table}', count(*), md5(string_agg(ctid::text || xmin, ',' ORDER BY ctid)) FROM layra.{table}"
             for (table,) in tables
-        )
+        ) + " ORDER BY 1"
         self.stored = None
         self.settle()
 

@@ -60,7 +60,7 @@ class Interruptions:
         tables = [*self.tables, "public.outbox", "pg_catalog.pg_namespace", relations]
         return self.admin.execute(" UNION ALL ".join(
             f"SELECT '{table}', md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t" for table in tables
-        )).fetchall()  # fmt: skip
+        ) + " ORDER BY 1").fetchall()  # fmt: skip
 
     def cancelled(self, session, call, by_timeout):
         """Makes a call that may come to something that is locked; whether it was cancelled there."""
@@ -210,10 +210,11 @@ def test_long_calls_end_when_they_are_told_to(connect, worker, soak, figures):
     runs = "SELECT run_id, status, layra.digest(run_id) FROM layra.run ORDER BY 1"
     session.execute("SELECT layra.owns('')")  # the library's settings are there once it is loaded
     before, state = admin.execute(runs).fetchall(), session_state(session)
-    counts = [f"SELECT count(*) FROM layra.{table}" for (table,) in admin.execute(TABLES)]
+    # In order: of a large UNION ALL a parallel worker's part may come first.
+    counts = [f"SELECT '{table}', count(*) FROM layra.{table}" for (table,) in admin.execute(TABLES)]
 
     def rows():
-        return admin.execute(" UNION ALL ".join(counts)).fetchall()
+        return admin.execute(" UNION ALL ".join(counts) + " ORDER BY 1").fetchall()
 
     def timed(call, timeout):
         """How long a call takes, and whether it was cancelled. What it changes is taken back."""
