@@ -511,8 +511,7 @@ pub struct List {
     pub highest: i64,
     pub counter: Newest,
     /// Of an unset counter, what it was last.
-    pub live: i64,
-    pub next: i64,
+    pub entries: Counter,
 }
 
 /// What `walk_context` visits: a node's list, and then each entry of it.
@@ -534,10 +533,9 @@ pub fn walk_context(tables: &Tables, run_id: &str, at: Option<i64>, mut visit: i
         let key = Key::Text(3, Is::Equal, &node);
         scan.again(&[run, context, key, Key::Number(4, Is::Equal, COUNTER), at]);
         if scan.down() {
-            let counter = Counter::parse(scan.jsonb(VALUE).as_ref());
-            let (first, last) = (counter.next - counter.live, counter.next - 1);
-            let list =
-                List { node: node.clone(), highest, counter: newest_of(&scan), live: counter.live, next: counter.next };
+            let entries = Counter::parse(scan.jsonb(VALUE).as_ref());
+            let (first, last) = (entries.next - entries.live, entries.next - 1);
+            let list = List { node: node.clone(), highest, counter: newest_of(&scan), entries };
             visit(Context::List(&list));
             let mut ordinal = last;
             while ordinal >= first {

@@ -21,6 +21,14 @@ use pgrx::{IntoDatum, pg_sys};
 use std::collections::HashMap;
 use std::rc::Rc;
 
+/// Columns of layra.event.
+const VERSION: i32 = 2;
+const TYPE: i32 = 3;
+const AT: i32 = 10;
+const HASH: i32 = 14;
+const BYTES_SINCE_CHECKPOINT: i32 = 16;
+const CHECKPOINT_VERSION: i32 = 17;
+
 /// The last event of a run, as far as the next one needs it.
 #[derive(Debug, Clone, Default)]
 pub struct Head {
@@ -44,14 +52,14 @@ impl Head {
                 return None;
             }
         }
-        let version = event.get(2).unwrap_or_default();
+        let version = event.get(VERSION).unwrap_or_default();
         guess::saw(run_id, version);
         Some(Head {
             version,
-            hash: event.hash(14).unwrap_or_default(),
-            at: event.get(10).unwrap_or_default(),
-            bytes_since_checkpoint: event.get(16).unwrap_or_default(),
-            checkpoint_version: event.get(17),
+            hash: event.hash(HASH).unwrap_or_default(),
+            at: event.get(AT).unwrap_or_default(),
+            bytes_since_checkpoint: event.get(BYTES_SINCE_CHECKPOINT).unwrap_or_default(),
+            checkpoint_version: event.get(CHECKPOINT_VERSION),
         })
     }
 }
@@ -351,7 +359,7 @@ fn key_uses(db: &Db, run_id: &str, key: &str, up_to: i64) -> Vec<(i64, String)> 
     let by_short_way = db.plain(|tables| {
         let mut uses = Vec::new();
         tables.event.uses_of_key(run_id, key, |event| {
-            uses.push((event.get(2).unwrap_or_default(), event.get(3).unwrap_or_default()));
+            uses.push((event.get(VERSION).unwrap_or_default(), event.get(TYPE).unwrap_or_default()));
         })?;
         uses.retain(|(version, _)| *version <= up_to);
         Some(uses)

@@ -1,7 +1,7 @@
 //! The whole state as an engine's own document: `save_state` stores what differs, `get_state` gives back what was saved.
 
 use crate::args::{self, MAX_VALUE};
-use crate::cell::{self, COUNTER, CellId, Context, Newest, Write};
+use crate::cell::{self, COUNTER, CellId, Context, Counter, Newest, Write};
 use crate::change::{Change, NewEvent, Opened, Request};
 use crate::definition::Graph;
 use crate::error::{Error, Result};
@@ -133,26 +133,14 @@ fn loop_index(value: &str) -> Option<String> {
     Some(fields.get("index")?.get().to_owned())
 }
 
-fn counter_cell(live: usize, next: i64) -> Jsonb {
-    Jsonb::parse(&format!("{{\"live\":{live},\"next\":{next}}}"))
-}
-
-/// A node's context list, as its counter cell has it.
-#[derive(Clone, Copy)]
-struct Counter {
-    live: usize,
-    next: i64,
-    /// The highest ordinal that was ever used, live or not (-1: none); rollbacks do not lower it.
-    highest: i64,
-}
-
 /// The newest cells of a run, as far as a document is compared with them.
 #[derive(Default)]
 struct Stored {
     live: HashSet<CellId>,
     /// The values of nodes, loops and the graph reference.
     values: HashMap<CellId, String>,
-    counters: HashMap<String, Counter>,
+    /// Of each node's context, with the highest ordinal that was ever used (-1: none); rollbacks do not lower that.
+    counters: HashMap<String, (Counter, i64)>,
     /// Of the entries of context.
     hashes: HashMap<CellId, Hash>,
 }
@@ -174,12 +162,9 @@ impl Stored {
             let newest = crate::cell::newest_row(&rows, row, 4);
             stored.add(&id, &newest, rows.jsonb(row, 7));
             if id.ordinal == COUNTER {
-                let counter = Counter {
-                    live: rows.get::<i64>(row, 8).unwrap_or_default() as usize,
-                    next: rows.get(row, 9).unwrap_or_default(),
-                    highest: rows.get(row, 10).unwrap_or(-1),
-                };
-                stored.counters.insert(id.key.clone(), counter);
+                let counter =
+                    Counter { live: rows.get(row, 8).unwrap_or_default(), next: rows.get(row, 9).unwrap_or_default() };
+                stored.counters.insert(id.key.clone(), (counter, rows.get(row, 10).unwrap_or(COUNTER)));
             }
             change.cells.know(id, newest);
         }
@@ -210,8 +195,7 @@ impl Stored {
             cell::walk_context(tables, run_id, None, |found| {
                 let (id, newest) = match found {
                     Context::List(list) => {
-                        let counter = Counter { live: list.live as usize, next: list.next, highest: list.highest };
-                        self.counters.insert(list.node.clone(), counter);
+                        self.counters.insert(list.node.clone(), (list.entries, list.highest));
                         (CellId::context(&list.node, COUNTER), list.counter)
                     }
                     Context::Entry(list, row) => {
@@ -344,9 +328,8 @@ fn plan_context(
     gone: &mut HashSet<CellId>,
     writes: &mut Vec<Write>,
 ) -> Result<()> {
-    let Counter { live, next, highest } =
-        stored.counters.get(key).copied().unwrap_or(Counter { live: 0, next: 0, highest: -1 });
-    let first = next - live as i64;
+    let (Counter { live, next }, highest) = stored.counters.get(key).copied().unwrap_or((Counter::default(), COUNTER));
+    let first = next - live;
     let old: Vec<Option<Hash>> =
         (first..next).map(|ordinal| stored.hashes.get(&CellId::context(key, ordinal)).copied()).collect();
     let new: Vec<Option<Hash>> = list.iter().map(|entry| Some(value_hash(entry.text()))).collect();
@@ -370,8 +353,8 @@ fn plan_context(
     let counter = CellId::context(key, COUNTER);
     gone.remove(&counter);
     let end = start + list.len() as i64;
-    let value = counter_cell(list.len(), end);
-    writes.extend(change.cells.write(counter, Some(value), MAX_VALUE)?);
+    let entries = Counter { live: list.len() as i64, next: end };
+    writes.extend(change.cells.write(counter, Some(Jsonb::of(&entries)), MAX_VALUE)?);
     Ok(())
 }
 

@@ -141,7 +141,7 @@ impl LiveCell {
 fn live_context(tables: &Tables, run_id: &str, at_version: Option<i64>) -> Vec<LiveCell> {
     let mut cells = Vec::new();
     cell::walk_context(tables, run_id, at_version, |found| match found {
-        Context::List(list) if list.counter.hash.is_some() && list.live == 0 => cells.push(LiveCell {
+        Context::List(list) if list.counter.hash.is_some() && list.entries.live == 0 => cells.push(LiveCell {
             scope: "context".to_owned(),
             key: list.node.clone(),
             ordinal: None,
