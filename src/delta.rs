@@ -271,7 +271,7 @@ fn position(object: &[Member<'_>], key: &[u8]) -> Result<usize, usize> {
 
 /// Whether a character begins here, so that the string can be cut.
 fn is_boundary(string: &[u8], at: usize) -> bool {
-    string.get(at).is_none_or(|octet| octet & 0xC0 != 0x80)
+    at == 0 || string.get(at).is_none_or(|octet| octet & 0xC0 != 0x80)
 }
 
 /// A number, and what comes behind the space behind it.

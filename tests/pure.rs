@@ -930,6 +930,20 @@ mod deltas {
         }
     }
 
+    /// Octets 0x80 to 0xBF begin no character.
+    #[test]
+    fn a_string_that_begins_in_the_middle_of_a_character_is_refused_or_patched() {
+        let (old, new) = (binary(&json!(["x".repeat(100)])), binary(&json!(["y".repeat(100)])));
+        let first = old.iter().position(|octet| *octet == b'x').unwrap();
+        for (broken, other) in [(&old, &new), (&new, &old)] {
+            let mut broken = broken.clone();
+            broken[first] = 0x80;
+            for patch in [diff(&broken, other, usize::MAX), diff(other, &broken, usize::MAX)].into_iter().flatten() {
+                let _ = (apply(&broken, &[&patch]), apply(other, &[&patch]));
+            }
+        }
+    }
+
     fn messages(from: usize, to: usize) -> Value {
         (from..to).map(|i| json!({"role": "user", "content": format!("{i} {}", "x".repeat(200)), "n": i})).collect()
     }
