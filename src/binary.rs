@@ -1,8 +1,10 @@
-//! The binary form of jsonb, read and made text. Pure: slices in, text out.
+//! The binary form of jsonb: read, written, made text and made of text. Pure: slices and text, in and out.
 //!
 //! PostgreSQL has not changed it since 9.4 (utils/jsonb.h): a container is a header (flags and a count), an entry for each
 //! element (for an object each key, then each value), and their octets. Where it is aligned, so are its parts. An entry has
 //! a type and a length, padding included; every 32nd has the offset of its end instead.
+
+use std::borrow::Cow;
 
 pub const COUNT: u32 = 0x0FFF_FFFF;
 pub const SCALAR: u32 = 0x1000_0000;
@@ -63,6 +65,271 @@ impl<'a> Item<'a> {
         }
         Some(parts)
     }
+}
+
+// ------------------------------------------------------------------------------------------------------------ written
+
+/// Every 32nd entry of a container has the offset of its end instead of its length.
+const STRIDE: usize = 32;
+
+/// A value that is put together from others, or of which parts have been replaced.
+pub enum Value<'a> {
+    Raw(Item<'a>),
+    Number(Vec<u8>),
+    String(Vec<u8>),
+    Array(Vec<Value<'a>>),
+    /// Sorted by `order`.
+    Object(Vec<Member<'a>>),
+}
+
+pub type Member<'a> = (Cow<'a, [u8]>, Value<'a>);
+
+/// jsonb sorts keys by their length, then by their octets.
+pub fn order(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+}
+
+/// Writes a value and returns its type; what it pads is part of it.
+fn write(out: &mut Vec<u8>, value: &Value<'_>) -> Option<u32> {
+    let pad = |out: &mut Vec<u8>| out.resize(aligned(out.len()), 0);
+    match value {
+        Value::Raw(item) => {
+            if item.kind == NUMERIC || item.kind == CONTAINER {
+                pad(out);
+            }
+            out.extend_from_slice(item.octets);
+            Some(item.kind)
+        }
+        Value::Number(octets) => {
+            pad(out);
+            out.extend_from_slice(octets);
+            Some(NUMERIC)
+        }
+        Value::String(octets) => {
+            out.extend_from_slice(octets);
+            Some(STRING)
+        }
+        Value::Array(elements) => {
+            pad(out);
+            let mut container = Open::new(out, ARRAY | elements.len() as u32, elements.len());
+            elements.iter().try_for_each(|element| container.add(out, element))?;
+            Some(CONTAINER)
+        }
+        Value::Object(members) => {
+            pad(out);
+            let mut container = Open::new(out, OBJECT | members.len() as u32, 2 * members.len());
+            for (key, _) in members {
+                container.add(out, &Value::Raw(Item { kind: STRING, octets: key }))?;
+            }
+            members.iter().try_for_each(|(_, member)| container.add(out, member))?;
+            Some(CONTAINER)
+        }
+    }
+}
+
+/// A container that is being written.
+struct Open {
+    entries: usize,
+    data: usize,
+    index: usize,
+}
+
+impl Open {
+    fn new(out: &mut Vec<u8>, header: u32, count: usize) -> Open {
+        out.extend_from_slice(&header.to_ne_bytes());
+        let entries = out.len();
+        out.resize(entries + 4 * count, 0);
+        Open { entries, data: out.len(), index: 0 }
+    }
+
+    fn add(&mut self, out: &mut Vec<u8>, part: &Value<'_>) -> Option<()> {
+        let before = out.len();
+        let kind = write(out, part)?;
+        let end = u32::try_from(out.len() - self.data).ok().filter(|end| *end <= LENGTH)?;
+        let length = if self.index.is_multiple_of(STRIDE) { HAS_OFFSET | end } else { (out.len() - before) as u32 };
+        let entry = kind | length;
+        let at = self.entries + 4 * self.index;
+        out[at..at + 4].copy_from_slice(&entry.to_ne_bytes());
+        self.index += 1;
+        Some(())
+    }
+}
+
+/// The binary form of a value that stands on its own; None where it is too large for one.
+pub fn octets_of(value: &Value<'_>, capacity: usize) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(capacity);
+    let scalar = match value {
+        Value::Raw(item) => item.kind != CONTAINER,
+        Value::Number(_) | Value::String(_) => true,
+        Value::Array(_) | Value::Object(_) => false,
+    };
+    if scalar {
+        Open::new(&mut out, ARRAY | SCALAR | 1, 1).add(&mut out, value)?;
+    } else {
+        write(&mut out, value)?;
+    }
+    Some(out)
+}
+
+// --------------------------------------------------------------------------------------------------------------- text
+
+/// A value of its JSON text, where that is as jsonb_out writes it: no exponents, no escapes but of controls, names that
+/// differ; and of moderate length and depth. None: PostgreSQL has to read it, or refuse it.
+pub fn parsed(text: &str) -> Option<Vec<u8>> {
+    if text.len() > MAX_PARSED {
+        return None;
+    }
+    let mut rest = text.as_bytes();
+    let value = value_of(&mut rest, LEVELS)?;
+    blanks(&mut rest);
+    if rest.is_empty() { octets_of(&value, text.len() + text.len() / 2) } else { None }
+}
+
+const MAX_PARSED: usize = 1 << 24;
+const LEVELS: u32 = 64;
+
+fn value_of<'a>(rest: &mut &'a [u8], levels: u32) -> Option<Value<'a>> {
+    blanks(rest);
+    let literal = |rest: &mut &'a [u8], word: &[u8], kind| {
+        *rest = rest.strip_prefix(word)?;
+        Some(Value::Raw(Item { kind, octets: &[] }))
+    };
+    match rest.first()? {
+        b'"' => Some(match string_of(rest)? {
+            Cow::Borrowed(octets) => Value::Raw(Item { kind: STRING, octets }),
+            Cow::Owned(octets) => Value::String(octets),
+        }),
+        b'{' => {
+            let mut members: Vec<Member<'a>> = Vec::new();
+            list(rest, b'}', |rest| {
+                let name = string_of(rest)?;
+                blanks(rest);
+                *rest = rest.strip_prefix(b":")?;
+                members.push((name, value_of(rest, levels.checked_sub(1)?)?));
+                Some(())
+            })?;
+            members.sort_by(|(a, _), (b, _)| order(a, b));
+            let differ = members.windows(2).all(|pair| pair[0].0 != pair[1].0);
+            differ.then_some(Value::Object(members))
+        }
+        b'[' => {
+            let mut elements = Vec::new();
+            list(rest, b']', |rest| {
+                elements.push(value_of(rest, levels.checked_sub(1)?)?);
+                Some(())
+            })?;
+            Some(Value::Array(elements))
+        }
+        b't' => literal(rest, b"true", TRUE),
+        b'f' => literal(rest, b"false", FALSE),
+        b'n' => literal(rest, b"null", NULL),
+        _ => number_of(rest).map(Value::Number),
+    }
+}
+
+fn blanks(rest: &mut &[u8]) {
+    while let [b' ', after @ ..] = *rest {
+        *rest = after;
+    }
+}
+
+/// The parts of an object or array, from its opening bracket to behind the closing one.
+fn list<'a>(rest: &mut &'a [u8], end: u8, mut part: impl FnMut(&mut &'a [u8]) -> Option<()>) -> Option<()> {
+    *rest = &rest[1..];
+    blanks(rest);
+    if rest.first() == Some(&end) {
+        *rest = &rest[1..];
+        return Some(());
+    }
+    loop {
+        blanks(rest);
+        part(rest)?;
+        blanks(rest);
+        let (octet, after) = rest.split_first()?;
+        *rest = after;
+        match octet {
+            b',' => {}
+            octet if *octet == end => return Some(()),
+            _ => return None,
+        }
+    }
+}
+
+fn string_of<'a>(rest: &mut &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    let mut text = rest.strip_prefix(b"\"")?;
+    let mut string = Cow::Borrowed(&text[..0]);
+    loop {
+        let (part, after) = text.split_at(plain(text));
+        match &mut string {
+            Cow::Borrowed(nothing) if nothing.is_empty() => string = Cow::Borrowed(part),
+            string => string.to_mut().extend_from_slice(part),
+        }
+        let (octet, after) = match after {
+            [b'"', after @ ..] => {
+                *rest = after;
+                return Some(string);
+            }
+            [b'\\', octet @ (b'"' | b'\\' | b'/'), after @ ..] => (*octet, after),
+            [b'\\', b'b', after @ ..] => (b'\x08', after),
+            [b'\\', b'f', after @ ..] => (b'\x0c', after),
+            [b'\\', b'n', after @ ..] => (b'\n', after),
+            [b'\\', b'r', after @ ..] => (b'\r', after),
+            [b'\\', b't', after @ ..] => (b'\t', after),
+            [b'\\', b'u', b'0', b'0', high @ b'0'..=b'1', low, after @ ..] => {
+                let low = char::from(*low).to_digit(16)? as u8;
+                (Some((high - b'0') * 16 + low).filter(|octet| *octet > 0)?, after)
+            }
+            _ => return None,
+        };
+        string.to_mut().push(octet);
+        text = after;
+    }
+}
+
+/// A number as PostgreSQL's numeric has it: its size, a header of 16 bits (short form, sign, digits behind the point, weight
+/// of the first digit), and digits to the base of 10,000, without zeros at the ends.
+fn number_of(rest: &mut &[u8]) -> Option<Vec<u8>> {
+    const BEHIND_POINT: usize = 63;
+    const BEFORE_POINT: usize = 128;
+    let (negative, text) = match *rest {
+        [b'-', text @ ..] => (true, text),
+        text => (false, text),
+    };
+    let digits = |text: &[u8]| text.iter().take_while(|octet| octet.is_ascii_digit()).count();
+    let (whole, after) = text.split_at(digits(text));
+    let (fraction, after) = match after {
+        [b'.', after @ ..] => after.split_at(digits(after)),
+        after => (&after[..0], after),
+    };
+    let is_odd = whole.is_empty()
+        || (whole[0] == b'0' && whole.len() > 1)
+        || text.get(whole.len()) == Some(&b'.') && fraction.is_empty();
+    if is_odd
+        || whole.len() > BEFORE_POINT
+        || fraction.len() > BEHIND_POINT
+        || matches!(after.first(), Some(b'e' | b'E'))
+    {
+        return None;
+    }
+    *rest = after;
+    let value = |group: &[u8]| group.iter().fold(0, |value, digit| 10 * value + u16::from(digit - b'0'));
+    let mut groups: Vec<u16> = whole.rchunks(4).rev().map(value).collect();
+    let mut weight = groups.len() as i32 - 1;
+    groups.extend(fraction.chunks(4).map(|group| value(group) * 10u16.pow(4 - group.len() as u32)));
+    let zeros = groups.iter().take_while(|group| **group == 0).count();
+    groups.drain(..zeros);
+    weight -= zeros as i32;
+    while groups.last() == Some(&0) {
+        groups.pop();
+    }
+    let (weight, negative) = if groups.is_empty() { (0, false) } else { (weight, negative) };
+    let header = 0x8000 | u16::from(negative) << 13 | (fraction.len() as u16) << 7 | (weight & 0x7F) as u16;
+    let size = (6 + 2 * groups.len()) as u32;
+    let size = if cfg!(target_endian = "little") { size << 2 } else { size };
+    let mut octets = size.to_ne_bytes().to_vec();
+    octets.extend_from_slice(&header.to_ne_bytes());
+    groups.iter().for_each(|group| octets.extend_from_slice(&group.to_ne_bytes()));
+    Some(octets)
 }
 
 /// What text needs of the server.

@@ -8,31 +8,17 @@
 //!   elements, an object `{"INDEX": PATCH}` is an old element, patched. No old element is used twice, and they keep their order;
 //! - an object: `{"s": {members to set}, "p": {members to patch}, "r": [keys to remove]}`, each part where there is something.
 
-use crate::binary::{ARRAY, CONTAINER, HAS_OFFSET, Item, LENGTH, NUMERIC, OBJECT, SCALAR, STRING, aligned, root};
+use crate::binary::{ARRAY, Item, Member, OBJECT, STRING, Value, octets_of, order, root};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::vec::IntoIter;
 
 /// Below this many levels a change is stored whole.
 const DEPTH: u32 = 64;
-/// Every 32nd entry of a container has the offset of its end instead of its length.
-const STRIDE: usize = 32;
 /// What a piece of a patch takes beside the octets that it brings.
 const PIECE: usize = 16;
 /// A change of a string that is shorter is not worth a patch.
 const SHORT: usize = 64;
-
-/// A value of which parts may have been replaced.
-enum Value<'a> {
-    Raw(Item<'a>),
-    String(Vec<u8>),
-    Array(Vec<Value<'a>>),
-    Object(Vec<Member<'a>>),
-}
-
-type Member<'a> = (Cow<'a, [u8]>, Value<'a>);
-
-// ---------------------------------------------------------------------------------------------------- the binary form
 
 impl<'a> Item<'a> {
     fn string(&self) -> Option<&'a [u8]> {
@@ -51,83 +37,6 @@ impl<'a> Item<'a> {
         let values = keys.split_off(keys.len() / 2);
         Some(keys.iter().map(|key| key.octets).zip(values).collect())
     }
-}
-
-/// Writes a value and returns its type; what it pads is part of it.
-fn write(out: &mut Vec<u8>, value: &Value<'_>) -> Option<u32> {
-    let pad = |out: &mut Vec<u8>| out.resize(aligned(out.len()), 0);
-    match value {
-        Value::Raw(item) => {
-            if item.kind == NUMERIC || item.kind == CONTAINER {
-                pad(out);
-            }
-            out.extend_from_slice(item.octets);
-            Some(item.kind)
-        }
-        Value::String(octets) => {
-            out.extend_from_slice(octets);
-            Some(STRING)
-        }
-        Value::Array(elements) => {
-            pad(out);
-            let mut container = Open::new(out, ARRAY | elements.len() as u32, elements.len());
-            elements.iter().try_for_each(|element| container.add(out, element))?;
-            Some(CONTAINER)
-        }
-        Value::Object(members) => {
-            pad(out);
-            let mut container = Open::new(out, OBJECT | members.len() as u32, 2 * members.len());
-            for (key, _) in members {
-                container.add(out, &Value::Raw(Item { kind: STRING, octets: key }))?;
-            }
-            members.iter().try_for_each(|(_, member)| container.add(out, member))?;
-            Some(CONTAINER)
-        }
-    }
-}
-
-/// A container that is being written.
-struct Open {
-    entries: usize,
-    data: usize,
-    index: usize,
-}
-
-impl Open {
-    fn new(out: &mut Vec<u8>, header: u32, count: usize) -> Open {
-        out.extend_from_slice(&header.to_ne_bytes());
-        let entries = out.len();
-        out.resize(entries + 4 * count, 0);
-        Open { entries, data: out.len(), index: 0 }
-    }
-
-    fn add(&mut self, out: &mut Vec<u8>, part: &Value<'_>) -> Option<()> {
-        let before = out.len();
-        let kind = write(out, part)?;
-        let end = u32::try_from(out.len() - self.data).ok().filter(|end| *end <= LENGTH)?;
-        let length = if self.index.is_multiple_of(STRIDE) { HAS_OFFSET | end } else { (out.len() - before) as u32 };
-        let entry = kind | length;
-        let at = self.entries + 4 * self.index;
-        out[at..at + 4].copy_from_slice(&entry.to_ne_bytes());
-        self.index += 1;
-        Some(())
-    }
-}
-
-/// The binary form of a value that stands on its own; None where it is too large for one.
-fn octets_of(value: &Value<'_>, capacity: usize) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(capacity);
-    let scalar = match value {
-        Value::Raw(item) => item.kind != CONTAINER,
-        Value::String(_) => true,
-        Value::Array(_) | Value::Object(_) => false,
-    };
-    if scalar {
-        Open::new(&mut out, ARRAY | SCALAR | 1, 1).add(&mut out, value)?;
-    } else {
-        write(&mut out, value)?;
-    }
-    Some(out)
 }
 
 // ----------------------------------------------------------------------------------------------------------- patching
@@ -258,11 +167,6 @@ impl<'a> Old<'a> {
         self.next += 1;
         self.elements.next()
     }
-}
-
-/// jsonb sorts keys by their length, then by their octets.
-fn order(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
-    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
 fn position(object: &[Member<'_>], key: &[u8]) -> Result<usize, usize> {

@@ -20,6 +20,13 @@ pub struct Jsonb(*mut pg_sys::Jsonb);
 impl Jsonb {
     /// From text that is JSON already (jsonb's own text, or composed by us).
     pub fn parse(text: &str) -> Jsonb {
+        match binary::parsed(text) {
+            Some(octets) => Jsonb::from_octets(&octets),
+            None => Jsonb::parse_by_server(text),
+        }
+    }
+
+    fn parse_by_server(text: &str) -> Jsonb {
         let text = CString::new(text).expect("JSON text has no NUL");
         // SAFETY: jsonb_in takes a C string and returns a fresh datum; it raises an error for what is not JSON.
         unsafe {

@@ -723,6 +723,134 @@ mod depths {
     }
 }
 
+mod texts {
+    use crate::binary::{Server, parsed, root, text};
+    use proptest::prelude::*;
+
+    /// Reads numbers as PostgreSQL's numeric.c describes their short form.
+    struct Decimal;
+
+    impl Server for Decimal {
+        fn number(&mut self, numeric: &[u8], out: &mut Vec<u8>) {
+            let size = u32::from_ne_bytes(numeric[..4].try_into().unwrap());
+            assert_eq!(if cfg!(target_endian = "little") { size >> 2 } else { size } as usize, numeric.len());
+            let words: Vec<u16> = numeric[4..].chunks(2).map(|two| u16::from_ne_bytes([two[0], two[1]])).collect();
+            let (header, digits) = words.split_first().unwrap();
+            assert_eq!(header >> 14, 2, "the short form");
+            assert!(digits.first() != Some(&0) && digits.last() != Some(&0), "no zeros at the ends");
+            let scale = usize::from(header >> 7 & 0x3F);
+            let weight = i32::from(header & 0x3F) - if header & 0x40 != 0 { 64 } else { 0 };
+            // Groups of four digits from the highest one that is not nothing, or the last before the point, on.
+            let group = |at: i32| usize::try_from(weight - at).ok().and_then(|i| digits.get(i)).copied().unwrap_or(0);
+            let whole: String = (0..=weight.max(0)).rev().map(|at| format!("{:04}", group(at))).collect();
+            let fraction: String = (1..=16).map(|at| format!("{:04}", group(-at))).collect();
+            let whole = whole.trim_start_matches('0');
+            let text = format!("{}{}", if whole.is_empty() { "0" } else { whole }, if scale > 0 { "." } else { "" });
+            out.extend_from_slice(if header & 0x2000 != 0 { b"-" } else { b"" });
+            out.extend_from_slice(text.as_bytes());
+            out.extend_from_slice(&fraction.as_bytes()[..scale]);
+        }
+
+        fn pause(&mut self) {}
+    }
+
+    fn round(json: &str) -> Option<String> {
+        let octets = parsed(json)?;
+        let mut out = Vec::new();
+        text(root(&octets).unwrap(), &mut Decimal, &mut out).unwrap();
+        Some(String::from_utf8(out).unwrap())
+    }
+
+    /// Of jsonb's text: sorted by length, then octets, with its blanks.
+    fn json() -> impl Strategy<Value = String> {
+        let string = || {
+            "[ -~é🦀\n\t\u{8}\u{c}\r\u{1}\u{1f}\u{7f}]{0,40}".prop_map(|text| {
+                let escaped = serde_json::to_string(&text).unwrap();
+                escaped.replace("\u{7f}", "\u{7f}")
+            })
+        };
+        let number = "(0|[1-9][0-9]{0,40})(\\.[0-9]{1,40})?".prop_flat_map(|number| {
+            let zero = number.bytes().all(|octet| matches!(octet, b'0' | b'.'));
+            prop_oneof![Just(number.clone()), Just(if zero { number } else { format!("-{number}") })]
+        });
+        let leaf = prop_oneof![string(), number, Just("true".into()), Just("false".into()), Just("null".to_owned())];
+        leaf.prop_recursive(5, 200, 40, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..40).prop_map(|elements| format!("[{}]", elements.join(", "))),
+                prop::collection::btree_map(string(), inner, 0..40).prop_map(|members| {
+                    let mut members: Vec<_> = members.into_iter().collect();
+                    members.sort_by_key(|(name, _)| {
+                        let name: String = serde_json::from_str(name).unwrap();
+                        (name.len(), name)
+                    });
+                    let members: Vec<_> = members.into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
+                    format!("{{{}}}", members.join(", "))
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_jsonb_writes_is_read_and_written_as_it_was(json in json()) {
+            prop_assert_eq!(round(&json), Some(json));
+        }
+
+        #[test]
+        fn what_is_read_is_json(text in "[\\[\\]{}\",:0-2.eE+ \\\\untrulefas-]{0,24}") {
+            if let Some(back) = round(&text) {
+                let [ours, theirs] = [&back, &text].map(|text| serde_json::from_str::<serde_json::Value>(text));
+                prop_assert_eq!(ours.unwrap(), theirs.unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_odd_is_left_to_the_server() {
+        for odd in [
+            "",
+            " ",
+            "01",
+            "-",
+            "1.",
+            ".5",
+            "1e5",
+            "1E5",
+            "1.5e1",
+            "+1",
+            "--1",
+            "[1,]",
+            "[,1]",
+            "{\"a\":1,}",
+            "{\"a\"}",
+            "{a:1}",
+            "[1 2]",
+            "[1",
+            "1]",
+            "{\"a\":1,\"a\":2}",
+            r#""\u0000""#,
+            r#""\u0041""#,
+            r#""\ud83e\udd80""#,
+            r#""\x""#,
+            "\"a",
+            "\"\n\"",
+            "\t1",
+            "nul",
+            "truex",
+            "NaN",
+            "[1]]",
+        ] {
+            assert_eq!(parsed(odd), None, "{odd}");
+        }
+        assert_eq!(parsed(&format!("{}1{}", "[".repeat(100), "]".repeat(100))), None);
+        assert_eq!(round(" [ 1 , -0, 0.10, -0.0 ] ").as_deref(), Some("[1, 0, 0.10, 0.0]"));
+        assert_eq!(
+            round("[0.00001, 10000, 120000000, -1.0001]").as_deref(),
+            Some("[0.00001, 10000, 120000000, -1.0001]")
+        );
+    }
+}
+
 mod deltas {
     use crate::delta::{apply, diff};
     use proptest::prelude::*;

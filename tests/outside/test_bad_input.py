@@ -782,9 +782,10 @@ def test_odd_names_everywhere(admin, name):
 @pytest.mark.parametrize(
     "value",
     ["9" * 400, "-0." + "0" * 399 + "1", "1e400", "1e-400", "1.00", "1.0", "-0", "0.10", "1E+2", "1" + "0" * 5000,
-     "12345678901234567890.12345678901234567890", '"1.00"', "[1.00, 1.0, 1]", '{"n": 1e2, "m": 1.50}', '"\\ud83d\\ude00"',
+     "12345678901234567890.12345678901234567890", "0", "10000", "-120000000", "0.0001", "-9999.00010", "0.00", '"1.00"', "[1.00, 1.0, 1]", '{"n": 1e2, "m": 1.50}', '"\\ud83d\\ude00"',
      '"\\u0001\\u001f\\u007f\\b\\f\\n\\r\\t\\"\\\\/"', '"\\u2028\\u2029\\ufeff"', '{"": {"": ""}}', '{"\\u0001": 1}', "null",
-     "[]", "{}", '""', "[[], {}, [null]]"],
+     "[]", "{}", '""', "[[], {}, [null]]", "[true, false, null, 1, -2.5]", json.dumps(list(range(100))),
+     json.dumps({f"{n:x}": [n, str(n), {"n": n / 4}] for n in range(100)}), '"' + "é" * 3000 + '"'],
     ids=lambda value: value[:24],
 )  # fmt: skip
 def test_value_comes_back_untouched(admin, value):
@@ -795,6 +796,9 @@ def test_value_comes_back_untouched(admin, value):
     with admin.transaction(force_rollback=True):
         call(admin, "start_run", run_id="values", variables='{"v": ' + value + "}", metadata='{"v": ' + value + "}")
         assert text_of(admin, "get_variable('values', 'v')") == wanted
+        # What is composed is, octet by octet, what PostgreSQL makes of that text.
+        composed = "SELECT ROW(layra.get_variables('values')) *= ROW(jsonb_build_object('v', %s::jsonb))"
+        assert admin.execute(composed, [value]).fetchone() == (True,)
         call(admin, "set_variables", run_id="values", updates='{"w": ' + value + "}")
         call(admin, "set_variable", run_id="values", name="x", value=value)
         call(admin, "append_event", run_id="values", type="t", payload='{"p": ' + value + "}", updates='{"y": ' + value + "}")
