@@ -797,8 +797,8 @@ def test_value_comes_back_untouched(admin, value):
         call(admin, "start_run", run_id="values", variables='{"v": ' + value + "}", metadata='{"v": ' + value + "}")
         assert text_of(admin, "get_variable('values', 'v')") == wanted
         # What is composed is, octet by octet, what PostgreSQL makes of that text.
-        composed = "SELECT ROW(layra.get_variables('values')) *= ROW(jsonb_build_object('v', %s::jsonb))"
-        assert admin.execute(composed, [value]).fetchone() == (True,)
+        composed = "SELECT a *= b FROM (SELECT layra.get_variables('values')) a, (SELECT %s::jsonb) b"
+        assert admin.execute(composed, ['{"v": ' + value + "}"]).fetchone() == (True,)
         call(admin, "set_variables", run_id="values", updates='{"w": ' + value + "}")
         call(admin, "set_variable", run_id="values", name="x", value=value)
         call(admin, "append_event", run_id="values", type="t", payload='{"p": ' + value + "}", updates='{"y": ' + value + "}")
