@@ -144,7 +144,7 @@ impl Cells {
         Cells { run_id: run_id.to_owned(), newest: HashMap::new() }
     }
 
-    /// Reads the newest rows of these cells in one statement.
+    /// Reads the newest rows of these cells, by the statements in one.
     pub fn load(&mut self, db: &Db, run_id: &str, ids: Vec<CellId>) {
         if let Some(found) = db.plain(|tables| probe(tables, run_id, &ids, newest_of)) {
             self.newest.extend(ids.into_iter().zip(found));
@@ -401,20 +401,27 @@ pub fn walk(
     // At the newest row of each cell.
     while there {
         check_for_interrupts();
-        let scope = scan.text(SCOPE, static_scope).flatten().unwrap_or_default();
+        // A row that somebody wrote by hand may be of no scope: it is passed over.
+        let place: String = scan.get(SCOPE).unwrap_or_default();
+        let (scope, known) = (place.as_str(), static_scope(&place));
+        let mut visit = |key: &str, row: &Scan<'_>| {
+            if let Some(scope) = known {
+                visit(scope, key, row);
+            }
+        };
         let mut key: String = scan.get(KEY).unwrap_or_default();
         let (mut found, mut passed) = (false, 0);
         loop {
             if !found && at.is_none_or(|at| scan.get(VERSION).is_some_and(|version: i64| version <= at)) {
                 found = true;
-                visit(scope, &key, &scan);
+                visit(&key, &scan);
             }
             if passed == patience {
                 guess::saw(run_id, scan.get(VERSION).unwrap_or_default());
                 patience = if guess::near(run_id).is_some() { 0 } else { NEAR };
                 let mut visit_older = |key: &str| {
                     if (Place { run_id, scope, key, ordinal: 0 }).seek(&mut older, at) {
-                        visit(scope, key, &older);
+                        visit(key, &older);
                     }
                 };
                 if !found {
@@ -475,10 +482,11 @@ pub fn distinct(tables: &Tables, run_id: &str, most: usize) -> Vec<CellId> {
     let mut there = scan.down();
     while there && cells.len() < most {
         check_for_interrupts();
-        let Some(scope) = scan.text(SCOPE, static_scope).flatten() else { break };
+        let place: String = scan.get(SCOPE).unwrap_or_default();
+        let (scope, known) = (place.as_str(), static_scope(&place));
         let mut key: String = scan.get(KEY).unwrap_or_default();
         let ordinal = scan.get(ORDINAL).unwrap_or_default();
-        cells.push(CellId { scope, key: key.clone(), ordinal });
+        cells.extend(known.map(|scope| CellId { scope, key: key.clone(), ordinal }));
         there = false;
         if scope == CONTEXT {
             let in_list = [Key::Text(2, Is::Equal, scope), Key::Text(3, Is::Equal, &key)];
@@ -489,7 +497,7 @@ pub fn distinct(tables: &Tables, run_id: &str, most: usize) -> Vec<CellId> {
                 && let Some(next) = known_below(&mut scan, run_id, scope, &key)
             {
                 check_for_interrupts();
-                cells.push(CellId::new(scope, next.as_str()));
+                cells.extend(known.map(|scope| CellId::new(scope, next.as_str())));
                 key = next;
             }
         }

@@ -213,7 +213,8 @@ impl<'a> Request<'a> {
 
     /// A run that this call has just inserted.
     pub fn create(self, db: Db, run: Run, now: i64) -> Change<'a> {
-        let mut change = self.change(db, run, Head::default(), now);
+        // No event is earlier than the first one.
+        let mut change = self.change(db, run, Head { at: now, ..Head::default() }, now);
         change.flags = Flags { handlers: true, event_types: true };
         change
     }
@@ -450,7 +451,7 @@ impl<'a> Change<'a> {
             cells.extend(std::mem::take(&mut event.writes).into_iter().map(|write| (self.head.version, write)));
         }
         self.insert_events(&events, &rows)?;
-        insert_cells(&self.db, self.copies_from, self.run_id, cells);
+        insert_cells(&self.db, self.copies_from, self.run_id, cells)?;
         for (event, row) in events.iter().zip(&rows) {
             if let Some(checkpoint) = &event.checkpoint {
                 self.insert_checkpoint(checkpoint, &row.head);
@@ -625,7 +626,11 @@ impl<'a> Change<'a> {
             ];
             self.db.query(statement, &args)
         };
-        if inserted.len() == rows.len() { Ok(()) } else { Err(self.conflict(None, Vec::new())) }
+        match inserted.len() == rows.len() {
+            true => Ok(()),
+            false if one_by_one => Err(self.conflict(None, Vec::new())),
+            false => Err(left_out("event")),
+        }
     }
 }
 
@@ -665,6 +670,14 @@ impl Change<'_> {
     }
 }
 
+/// A log without its events, or its cells, must not be.
+fn left_out(table: &str) -> Error {
+    Error::State {
+        message: format!("a trigger or a rule on layra.{table} leaves rows out"),
+        hint: Some("What the functions write there is written whole, or not at all.".into()),
+    }
+}
+
 /// What the chain adds to an event.
 struct EventRow<'a> {
     head: Head,
@@ -681,14 +694,14 @@ fn array_literal(elements: &[String]) -> String {
     format!("{{{}}}", quoted.join(","))
 }
 
-fn insert_cells(db: &Db, source: &str, run_id: &str, rows: Vec<(i64, Write)>) {
+fn insert_cells(db: &Db, source: &str, run_id: &str, rows: Vec<(i64, Write)>) -> Result<()> {
     let (copied, valued): (Vec<_>, Vec<_>) =
         rows.into_iter().partition(|(_, write)| matches!(write.content, Content::CopyOf(_)));
     if !copied.is_empty() {
-        copy_cells(db, source, run_id, copied);
+        copy_cells(db, source, run_id, copied)?;
     }
     if valued.is_empty() {
-        return;
+        return Ok(());
     }
     let mut stores = Stores::new(db, run_id);
     let stored: Vec<Stored> = valued.iter().map(|(version, write)| stores.store(*version, write)).collect();
@@ -710,51 +723,43 @@ fn insert_cells(db: &Db, source: &str, run_id: &str, rows: Vec<(i64, Write)>) {
         }));
     };
     if db.plain(insert_plain).is_some() {
-        return;
+        return Ok(());
     }
-    match valued.as_slice() {
-        [] => {}
-        [(version, write)] => {
-            db.query(
-                &INSERT_CELL,
-                &[
-                    run_id.into_datum(),
-                    version.into_datum(),
-                    write.id.scope.into_datum(),
-                    write.id.key.as_str().into_datum(),
-                    write.id.ordinal.into_datum(),
-                    write.revision.into_datum(),
-                    stored[0].0.into_datum(),
-                    write.hash.as_ref().map(|hash| hash.as_slice()).into_datum(),
-                    stored[0].1.into_datum(),
-                ],
-            );
-        }
-        several => {
-            db.query(
-                &INSERT_CELLS,
-                &[
-                    run_id.into_datum(),
-                    several.iter().map(|(version, _)| *version).collect::<Vec<_>>().into_datum(),
-                    several.iter().map(|(_, w)| w.id.scope).collect::<Vec<_>>().into_datum(),
-                    several.iter().map(|(_, w)| w.id.key.as_str()).collect::<Vec<_>>().into_datum(),
-                    several.iter().map(|(_, w)| w.id.ordinal).collect::<Vec<_>>().into_datum(),
-                    several.iter().map(|(_, w)| w.revision).collect::<Vec<_>>().into_datum(),
-                    stored.iter().map(|(value, _)| *value).collect::<Vec<_>>().into_datum(),
-                    several
-                        .iter()
-                        .map(|(_, w)| w.hash.as_ref().map(|hash| hash.to_vec()))
-                        .collect::<Vec<_>>()
-                        .into_datum(),
-                    stored.iter().map(|(_, base)| *base).collect::<Vec<_>>().into_datum(),
-                ],
-            );
-        }
-    }
+    let inserted = match valued.as_slice() {
+        [(version, write)] => db.query(
+            &INSERT_CELL,
+            &[
+                run_id.into_datum(),
+                version.into_datum(),
+                write.id.scope.into_datum(),
+                write.id.key.as_str().into_datum(),
+                write.id.ordinal.into_datum(),
+                write.revision.into_datum(),
+                stored[0].0.into_datum(),
+                write.hash.as_ref().map(|hash| hash.as_slice()).into_datum(),
+                stored[0].1.into_datum(),
+            ],
+        ),
+        several => db.query(
+            &INSERT_CELLS,
+            &[
+                run_id.into_datum(),
+                several.iter().map(|(version, _)| *version).collect::<Vec<_>>().into_datum(),
+                several.iter().map(|(_, w)| w.id.scope).collect::<Vec<_>>().into_datum(),
+                several.iter().map(|(_, w)| w.id.key.as_str()).collect::<Vec<_>>().into_datum(),
+                several.iter().map(|(_, w)| w.id.ordinal).collect::<Vec<_>>().into_datum(),
+                several.iter().map(|(_, w)| w.revision).collect::<Vec<_>>().into_datum(),
+                stored.iter().map(|(value, _)| *value).collect::<Vec<_>>().into_datum(),
+                several.iter().map(|(_, w)| w.hash.as_ref().map(|hash| hash.to_vec())).collect::<Vec<_>>().into_datum(),
+                stored.iter().map(|(_, base)| *base).collect::<Vec<_>>().into_datum(),
+            ],
+        ),
+    };
+    if inserted.len() == valued.len() { Ok(()) } else { Err(left_out("cell")) }
 }
 
 /// Adds rows whose values are copied, inside SQL, from rows of the run `source`.
-fn copy_cells(db: &Db, source: &str, run_id: &str, rows: Vec<(i64, Write)>) {
+fn copy_cells(db: &Db, source: &str, run_id: &str, rows: Vec<(i64, Write)>) -> Result<()> {
     let mut by_version: HashMap<i64, Vec<Write>> = HashMap::new();
     for (version, write) in rows {
         by_version.entry(version).or_default().push(write);
@@ -764,7 +769,7 @@ fn copy_cells(db: &Db, source: &str, run_id: &str, rows: Vec<(i64, Write)>) {
             Content::CopyOf(version) => version,
             _ => unreachable!("only copies are copied"),
         });
-        db.query(
+        let copied = db.query(
             &COPY_CELLS,
             &[
                 run_id.into_datum(),
@@ -777,5 +782,9 @@ fn copy_cells(db: &Db, source: &str, run_id: &str, rows: Vec<(i64, Write)>) {
                 sources.collect::<Vec<_>>().into_datum(),
             ],
         );
+        if copied.len() != writes.len() {
+            return Err(left_out("cell"));
+        }
     }
+    Ok(())
 }

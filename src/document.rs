@@ -421,13 +421,15 @@ pub fn document_text(db: &Db, run_id: &str, at_version: Option<i64>) -> String {
                     list.push(text);
                 }
             }
-            _ => match cell.key.as_str() {
+            "engine" => match cell.key.as_str() {
                 FIELDS_CELL => saved = serde_json::from_str(text).ok(),
                 graph::CELL => graph_reference = Some(text.to_owned()),
                 _ => {
                     fields.insert(cell.key.clone(), text.to_owned());
                 }
             },
+            // Written by hand.
+            _ => {}
         }
     }
     for (key, list) in lists {

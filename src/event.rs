@@ -6,6 +6,7 @@ use crate::change::{Change, NewEvent, Request};
 use crate::error::{Error, Result};
 use crate::jsonb::Jsonb;
 use crate::run::{Reader, with_change};
+use crate::spi::{At, Columns};
 use crate::statements::EVENTS;
 use crate::{event_type, variables};
 use pgrx::IntoDatum;
@@ -181,7 +182,7 @@ fn read(
                 rows.get(row, 1).unwrap_or_default(),
                 rows.get(row, 2).unwrap_or_default(),
                 rows.jsonb(row, 3),
-                rows.get(row, 4).unwrap_or_default(),
+                At(&rows, row).texts(4),
                 rows.get(row, 5).unwrap_or_default(),
                 rows.get(row, 6),
                 rows.get(row, 7),

@@ -5,6 +5,7 @@
 //! that are only right for the statistics of the moment at which they were made.
 
 use pgrx::pg_sys;
+use std::cell::Cell;
 
 /// The role that called, before any switch.
 pub fn caller() -> pg_sys::Oid {
@@ -13,7 +14,11 @@ pub fn caller() -> pg_sys::Oid {
 }
 
 /// Owner of the tables, and generic index plans, until dropped.
-pub struct Guard {
+pub struct Guard(Cell<Before>);
+
+/// What there was before.
+#[derive(Clone, Copy)]
+struct Before {
     user: pg_sys::Oid,
     context: i32,
     seqscan: bool,
@@ -24,13 +29,25 @@ pub struct Guard {
 
 impl Guard {
     pub fn enter() -> Guard {
+        Guard(Cell::new(Before::replace()))
+    }
+
+    /// The caller again, until the result is dropped.
+    pub fn suspend(&self) -> Suspended<'_> {
+        self.0.get().restore();
+        Suspended(self)
+    }
+}
+
+impl Before {
+    fn replace() -> Before {
         let owner = table_owner();
         let (mut user, mut context) = (pg_sys::InvalidOid, 0);
-        // SAFETY: plain reads and writes of backend-local variables; `Drop` puts all of them back, also while a
+        // SAFETY: plain reads and writes of backend-local variables; `Guard` puts all of them back, also while a
         // PostgreSQL error unwinds, and transaction abort restores the user in any case.
         unsafe {
             pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
-            let guard = Guard {
+            let before = Before {
                 user,
                 context,
                 seqscan: pg_sys::enable_seqscan,
@@ -47,14 +64,12 @@ impl Guard {
             pg_sys::enable_sort = false;
             // A plan whose only way is a forbidden one costs 1e10, and would be compiled: 700 ms for a first read.
             pg_sys::jit_enabled = false;
-            guard
+            before
         }
     }
-}
 
-impl Guard {
-    fn leave(&self) {
-        // SAFETY: restores what `enter` read.
+    fn restore(self) {
+        // SAFETY: puts back what `replace` read.
         unsafe {
             pg_sys::SetUserIdAndSecContext(self.user, self.context);
             pg_sys::enable_seqscan = self.seqscan;
@@ -65,28 +80,20 @@ impl Guard {
     }
 }
 
-impl Guard {
-    /// The caller again, until the result is dropped.
-    pub fn suspend(&self) -> Suspended {
-        self.leave();
-        Suspended
-    }
-}
-
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.leave();
+        self.0.get().restore();
     }
 }
 
-/// A guard that is left for a while. Dropping it takes the owner's role again; the outer guard restores the caller's.
-pub struct Suspended;
+/// A guard that is left for a while. Dropping it takes the owner's role again; what the caller's code has set stays set.
+pub struct Suspended<'a>(&'a Guard);
 
-impl Drop for Suspended {
+impl Drop for Suspended<'_> {
     fn drop(&mut self) {
-        // An error is on its way out: the outer guard has nothing left to do but to restore the caller, whom we are.
+        // An error is on its way out: the guard has nothing left to do but to restore the caller, whom we are.
         if !std::thread::panicking() {
-            std::mem::forget(Guard::enter());
+            self.0.0.set(Before::replace());
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::args;
 use crate::cell::{self, Context};
 use crate::chain::Place;
+use crate::error::Error;
 use crate::hash::{Hash, hex};
 use crate::jsonb::Jsonb;
 use crate::plain::{Scan, Tables};
@@ -45,7 +46,7 @@ fn history(
     let rows = reader.db.query(&HISTORY, &[run_id.into_datum(), scope.into_datum(), key.into_datum()]);
     // The row before has the value that a patch is for.
     let mut before = None;
-    let history: Vec<HistoryRow> = (0..rows.len())
+    let mut history: Vec<HistoryRow> = (0..rows.len())
         .map(|row| {
             let place = Place { run_id, scope, key, ordinal: rows.get(row, 9).unwrap_or_default() };
             before = place.value_after(&reader.db, before, &At(&rows, row), [2, 3, 8]);
@@ -61,7 +62,6 @@ fn history(
         })
         .collect();
     // Entries of a list are cells of their own, which the index has one after the other: stable, so by version, then ordinal.
-    let mut history = history;
     history.sort_by_key(|row| row.1);
     Ok(TableIterator::new(history))
 }
@@ -242,6 +242,9 @@ fn version_at(
 fn digest(run_id: Option<&str>) -> std::result::Result<String, ErrorReport> {
     let reader = Reader::open(args::run_id(run_id)?)?;
     let rows = reader.db.query(&EVENT_HASH, &[reader.run_id.into_datum(), reader.head().into_datum()]);
+    if rows.is_empty() {
+        return Err(Error::Corrupt(format!("run {:?} has no events", reader.run_id)).into());
+    }
     Ok(hex(&rows.hash(0, 1).unwrap_or_default()))
 }
 

@@ -4,11 +4,10 @@
 //! descriptors and compiles expressions for each column anew.
 //!
 //! Only at READ COMMITTED (reads: at any level) and only where a table is plain. Is it anything else (partitioned,
-//! distributed, with triggers, rules or other columns), then `Tables::open` finds no table, or no run in it, and the
+//! distributed, with triggers, rules or other columns), then `Tables` finds no table, or no run in it, and the
 //! statements of `statements` serve, which PostgreSQL and its extensions can plan as they like.
 
-use crate::error::Error;
-use crate::spi::Columns;
+use crate::spi::{Columns, attribute};
 use pgrx::{IntoDatum, pg_sys};
 use std::ffi::CStr;
 
@@ -17,11 +16,14 @@ use std::ffi::CStr;
 pub struct Table {
     heap: pg_sys::Relation,
     key: pg_sys::Relation,
+    /// Both, in the order in which they are closed.
+    _open: [Open; 2],
 }
 
 /// What a table has to look like.
 struct Shape {
     name: &'static CStr,
+    /// Their types; a column that was dropped has none.
     columns: &'static [pg_sys::Oid],
     /// The columns that are written and may be NULL: nobody has forbidden it.
     nullable: &'static [usize],
@@ -70,22 +72,6 @@ const LEASE: Shape = Shape {
 };
 
 impl Shape {
-    fn require_types(&self, columns: &pg_sys::TupleDescData) {
-        for (index, expected) in self.columns.iter().enumerate().take(columns.natts as usize) {
-            // SAFETY: the descriptor of an open table, which has so many columns.
-            let column = unsafe { &*attribute(columns, index) };
-            if column.atttypid != *expected {
-                let [name, table] = [column.attname.data.as_ptr(), self.name.as_ptr()]
-                    // SAFETY: names of the catalogue are C strings.
-                    .map(|name| unsafe { CStr::from_ptr(name) }.to_string_lossy());
-                Error::state(format!(
-                    "column {name} of table layra.{table} has another type than the extension gave it"
-                ))
-                .raise();
-            }
-        }
-    }
-
     fn allows(&self, columns: &pg_sys::TupleDescData) -> bool {
         // SAFETY: the descriptor of an open table, which has so many columns and CHECKs; their names are C strings.
         unsafe {
@@ -96,26 +82,12 @@ impl Shape {
                 _ => &[],
             };
             columns.natts as usize == self.columns.len()
+                && self.columns.iter().enumerate().all(|(index, oid)| (*attribute(columns, index)).atttypid == *oid)
                 && self.checks.is_none_or(|names| {
                     checks.iter().map(|check| CStr::from_ptr(check.ccname)).eq(names.iter().copied())
                 })
                 && !self.nullable.iter().any(|column| (*attribute(columns, column - 1)).attnotnull)
         }
-    }
-}
-
-#[cfg(not(feature = "pg18"))]
-unsafe fn attribute(columns: &pg_sys::TupleDescData, index: usize) -> *const pg_sys::FormData_pg_attribute {
-    // SAFETY: the caller knows that there is such a column.
-    unsafe { columns.attrs.as_ptr().add(index) }
-}
-
-#[cfg(feature = "pg18")]
-unsafe fn attribute(columns: &pg_sys::TupleDescData, index: usize) -> *const pg_sys::FormData_pg_attribute {
-    // SAFETY: as above; the full descriptions of columns stand behind the compact ones.
-    unsafe {
-        let behind = columns.compact_attrs.as_ptr().add(columns.natts as usize);
-        behind.cast::<pg_sys::FormData_pg_attribute>().add(index)
     }
 }
 
@@ -151,22 +123,6 @@ impl Tables {
         })
     }
 
-    /// Raises an error where a column has another type than the extension gave it: statements read that wrongly, too.
-    pub fn require_types() {
-        let schema = schema();
-        for shape in [&RUN, &EVENT, &CELL] {
-            // SAFETY: as `Table::open`.
-            unsafe {
-                let oid = pg_sys::get_relname_relid(shape.name.as_ptr(), schema);
-                let heap = pg_sys::try_table_open(oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
-                if !heap.is_null() {
-                    let heap = Open(heap, false);
-                    shape.require_types(&*(*heap.0).rd_att);
-                }
-            }
-        }
-    }
-
     /// The table of leases, for who has the others to write.
     pub fn lease(&self) -> Option<Table> {
         Table::open(schema(), &LEASE, pg_sys::RowExclusiveLock, SELECT | UPDATE)
@@ -177,12 +133,15 @@ const SELECT: pg_sys::AclMode = pg_sys::ACL_SELECT as pg_sys::AclMode;
 const INSERT: pg_sys::AclMode = pg_sys::ACL_INSERT as pg_sys::AclMode;
 const UPDATE: pg_sys::AclMode = pg_sys::ACL_UPDATE as pg_sys::AclMode;
 
-/// Whether the current user, who owns the table, was left all of these privileges.
+/// Whether the current user, who owns the table, was left all of these privileges; and nobody else (sepgsql, pgaudit) wants to
+/// decide, or to note, who reads and writes tables.
 unsafe fn may(table: pg_sys::Oid, privileges: pg_sys::AclMode) -> bool {
     // SAFETY: catalogue look-ups for a table that the caller has open.
     unsafe {
         let all = pg_sys::AclMaskHow::ACLMASK_ALL;
-        pg_sys::superuser() || pg_sys::pg_class_aclmask(table, pg_sys::GetUserId(), privileges, all) == privileges
+        (&raw const pg_sys::ExecutorCheckPerms_hook).read().is_none()
+            && (pg_sys::superuser()
+                || pg_sys::pg_class_aclmask(table, pg_sys::GetUserId(), privileges, all) == privileges)
     }
 }
 
@@ -205,30 +164,29 @@ impl Table {
             if heap.is_null() {
                 return None;
             }
-            let heap = Open(heap, false);
-            let (relation, form) = (&*heap.0, &*(*heap.0).rd_rel);
-            shape.require_types(&*relation.rd_att);
-            let plain = form.relkind == pg_sys::RELKIND_RELATION as std::ffi::c_char
-                && form.relam == pg_sys::HEAP_TABLE_AM_OID
+            let open_heap = Open::Heap(heap);
+            let (relation, form) = (&*heap, &*(*heap).rd_rel);
+            let plain = is_heap(form)
                 && shape.allows(&*relation.rd_att)
                 && relation.trigdesc.is_null()
-                && !(form.relhasrules || form.relhassubclass || form.relispartition || form.relforcerowsecurity)
+                && !(form.relhasrules || form.relispartition || form.relforcerowsecurity)
                 && may(oid, privileges);
             if !plain {
                 return None;
             }
             #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
-            let key = pg_sys::RelationGetPrimaryKeyIndex(heap.0);
+            let key = pg_sys::RelationGetPrimaryKeyIndex(heap);
             #[cfg(feature = "pg18")]
-            let key = pg_sys::RelationGetPrimaryKeyIndex(heap.0, false);
+            let key = pg_sys::RelationGetPrimaryKeyIndex(heap, false);
             if key == pg_sys::InvalidOid {
                 return None;
             }
-            let key = Open(pg_sys::index_open(key, pg_sys::AccessShareLock as pg_sys::LOCKMODE), true);
-            if !is_btree_on(key.0, shape.key) {
+            let key = pg_sys::index_open(key, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+            let open_key = Open::Index(key);
+            if !is_btree_on(key, shape.key) {
                 return None;
             }
-            Some(Table { heap: heap.keep(), key: key.keep() })
+            Some(Table { heap, key, _open: [open_key, open_heap] })
         }
     }
 
@@ -253,12 +211,13 @@ impl Table {
             if oid == pg_sys::InvalidOid {
                 return None;
             }
-            let index = Open(pg_sys::index_open(oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE), true);
-            if (*(*index.0).rd_index).indrelid != (*self.heap).rd_id || !is_btree_on(index.0, &COLUMNS) {
+            let index = pg_sys::index_open(oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+            let _open = Open::Index(index);
+            if (*(*index).rd_index).indrelid != (*self.heap).rd_id || !is_btree_on(index, &COLUMNS) {
                 return None;
             }
             let keys = [Key::Text(1, Is::Equal, run_id), Key::Text(2, Is::Equal, key)];
-            let mut scan = self.begin_by(index.0);
+            let mut scan = self.begin_by(index);
             scan.again(&keys);
             while scan.down() {
                 work(&scan);
@@ -271,17 +230,30 @@ impl Table {
         // SAFETY: the relations are open as long as the scan, which borrows the table, and there is an active
         // snapshot: every caller has one, or is in `with_fresh_snapshot`.
         unsafe {
-            let snapshot = pg_sys::GetActiveSnapshot();
-            // Begun with room for all, as `again` may have more.
-            let count = MAX_KEYS as i32;
-            #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
-            let scan = pg_sys::index_beginscan(self.heap, index, snapshot, count, 0);
-            #[cfg(feature = "pg18")]
-            let scan = pg_sys::index_beginscan(self.heap, index, snapshot, std::ptr::null_mut(), count, 0);
+            let scan = begin_scan(self.heap, index);
             let slot = pg_sys::table_slot_create(self.heap, std::ptr::null_mut());
             Scan { table: self, index, scan, slot }
         }
     }
+}
+
+/// A scan with the caller's snapshot, and room for all keys that `again` may have.
+unsafe fn begin_scan(heap: pg_sys::Relation, index: pg_sys::Relation) -> pg_sys::IndexScanDesc {
+    // SAFETY: the caller has both open, and a snapshot.
+    unsafe {
+        let (snapshot, count) = (pg_sys::GetActiveSnapshot(), MAX_KEYS as i32);
+        #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
+        return pg_sys::index_beginscan(heap, index, snapshot, count, 0);
+        #[cfg(feature = "pg18")]
+        return pg_sys::index_beginscan(heap, index, snapshot, std::ptr::null_mut(), count, 0);
+    }
+}
+
+/// Whether a table has all of its rows in a heap of its own.
+fn is_heap(form: &pg_sys::FormData_pg_class) -> bool {
+    form.relkind == pg_sys::RELKIND_RELATION as std::ffi::c_char
+        && form.relam == pg_sys::HEAP_TABLE_AM_OID
+        && !form.relhassubclass
 }
 
 /// Whether an open index is a B-tree on these columns that can be used.
@@ -294,32 +266,19 @@ unsafe fn is_btree_on(index: pg_sys::Relation, columns: &[i16]) -> bool {
             return false;
         }
         let keys = form.indkey.values.as_slice(usize::try_from(form.indnkeyatts).unwrap_or(0));
-        keys == columns && (*(*index).rd_rel).relam == pg_sys::BTREE_AM_OID
+        // Names are compared as octets here, too; a column of another type has no collation.
+        let octets = |index_column| {
+            let collation = *(*index).rd_indcollation.add(index_column);
+            collation == pg_sys::C_COLLATION_OID || collation == pg_sys::InvalidOid
+        };
+        keys == columns && (0..keys.len()).all(octets) && (*(*index).rd_rel).relam == pg_sys::BTREE_AM_OID
     }
 }
 
-impl Drop for Table {
-    fn drop(&mut self) {
-        // While a PostgreSQL error unwinds, transaction abort closes relations.
-        if !std::thread::panicking() {
-            // SAFETY: opened by `open`, and not closed since.
-            unsafe {
-                pg_sys::index_close(self.key, pg_sys::NoLock as pg_sys::LOCKMODE);
-                pg_sys::table_close(self.heap, pg_sys::NoLock as pg_sys::LOCKMODE);
-            }
-        }
-    }
-}
-
-/// A relation that is closed again unless it is kept.
-struct Open(pg_sys::Relation, bool);
-
-impl Open {
-    fn keep(self) -> pg_sys::Relation {
-        let relation = self.0;
-        std::mem::forget(self);
-        relation
-    }
+/// An open relation, which is closed when dropped; while a PostgreSQL error unwinds, transaction abort does that.
+enum Open {
+    Heap(pg_sys::Relation),
+    Index(pg_sys::Relation),
 }
 
 impl Drop for Open {
@@ -327,7 +286,12 @@ impl Drop for Open {
         if !std::thread::panicking() {
             let lock = pg_sys::NoLock as pg_sys::LOCKMODE;
             // SAFETY: an open relation that nobody else has.
-            unsafe { if self.1 { pg_sys::index_close(self.0, lock) } else { pg_sys::table_close(self.0, lock) } }
+            unsafe {
+                match *self {
+                    Open::Heap(heap) => pg_sys::table_close(heap, lock),
+                    Open::Index(index) => pg_sys::index_close(index, lock),
+                }
+            }
         }
     }
 }
@@ -346,16 +310,16 @@ pub fn are_void(names: [&CStr; 2]) -> bool {
             if heap.is_null() {
                 return false;
             }
-            let heap = Open(heap, false);
-            (*(*heap.0).rd_rel).relkind == pg_sys::RELKIND_RELATION as std::ffi::c_char
-                && pg_sys::RelationGetNumberOfBlocksInFork(heap.0, pg_sys::ForkNumber::MAIN_FORKNUM) == 0
+            let _open = Open::Heap(heap);
+            is_heap(&*(*heap).rd_rel)
+                && pg_sys::RelationGetNumberOfBlocksInFork(heap, pg_sys::ForkNumber::MAIN_FORKNUM) == 0
         }
     })
 }
 
 // ------------------------------------------------------------------------------------------------------------- scans
 
-/// A bound of a scan: a column of the primary key, from 1.
+/// A bound of a scan: a column of its index, from 1.
 #[derive(Clone, Copy)]
 pub enum Key<'a> {
     Text(i16, Is, &'a str),
@@ -426,6 +390,13 @@ impl Scan<'_> {
     pub fn again(&mut self, keys: &[Key]) {
         // SAFETY: zeroed keys are then written one by one, and copied by index_rescan.
         unsafe {
+            assert!(keys.len() <= MAX_KEYS);
+            // What the scan has room for became as many as it had last: PostgreSQL 18 may shrink it to that.
+            #[cfg(feature = "pg18")]
+            if keys.len() as i32 > (*self.scan).numberOfKeys {
+                pg_sys::index_endscan(self.scan);
+                self.scan = begin_scan(self.table.heap, self.index);
+            }
             let mut entries: [pg_sys::ScanKeyData; MAX_KEYS] = std::mem::zeroed();
             for (entry, key) in entries.iter_mut().zip(keys) {
                 key.write(self.index, entry);
@@ -480,6 +451,9 @@ impl Scan<'_> {
 const MAX_KEYS: usize = 6;
 
 impl Columns for Scan<'_> {
+    /// As `Shape` has them.
+    fn require(&self, _: i32, _: impl Fn(pg_sys::Oid) -> bool) {}
+
     fn datum(&self, column: i32) -> (pg_sys::Datum, bool) {
         // SAFETY: the slot has a row, and the table that many columns (`Shape`).
         unsafe {
@@ -495,7 +469,7 @@ impl Columns for Scan<'_> {
 impl Drop for Scan<'_> {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            // SAFETY: both were made by `Table::scan`; after an error transaction abort lets go of what they hold.
+            // SAFETY: both were made by `Table::begin_by`; after an error transaction abort lets go of what they hold.
             unsafe {
                 pg_sys::index_endscan(self.scan);
                 pg_sys::ExecDropSingleTupleTableSlot(self.slot);

@@ -19,12 +19,15 @@ struct Entry {
     seen: *mut pg_sys::ErrorData,
     /// Whether Rust has unwound.
     unwound: bool,
+    /// Whether `found` is at work: without memory for a copy it would be asked about its own error, without end.
+    busy: bool,
 }
 
-// pgrx leaves these two out of its bindings: nobody but who raises an error should call them, and who completes one.
+// Without pgrx's guard, as who makes an error calls them; two of them it leaves out of its bindings for that.
 unsafe extern "C-unwind" {
     fn errcode(sqlstate: c_int) -> c_int;
     fn errcontext_msg(format: *const c_char, ...) -> c_int;
+    fn errdetail_log(format: *const c_char, ...) -> c_int;
 }
 
 impl Witness {
@@ -40,7 +43,7 @@ impl Witness {
             let entry = pg_sys::palloc(size_of::<Entry>()).cast::<Entry>();
             let context = pg_sys::ErrorContextCallback { previous: top, callback: Some(FOUND), arg: entry.cast() };
             let memory = pg_sys::CurrentMemoryContext;
-            entry.write(Entry { context, memory, seen: std::ptr::null_mut(), unwound: false });
+            entry.write(Entry { context, memory, seen: std::ptr::null_mut(), unwound: false, busy: false });
             pg_sys::error_context_stack = &raw mut (*entry).context;
             Witness(Some(entry))
         }
@@ -73,8 +76,15 @@ unsafe extern "C-unwind" fn found(entry: *mut c_void) {
     // CopyErrorData is not allowed.
     unsafe {
         let entry = &mut *entry.cast::<Entry>();
+        if std::mem::replace(&mut entry.busy, true) {
+            return;
+        }
         let before = pg_sys::MemoryContextSwitchTo(entry.memory);
         let error = pg_sys::CopyErrorData();
+        // Not all minor versions copy that, and pgrx has it in memory that goes with the error.
+        if !(*error).filename.is_null() {
+            (*error).filename = pg_sys::pstrdup((*error).filename);
+        }
         pg_sys::MemoryContextSwitchTo(before);
         if (*error).elevel != PgLogLevel::ERROR as c_int {
             pg_sys::FreeErrorData(error);
@@ -88,6 +98,7 @@ unsafe extern "C-unwind" fn found(entry: *mut c_void) {
             pg_sys::FreeErrorData(error);
             forget(entry);
         }
+        entry.busy = false;
     }
 }
 
@@ -125,6 +136,9 @@ unsafe fn complete(seen: &pg_sys::ErrorData) {
             pg_sys::internalerrposition(seen.internalpos);
         }
         pg_sys::errposition(seen.cursorpos);
+        if !seen.detail_log.is_null() {
+            errdetail_log(c"%s".as_ptr(), seen.detail_log);
+        }
         if !seen.context.is_null() {
             errcontext_msg(c"%s".as_ptr(), seen.context);
         }

@@ -1,5 +1,6 @@
-//! Kept plans and their execution: the only file that talks to the executor.
+//! Kept plans and their execution; and what every row has, however it was found.
 
+use crate::error::Error;
 use crate::guard::Guard;
 use crate::jsonb::Jsonb;
 use crate::plain::{self, Tables};
@@ -7,11 +8,11 @@ use crate::rethrow::Witness;
 use crate::statements::INSTALLED_VERSION;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::{PgLogLevel, PgSqlErrorCode};
-use pgrx::{FromDatum, pg_sys};
+use pgrx::{FromDatum, IntoDatum, pg_sys};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 /// One SQL statement of the extension. All of them are in `statements.rs`.
 pub struct Statement {
@@ -42,6 +43,8 @@ pub struct Db {
     read_only: bool,
     /// Where results go.
     memory: Cell<pg_sys::MemoryContext>,
+    /// The memory of the call: SPI comes back to where it was connected in.
+    home: pg_sys::MemoryContext,
     pub caller: pg_sys::Oid,
 }
 
@@ -51,7 +54,7 @@ impl Drop for Spi {
     fn drop(&mut self) {
         // While a PostgreSQL error unwinds, transaction abort cleans up SPI, so nothing is called that could raise another.
         if !std::thread::panicking() {
-            // SAFETY: ends the connection that `Db::open` made.
+            // SAFETY: ends the connection that `Db::connect` made.
             unsafe { pg_sys::SPI_finish() };
         }
     }
@@ -81,6 +84,7 @@ impl Db {
             _witness: Witness::enter(),
             read_only,
             memory: Cell::new(memory),
+            home: memory,
             caller,
         };
         if !VERSION_IS_RIGHT.get() {
@@ -93,6 +97,7 @@ impl Db {
         self.spi.get_or_init(|| {
             // SAFETY: matched by SPI_finish in `Drop`.
             unsafe {
+                pg_sys::MemoryContextSwitchTo(self.home);
                 if pg_sys::SPI_connect() != pg_sys::SPI_OK_CONNECT as i32 {
                     pgrx::error!("SPI_connect failed");
                 }
@@ -128,10 +133,7 @@ impl Db {
 
     /// What `find` finds by the short way. From then on `plain` takes it, too.
     pub fn find_plain<T>(&self, find: impl FnOnce(&Tables) -> Option<T>) -> Option<T> {
-        let Some(tables) = (if self.read_only { Tables::open_to_read() } else { Tables::open_to_write() }) else {
-            Tables::require_types();
-            return None;
-        };
+        let tables = if self.read_only { Tables::open_to_read() } else { Tables::open_to_write() }?;
         let found = self.with_snapshot(|| find(&tables))?;
         // A second run of the same call is in the same tables.
         let _ = self.tables.set(tables);
@@ -256,24 +258,39 @@ fn plan(statement: &'static Statement) -> pg_sys::SPIPlanPtr {
 pub trait Columns {
     fn datum(&self, column: i32) -> (pg_sys::Datum, bool);
 
+    /// Raises an error where a column has not the type that it is read as: an administrator has changed it.
+    fn require(&self, column: i32, is_right: impl Fn(pg_sys::Oid) -> bool);
+
     /// A column, copied out.
-    fn get<T: FromDatum>(&self, column: i32) -> Option<T> {
+    fn get<T: FromDatum + IntoDatum>(&self, column: i32) -> Option<T> {
+        // Times and transaction ids are read as the numbers that they are.
+        let is_number =
+            |oid| T::type_oid() == pg_sys::INT8OID && [pg_sys::TIMESTAMPTZOID, pg_sys::XID8OID].contains(&oid);
+        self.require(column, |oid| T::is_compatible_with(oid) || is_number(oid));
         let (datum, null) = self.datum(column);
-        // SAFETY: `statements.rs`, or the table, says which type each column has; by-reference types copy in `from_datum`.
+        // SAFETY: the column has this type; by-reference types copy in `from_datum`.
         unsafe { T::from_datum(datum, null) }
     }
 
     /// How a text column that is not null compares with a text, octet by octet, as collation "C" does.
     fn compare(&self, column: i32, text: &str) -> Ordering {
+        self.require(column, |oid| oid == pg_sys::TEXTOID);
         let (datum, _) = self.datum(column);
         octets(datum, |octets| octets.cmp(text.as_bytes()))
     }
 
     /// What `read` makes of a text column; None where it is null.
     fn text<T>(&self, column: i32, read: impl FnOnce(&str) -> T) -> Option<T> {
+        self.require(column, |oid| oid == pg_sys::TEXTOID);
         let (datum, null) = self.datum(column);
         // SAFETY: a UTF8 database (the install script refuses others) has UTF-8 in its texts.
         (!null).then(|| octets(datum, |octets| read(unsafe { std::str::from_utf8_unchecked(octets) })))
+    }
+
+    /// A text array; an element that somebody made NULL is empty.
+    fn texts(&self, column: i32) -> Vec<String> {
+        let texts: Vec<Option<String>> = self.get(column).unwrap_or_default();
+        texts.into_iter().map(Option::unwrap_or_default).collect()
     }
 
     fn is_null(&self, column: i32) -> bool {
@@ -288,12 +305,14 @@ pub trait Columns {
 
     /// A jsonb column, copied (and decompressed) into the caller's memory.
     fn jsonb(&self, column: i32) -> Option<Jsonb> {
+        self.require(column, |oid| oid == pg_sys::JSONBOID);
         let (datum, null) = self.datum(column);
         if null { None } else { Some(Jsonb::copy_of(datum)) }
     }
 
     /// A 32-octet hash.
     fn hash(&self, column: i32) -> Option<[u8; 32]> {
+        self.require(column, |oid| oid == pg_sys::BYTEAOID);
         let (datum, null) = self.datum(column);
         if null { None } else { octets(datum, |octets| octets.try_into().ok()) }
     }
@@ -325,6 +344,38 @@ impl Columns for At<'_> {
     fn datum(&self, column: i32) -> (pg_sys::Datum, bool) {
         self.0.datum(self.1, column)
     }
+
+    fn require(&self, column: i32, is_right: impl Fn(pg_sys::Oid) -> bool) {
+        assert!(!self.0.table.is_null());
+        // SAFETY: the descriptor of the statement's rows, and one of its columns.
+        let oid = unsafe {
+            let columns = &*(*self.0.table).tupdesc;
+            assert!((1..=columns.natts).contains(&column));
+            (*attribute(columns, column as usize - 1)).atttypid
+        };
+        // SAFETY: a look-up of the type that a domain is of.
+        if !is_right(oid) && !is_right(unsafe { pg_sys::getBaseType(oid) }) {
+            // SAFETY: a type's name is a C string.
+            let name = unsafe { CStr::from_ptr(pg_sys::format_type_be(oid)) }.to_string_lossy();
+            Error::state(format!("a column of layra_state's tables was made {name}, which it cannot be")).raise();
+        }
+    }
+}
+
+/// A column of a description of rows, from 0.
+#[cfg(not(feature = "pg18"))]
+pub unsafe fn attribute(columns: &pg_sys::TupleDescData, index: usize) -> *const pg_sys::FormData_pg_attribute {
+    // SAFETY: the caller knows that there is such a column.
+    unsafe { columns.attrs.as_ptr().add(index) }
+}
+
+#[cfg(feature = "pg18")]
+pub unsafe fn attribute(columns: &pg_sys::TupleDescData, index: usize) -> *const pg_sys::FormData_pg_attribute {
+    // SAFETY: as above; the full descriptions of columns stand behind the compact ones.
+    unsafe {
+        let behind = columns.compact_attrs.as_ptr().add(columns.natts as usize);
+        behind.cast::<pg_sys::FormData_pg_attribute>().add(index)
+    }
 }
 
 /// The rows of one statement, freed when dropped.
@@ -344,7 +395,7 @@ impl Rows {
     }
 
     /// Column `column` (from 1) of row `row` (from 0), copied out.
-    pub fn get<T: FromDatum>(&self, row: usize, column: i32) -> Option<T> {
+    pub fn get<T: FromDatum + IntoDatum>(&self, row: usize, column: i32) -> Option<T> {
         At(self, row).get(column)
     }
 

@@ -130,7 +130,7 @@ impl Event {
             type_name: text(1).unwrap_or_default(),
             payload: row.jsonb(first + 2),
             payload_hash: row.hash(first + 3).unwrap_or_default(),
-            changed: row.get(first + 4).unwrap_or_default(),
+            changed: row.texts(first + 4),
             cells_hash: row.hash(first + 5).unwrap_or_default(),
             actor: text(6).unwrap_or_default(),
             on_behalf_of: text(7),
