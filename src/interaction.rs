@@ -66,6 +66,9 @@ fn pause_run(
     let node_id = args::name(node_id, "node_id")?;
     let prompt = prompt.unwrap_or_else(|| Jsonb::parse("{}"));
     let assignee = args::optional_name(assignee, "assignee")?;
+    if assignee == Some("role:") {
+        return Err(Error::argument("assignee role: names no role").into());
+    }
     if let Some(schema) = &response_schema {
         schema::cached_validator(schema.text())
             .map_err(|message| Error::argument(format!("response_schema {message}")))?;

@@ -65,7 +65,9 @@ fn validate_run(
 /// What is wrong with a run's state at a version (the newest: None). Validators run as the caller.
 pub fn problems(db: &Db, run_id: &str, run: &Run, at_version: Option<i64>) -> Result<Vec<Problem>> {
     let compiled = workflow::of(db, run)?;
-    let cells = live_cells(db, run_id, None, at_version);
+    let mut cells = live_cells(db, run_id, None, at_version);
+    // Problems come in one order, however the cells were read.
+    cells.sort_by(|a, b| (&a.scope, &a.key, a.ordinal).cmp(&(&b.scope, &b.key, b.ordinal)));
     let mut found = Vec::new();
     check_cells(&cells, compiled.as_deref(), &mut found);
     let graph = graph_of(db, &cells, compiled.clone());

@@ -267,7 +267,7 @@ impl Check {
             if link.hash() != event.hash {
                 self.problem(Some(event.version), "the event does not match its hash");
             }
-            if event.at < self.at {
+            if event.version > 1 && event.at < self.at {
                 self.problem(Some(event.version), "the event is earlier than the one before");
             }
             if event.kind.is_some() {

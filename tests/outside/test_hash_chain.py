@@ -222,6 +222,35 @@ def test_verify_finds_rows_gone_planted_and_moved(runs, admin, tampering):
         assert found == [(DIARY,)]
 
 
+def test_a_run_from_before_the_epoch_of_postgresql(runs, admin):
+    """Times are kept as microseconds since 2000."""
+    with admin.transaction(force_rollback=True):
+        admin.execute("SET LOCAL layra.now = '1999-06-01 12:00:00+00'")
+        admin.execute("SELECT layra.start_run('old'), layra.save_state('older', '{}')")
+        at = admin.execute("SELECT DISTINCT at::text FROM layra.event WHERE run_id LIKE 'old%'").fetchall()
+        assert at == [("1999-06-01 12:00:00+00",)]
+        assert verified(admin, "old") == verified(admin, "older") == []
+
+
+def test_a_damaged_log_is_damage_and_no_bug(runs, admin):
+    """What can be read, or XX001; never XX000."""
+    for damage in ("DELETE FROM layra.event WHERE run_id = %s", "UPDATE layra.event SET changed = '{NULL,x}' WHERE run_id = %s"):
+        with admin.transaction(force_rollback=True):
+            admin.execute(damage, [DIARY])
+            for call in ("digest(%s)", "events(%s)", "verify(%s)", "get_state(%s)", "history(%s, 'a')", "diff(%s, 1)",
+                         "set_variable(%s, 'a', '7')", "version_at(%s, now())", "checkpoint(%s)", "rollback(%s, 2)"):  # fmt: skip
+                try:
+                    with admin.transaction():
+                        admin.execute(f"SELECT * FROM layra.{call}", [DIARY])
+                except psycopg.Error as error:
+                    assert error.sqlstate != "XX000", (damage, call)
+            assert verified(admin, DIARY) != []
+    with admin.transaction(force_rollback=True):
+        admin.execute("DELETE FROM layra.event WHERE run_id = %s", [DIARY])
+        with pytest.raises(psycopg.errors.DataCorrupted):
+            admin.execute("SELECT layra.digest(%s)", [DIARY])
+
+
 def test_a_cut_off_log_is_seen_in_the_digest(runs, admin):
     """A chain cannot tell that its end is missing: that is what `digest` is kept elsewhere for."""
     with admin.transaction(force_rollback=True):

@@ -328,6 +328,7 @@ def test_a_role_is_checked_by_membership(db, role, connect):
     assert interaction(db, run, question)["answered_by"] == member
     # Not even the right answer is told to somebody else.
     assert answer(own, run, question) == DENIED
+    assert attempt(own, "pause_run(%s, 'n', assignee => 'role:')", run) == "22023"
     question = ask(own, run, assignee="role:nobody such")
     assert answer(own, run, question) == DENIED
     # Of two things that are wrong, the person comes first.
