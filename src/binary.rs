@@ -261,7 +261,7 @@ fn string_of<'a>(rest: &mut &'a [u8]) -> Option<Cow<'a, [u8]>> {
     loop {
         let (part, after) = text.split_at(plain(text));
         match &mut string {
-            Cow::Borrowed(nothing) if nothing.is_empty() => string = Cow::Borrowed(part),
+            Cow::Borrowed([]) => string = Cow::Borrowed(part),
             string => string.to_mut().extend_from_slice(part),
         }
         let (octet, after) = match after {

@@ -763,12 +763,8 @@ mod texts {
 
     /// Of jsonb's text: sorted by length, then octets, with its blanks.
     fn json() -> impl Strategy<Value = String> {
-        let string = || {
-            "[ -~é🦀\n\t\u{8}\u{c}\r\u{1}\u{1f}\u{7f}]{0,40}".prop_map(|text| {
-                let escaped = serde_json::to_string(&text).unwrap();
-                escaped.replace("\u{7f}", "\u{7f}")
-            })
-        };
+        let string =
+            || "[ -~é🦀\n\t\u{8}\u{c}\r\u{1}\u{1f}\u{7f}]{0,40}".prop_map(|text| serde_json::to_string(&text).unwrap());
         let number = "(0|[1-9][0-9]{0,40})(\\.[0-9]{1,40})?".prop_flat_map(|number| {
             let zero = number.bytes().all(|octet| matches!(octet, b'0' | b'.'));
             prop_oneof![Just(number.clone()), Just(if zero { number } else { format!("-{number}") })]
