@@ -10,7 +10,7 @@
 //! binary form in `binary`, patches in `delta`: the last five, and `list`, know nothing of PostgreSQL.
 //!
 //! Unsafe code is in `guard` (the switch of user, flags of the backend), `spi` (the executor), `plain` (tables and indexes),
-//! `jsonb` and `name` (datums), `access` (roles) and `settings` (time).
+//! `rethrow` (errors on their way), `jsonb` and `name` (datums), `access` (roles), `settings` (time), and `_PG_init`.
 
 use pgrx::prelude::*;
 

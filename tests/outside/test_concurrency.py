@@ -626,6 +626,33 @@ def test_a_conflict_tells_client_and_log_what_and_nothing_more(admin, connect, r
     assert "secret" not in error.message + error.hint + error.detail
 
 
+def test_the_log_says_who_was_in_a_deadlock(admin, connect):
+    """What PostgreSQL writes there beside what it tells the client: the statements of both."""
+    first, second = connect(), connect()
+    for name in ("dead", "lock"):
+        call(admin, f"start_run('{name}')")
+    for connection, name in ((first, "dead"), (second, "lock")):
+        connection.execute("SET deadlock_timeout = '10ms'; BEGIN")
+        call(connection, f"append_event('{name}', 'note')")
+
+    def finish(connection, sql):
+        try:
+            call(connection, sql)
+            return None
+        except psycopg.Error as error:
+            return error
+        finally:
+            connection.execute("ROLLBACK")
+
+    with ThreadPoolExecutor(2) as pool:
+        ends = list(pool.map(finish, (first, second), ("append_event('lock', 'to wait')", "append_event('dead', 'to wait, too')")))
+    (error,) = [end for end in ends if end]
+    assert error.sqlstate == "40P01" and "waits for" in error.diag.message_detail and "to wait" not in error.diag.message_detail
+    log = server_log().read_text(encoding="utf-8")
+    told = log[log.index("deadlock detected"):].split("STATEMENT:")[0]
+    assert "append_event('lock', 'to wait')" in told and "append_event('dead', 'to wait, too')" in told
+
+
 def test_a_stale_version_tells_expected_and_actual(admin, raises):
     call(admin, "start_run('stale')")
     call(admin, "append_event('stale', 'note')")

@@ -317,6 +317,20 @@ def test_a_rule_sees_the_state_document(db):
     assert found["message"] == expected
 
 
+def test_what_a_rule_sets_in_the_session_stays_set(db):
+    """As after any function, also of what the extension sets for its own statements meanwhile."""
+    run = start(db, "sets", flow())
+    settings = ("enable_sort", "enable_seqscan", "jit", "work_mem", "role")
+    rule = function(db, "SELECT NULL::text FROM set_config('enable_sort', 'off', false) a, set_config('work_mem', '1234kB', false) b")
+    call(db, "add_validator(%s, 'sets', %s::regprocedure)", workflow_of(db, run), rule)
+    before = {name: db.execute(f"SHOW {name}").fetchone()[0] for name in settings}
+    assert problems(db, run) == []
+    assert {name: db.execute(f"SHOW {name}").fetchone()[0] for name in settings} == before | {"enable_sort": "off", "work_mem": "1234kB"}
+    db.execute("RESET enable_sort; RESET work_mem")
+    assert state(db, run)
+    assert {name: db.execute(f"SHOW {name}").fetchone()[0] for name in settings} == before
+
+
 def test_a_rule_that_fails_is_an_error_and_not_a_problem(db):
     run = start(db, "fails", flow())
     rule = function(db, "SELECT (1 / (length(run_id) - length(run_id)))::text")
