@@ -74,7 +74,7 @@ fn tick() {
 /// What this process has of the memory, in octets; 0 where the kernel does not say.
 fn resident_size() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4096
+    statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * spi::page_size()
 }
 
 /// The name of the keyword that ticks: no key of a jsonb has that character.

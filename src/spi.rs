@@ -477,6 +477,15 @@ pub fn trim_heap() {
     }
 }
 
+/// Octets of a page of memory, in which the kernel counts.
+pub fn page_size() -> usize {
+    // SAFETY: a function of POSIX that takes nothing.
+    unsafe extern "C" {
+        safe fn getpagesize() -> std::ffi::c_int;
+    }
+    getpagesize() as usize
+}
+
 /// A count that grows when any transaction ends which may have written something: where it has not grown, a snapshot that
 /// was taken in between is as good as a new one.
 pub fn completions() -> u64 {
