@@ -76,7 +76,8 @@ unsafe extern "C-unwind" fn found(entry: *mut c_void) {
     // CopyErrorData is not allowed.
     unsafe {
         let entry = &mut *entry.cast::<Entry>();
-        if std::mem::replace(&mut entry.busy, true) {
+        // In a critical section nothing may be allocated; an error there ends the server.
+        if pg_sys::CritSectionCount > 0 || std::mem::replace(&mut entry.busy, true) {
             return;
         }
         let before = pg_sys::MemoryContextSwitchTo(entry.memory);

@@ -271,6 +271,26 @@ def test_errors_leave_no_memory_behind(connect, worker, failing, soak, figures, 
     figures(f"{2 * times * len(failing):,} errors of {len(ERRORS)} kinds: at most {worst[0]:.1f} octets an error ({worst[1]})")
 
 
+def test_errors_of_handlers_leave_little_memory_behind(connect, worker, admin, soak, figures):
+    """pgrx 0.18.1 does not free the name of the text domain of an error of PostgreSQL's: 32 octets of the heap for each, and
+    nothing else."""
+    session = connect(role=worker)
+    admin.execute("""CREATE FUNCTION public.boom(run_id text, version bigint, type text, payload jsonb) RETURNS void LANGUAGE plpgsql AS
+        $$ BEGIN RAISE 'no' USING ERRCODE = 'MY001', TABLE = 't', DETAIL = repeat('because', 100); END $$""")
+    admin.execute("SELECT layra.on_event('boom', 'public.boom(text,bigint,text,jsonb)')")
+    times = soak(50_000, 500_000)
+
+    def work():
+        session.execute(FAIL_IN_SAVEPOINTS.format(times=times, call="layra.append_event('r', 'boom')", state="MY001"))
+
+    work()
+    octets, process, most = growth(session, work)
+    admin.execute("SELECT layra.off_event('boom', 'public.boom(text,bigint,text,jsonb)')")
+    assert octets <= SLACK, most
+    assert process <= 48 * times
+    figures(f"{2 * times:,} errors: {octets / times:.1f} octets of memory contexts an error, {process / times:.1f} of the process")
+
+
 def test_a_session_that_waits_for_the_update(create_database, soak):
     """Between the installation of a new library and ALTER EXTENSION … UPDATE every call fails."""
     with psycopg.connect(create_database(), autocommit=True) as session:
