@@ -155,15 +155,22 @@ class Worker:
 
     def run(self):
         if self.look().status == "running":
-            # Nodes whose lease ran out are free again; those of this worker it may take again anyway.
-            recovered = self.call("recover_run")
-            self.tell(f"begins at version {recovered.version}, with {', '.join(recovered.resume_at) or 'what is left'}")
+            self.recover()
         while (state := self.look()).status == "running":
             if not any(self.take(*step, state) for step in self.graph.steps(state)):
                 time.sleep(0.02)  # Others are at all that can be done now.
         if state.status == "cancelling":
             self.call("finish_run", "cancelled")
         self.tell(f"ends at version {state.version}, the run is {state.status}")
+
+    def recover(self):
+        """Nodes whose lease ran out are free again; those of this worker it may take again anyway."""
+        try:
+            recovered = self.call("recover_run")
+        except ObjectNotInPrerequisiteState as error:
+            self.tell(error.diag.message_primary)  # The run has ended in this moment.
+        else:
+            self.tell(f"begins at version {recovered.version}, with {', '.join(recovered.resume_at) or 'what is left'}")
 
     def take(self, step, id, state):
         """Takes a step. False where somebody else is at it."""

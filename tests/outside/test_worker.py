@@ -366,3 +366,14 @@ def test_a_cancelled_run_is_finished_by_its_worker(new_run, stops, admin):
     run.end_of(run.worker())
     assert status(admin, run.run_id) == "cancelled"
     sound(admin, run.run_id)
+
+
+def test_a_worker_that_comes_as_the_run_ends(new_run, stops, admin, connect):
+    """It has seen it running, and finds it ended."""
+    run, other = new_run("ends"), connect()
+    with other.transaction():
+        call(other, "finish_run(%s, 'completed')", run.run_id)
+        worker = run.worker()
+        stops().waits(1)
+    assert "the run is completed" in run.end_of(worker)
+    sound(admin, run.run_id)
