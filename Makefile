@@ -11,42 +11,48 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: ## show on a private server what the extension does
-	@.ci/setup
+	@.ci/setup build $(OWN_PG_CONFIG)
 	@.ci/install $(OWN_PG_CONFIG)
 	@PG_CONFIG=$(OWN_PG_CONFIG) tests/cluster examples/demo/run
 
 test: ## run all tests on a private server
-	@.ci/setup
+	@.ci/setup test $(OWN_PG_CONFIG)
 	@.ci/install $(OWN_PG_CONFIG)
 	@PG_CONFIG=$(OWN_PG_CONFIG) tests/run
 
 soak: ## run the reliability tests for MINUTES=…, by default 60
-	@.ci/setup
+	@.ci/setup test $(OWN_PG_CONFIG)
 	@.ci/install $(OWN_PG_CONFIG)
 	@PG_CONFIG=$(OWN_PG_CONFIG) SOAK_MINUTES=$(or $(MINUTES),60) tests/run reliability
 
 matrix: ## build and test with PostgreSQL VERSIONS="…", by default 17 and 18, each in a Debian system of its own (root)
-	@.ci/setup
+	@.ci/setup test
 	@.ci/install /usr/lib/postgresql/15/bin/pg_config
 	@.ci/matrix $(VERSIONS)
 
 cassert: ## run part of the tests on a PostgreSQL that checks itself (assertions), built from Debian's source
-	@.ci/setup
+	@.ci/setup test
 	@.ci/debug cassert
 
 valgrind: ## run part of the tests on that PostgreSQL under valgrind
-	@.ci/setup
+	@.ci/setup test
 	@.ci/debug valgrind
 
 bench: ## measure, beside what people use today, and write docs/benchmarks.md
-	@.ci/setup
+	@.ci/setup test $(OWN_PG_CONFIG)
 	@.ci/install $(OWN_PG_CONFIG)
 	@PG_CONFIG=$(OWN_PG_CONFIG) benches/run
 
 bench-check: ## fail where instructions, WAL or bytes have grown by more than 5 %
-	@.ci/setup
+	@.ci/setup test $(OWN_PG_CONFIG)
 	@.ci/install $(OWN_PG_CONFIG)
 	@PG_CONFIG=$(OWN_PG_CONFIG) benches/run --check
+
+sql: ## write the install script of this version, after a change of SQL or of a function's arguments
+	@PG_CONFIG=$(OWN_PG_CONFIG) .ci/sql
+
+all: ## build for the PostgreSQL of PG_CONFIG=…
+	@.ci/install --build-only $(PG_CONFIG)
 
 install: ## build, and install into the PostgreSQL of PG_CONFIG=…
 	@.ci/install $(PG_CONFIG)
@@ -54,6 +60,12 @@ install: ## build, and install into the PostgreSQL of PG_CONFIG=…
 installcheck: ## run the SQL and isolation tests on a running server (PGHOST, PGPORT, PGUSER) that has the extension
 	@PG_CONFIG=$(PG_CONFIG) tests/regress sql
 	@PG_CONFIG=$(PG_CONFIG) tests/regress isolation
+
+deb: ## make a Debian package for the PostgreSQL of PG_CONFIG=…
+	@.ci/deb $(PG_CONFIG)
+
+dist: ## make the distribution for PGXN
+	@.ci/dist
 
 uninstall: ## remove the extension's files from the PostgreSQL of PG_CONFIG=…
 	@.ci/uninstall $(PG_CONFIG)
@@ -69,4 +81,4 @@ clean: ## remove everything that was built
 	cargo clean
 	rm -rf target
 
-.PHONY: help demo test soak matrix cassert valgrind bench bench-check install installcheck uninstall fmt lint clean
+.PHONY: help all demo test soak matrix cassert valgrind bench bench-check install installcheck sql deb dist uninstall fmt lint clean
