@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::jsonb::Jsonb;
+use crate::spi::check_for_interrupts;
 
 const MAX_NAME: usize = 255;
 
@@ -66,6 +67,7 @@ pub fn names(value: Option<Vec<Option<String>>>, what: &str) -> Result<Vec<Strin
     let mut seen = std::collections::HashSet::new();
     let mut names = Vec::new();
     for element in required(value, what)? {
+        check_for_interrupts();
         let element = name(element.as_deref(), &format!("an element of {what}"))?.to_owned();
         if seen.insert(element.clone()) {
             names.push(element);

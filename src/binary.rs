@@ -27,6 +27,9 @@ pub struct Item<'a> {
     pub octets: &'a [u8],
 }
 
+/// JSON null.
+pub const NOTHING: Item<'static> = Item { kind: NULL, octets: &[] };
+
 pub fn word(octets: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(octets.get(at..at + 4)?.try_into().ok()?))
 }
@@ -64,6 +67,16 @@ impl<'a> Item<'a> {
             offset = end;
         }
         Some(parts)
+    }
+
+    /// The members of an object, in jsonb's order; None for anything else.
+    pub fn members(&self) -> Option<Vec<(&'a [u8], Item<'a>)>> {
+        if !self.is(OBJECT) {
+            return None;
+        }
+        let mut keys = self.parts()?;
+        let values = keys.split_off(keys.len() / 2);
+        Some(keys.iter().map(|key| key.octets).zip(values).collect())
     }
 }
 
@@ -155,6 +168,20 @@ impl Open {
     }
 }
 
+impl Value<'_> {
+    /// About how many bytes it takes.
+    pub fn size(&self) -> usize {
+        match self {
+            Value::Raw(item) => 4 + item.octets.len(),
+            Value::Number(octets) | Value::String(octets) => 4 + octets.len(),
+            Value::Array(elements) => 8 + elements.iter().map(Value::size).sum::<usize>(),
+            Value::Object(members) => {
+                8 + members.iter().map(|(key, value)| 4 + key.len() + value.size()).sum::<usize>()
+            }
+        }
+    }
+}
+
 /// The binary form of a value that stands on its own; None where it is too large for one.
 pub fn octets_of(value: &Value<'_>, capacity: usize) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(capacity);
@@ -174,21 +201,23 @@ pub fn octets_of(value: &Value<'_>, capacity: usize) -> Option<Vec<u8>> {
 // --------------------------------------------------------------------------------------------------------------- text
 
 /// A value of its JSON text, where that is as jsonb_out writes it: no exponents, no escapes but of controls, names that
-/// differ; and of moderate length and depth. None: PostgreSQL has to read it, or refuse it.
-pub fn parsed(text: &str) -> Option<Vec<u8>> {
+/// differ; and of moderate length and depth. None: PostgreSQL has to read it, or refuse it. `tick` is called at every part.
+pub fn parsed(text: &str, tick: fn()) -> Option<Vec<u8>> {
     if text.len() > MAX_PARSED {
         return None;
     }
     let mut rest = text.as_bytes();
-    let value = value_of(&mut rest, LEVELS)?;
+    let value = value_of(&mut rest, LEVELS, tick)?;
     blanks(&mut rest);
     if rest.is_empty() { octets_of(&value, text.len() + text.len() / 2) } else { None }
 }
 
-const MAX_PARSED: usize = 1 << 24;
+/// As large as one value may be: PostgreSQL's own parser hears no cancel.
+const MAX_PARSED: usize = 1 << 26;
 const LEVELS: u32 = 64;
 
-fn value_of<'a>(rest: &mut &'a [u8], levels: u32) -> Option<Value<'a>> {
+fn value_of<'a>(rest: &mut &'a [u8], levels: u32, tick: fn()) -> Option<Value<'a>> {
+    tick();
     blanks(rest);
     let literal = |rest: &mut &'a [u8], word: &[u8], kind| {
         *rest = rest.strip_prefix(word)?;
@@ -205,7 +234,7 @@ fn value_of<'a>(rest: &mut &'a [u8], levels: u32) -> Option<Value<'a>> {
                 let name = string_of(rest)?;
                 blanks(rest);
                 *rest = rest.strip_prefix(b":")?;
-                members.push((name, value_of(rest, levels.checked_sub(1)?)?));
+                members.push((name, value_of(rest, levels.checked_sub(1)?, tick)?));
                 Some(())
             })?;
             members.sort_by(|(a, _), (b, _)| order(a, b));
@@ -215,7 +244,7 @@ fn value_of<'a>(rest: &mut &'a [u8], levels: u32) -> Option<Value<'a>> {
         b'[' => {
             let mut elements = Vec::new();
             list(rest, b']', |rest| {
-                elements.push(value_of(rest, levels.checked_sub(1)?)?);
+                elements.push(value_of(rest, levels.checked_sub(1)?, tick)?);
                 Some(())
             })?;
             Some(Value::Array(elements))
@@ -336,7 +365,7 @@ fn number_of(rest: &mut &[u8]) -> Option<Vec<u8>> {
 pub trait Server {
     /// Appends a number's text.
     fn number(&mut self, numeric: &[u8], out: &mut Vec<u8>);
-    /// Called at each container: ends a call that was cancelled, or goes too deep.
+    /// Called at each container, and at some of its parts: ends a call that was cancelled, or goes too deep.
     fn pause(&mut self);
 }
 
@@ -355,9 +384,7 @@ pub fn text(value: Item<'_>, server: &mut impl Server, out: &mut Vec<u8>) -> Opt
                 let values = parts.split_off(parts.len() / 2);
                 out.push(b'{');
                 for (index, (key, value)) in parts.iter().zip(values).enumerate() {
-                    if index > 0 {
-                        out.extend_from_slice(b", ");
-                    }
+                    separate(index, server, out);
                     string(key.octets, out);
                     out.extend_from_slice(b": ");
                     text(value, server, out)?;
@@ -366,9 +393,7 @@ pub fn text(value: Item<'_>, server: &mut impl Server, out: &mut Vec<u8>) -> Opt
             } else {
                 out.push(b'[');
                 for (index, element) in parts.into_iter().enumerate() {
-                    if index > 0 {
-                        out.extend_from_slice(b", ");
-                    }
+                    separate(index, server, out);
                     text(element, server, out)?;
                 }
                 out.push(b']');
@@ -379,13 +404,23 @@ pub fn text(value: Item<'_>, server: &mut impl Server, out: &mut Vec<u8>) -> Opt
     Some(())
 }
 
+fn separate(index: usize, server: &mut impl Server, out: &mut Vec<u8>) {
+    const OFTEN: usize = 256;
+    if index > 0 {
+        out.extend_from_slice(b", ");
+    }
+    if index % OFTEN == OFTEN - 1 {
+        server.pause();
+    }
+}
+
 /// Whether an octet stands for itself in a JSON string.
 const fn is_plain(octet: u8) -> bool {
     octet >= b' ' && octet != b'"' && octet != b'\\'
 }
 
 /// How many octets from the first one on stand for themselves. Eight at a time: one at a time took 1,250 instructions for 100.
-fn plain(octets: &[u8]) -> usize {
+pub fn plain(octets: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     // The highest bit of each octet that is less than `low`, for octets below 0x80 and such a `low`.
     let less = |word: u64, low: u8| word.wrapping_sub(ONES * u64::from(low)) & !word;

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::guess;
 use crate::jsonb::Jsonb;
 use crate::plain::{Is, Key, Scan, Tables};
-use crate::spi::{At, Columns, Db};
+use crate::spi::{At, Columns, Db, check_for_interrupts};
 use crate::statements::CHAIN;
 use pgrx::IntoDatum;
 use std::collections::HashMap;
@@ -68,7 +68,8 @@ impl<'a> Place<'a> {
             return row.jsonb(value);
         }
         let patched = before.zip(row.jsonb(value)).and_then(|(before, patch)| {
-            delta::apply(before.octets(), &[patch.octets()]).map(|octets| Jsonb::from_octets(&octets))
+            delta::apply(before.octets(), &[patch.octets()], check_for_interrupts)
+                .map(|octets| Jsonb::from_octets(&octets))
         });
         // Where that cannot be, the whole chain says what is wrong.
         patched.or_else(|| self.value(db, row.get(version).unwrap_or_default()))
@@ -229,7 +230,7 @@ impl Chain {
             revision: newest.revision,
             patches: patches.len(),
             octets: octets.iter().map(|patch| patch.len()).sum(),
-            value: Jsonb::from_octets(&delta::apply(whole.octets(), &octets)?),
+            value: Jsonb::from_octets(&delta::apply(whole.octets(), &octets, check_for_interrupts)?),
         })
     }
 
@@ -240,7 +241,8 @@ impl Chain {
         if self.patches == LONGEST {
             return None;
         }
-        let patch = delta::diff(self.value.octets(), value.octets(), left.min(size / SMALL))?;
+        let limit = left.min(size / SMALL);
+        let patch = delta::diff(self.value.octets(), value.octets(), limit, check_for_interrupts)?;
         Some(Jsonb::from_octets(&patch))
     }
 }

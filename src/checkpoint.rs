@@ -4,18 +4,16 @@ use crate::args::{self, MAX_VALUE};
 use crate::change::{Change, NewCheckpoint, NewEvent, Request};
 use crate::error::{Error, Result};
 use crate::jsonb::Jsonb;
-use crate::run::{raw, with_change};
+use crate::run::with_change;
 use crate::statements::*;
 use pgrx::IntoDatum;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde::Serialize;
-use serde_json::value::RawValue;
 
-/// The payload of a checkpoint's event.
+/// The payload of a checkpoint's event, beside its metadata.
 #[derive(Serialize)]
-struct Created<'a> {
-    metadata: &'a RawValue,
+struct Created {
     /// The version that the label named until now.
     #[serde(skip_serializing_if = "Option::is_none")]
     replaces: Option<i64>,
@@ -64,7 +62,7 @@ fn checkpoint(
             change.db.query(&CLEAR_LABEL, &[change.run_id.into_datum(), version.into_datum()]);
         }
         let replaces = taken.map(|(version, _)| version);
-        let payload = Jsonb::of(&Created { metadata: raw(metadata.text()), replaces });
+        let payload = Jsonb::of(&Created { replaces }).with([("metadata", Some(&metadata))]);
         let checkpoint = Some(NewCheckpoint { kind, label, protected: false, metadata });
         change.append(NewEvent { type_name: "checkpoint.created", payload, writes: vec![], checkpoint })
     })?;

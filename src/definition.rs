@@ -2,7 +2,6 @@
 
 use crate::merge::pointer_token;
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -67,8 +66,7 @@ pub struct Policy {
     pub tolerance: Option<i64>,
 }
 
-/// Parses a definition; the second part lists everything that is wrong with it. `tick` is called throughout what takes longer
-/// than in proportion to the text.
+/// Parses a definition; the second part lists everything that is wrong with it. `tick` is called throughout.
 pub fn parse(text: &str, tick: fn()) -> (Definition, Problems) {
     let mut problems = Problems::new();
     let mut definition = Definition::default();
@@ -77,15 +75,15 @@ pub fn parse(text: &str, tick: fn()) -> (Definition, Problems) {
     };
     if let Some(nodes) = top.get("nodes") {
         definition.graph.nodes = Some(nodes.get().to_owned());
-        parse_nodes(nodes, &mut definition, &mut problems);
+        parse_nodes(nodes, &mut definition, &mut problems, tick);
     }
     if let Some(edges) = top.get("edges") {
         definition.graph.edges = Some(edges.get().to_owned());
-        parse_edges(edges, &mut definition, &mut problems);
+        parse_edges(edges, &mut definition, &mut problems, tick);
     }
     check_graph(&definition, &mut problems, tick);
     if let Some(variables) = top.get("variables") {
-        parse_variables(variables, &mut definition, &mut problems);
+        parse_variables(variables, &mut definition, &mut problems, tick);
     }
     if let Some(policy) = top.get("policy") {
         definition.policy = parse_policy(policy, &mut problems);
@@ -110,11 +108,12 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().count() <= MAX_NAME && !name.chars().any(char::is_control)
 }
 
-fn parse_nodes(raw: &RawValue, definition: &mut Definition, problems: &mut Problems) {
+fn parse_nodes(raw: &RawValue, definition: &mut Definition, problems: &mut Problems, tick: fn()) {
     let Some(nodes) = array(raw) else {
         return problems.push(("/nodes".into(), "nodes is an array".into()));
     };
     for (index, node) in nodes.iter().enumerate() {
+        tick();
         let path = format!("/nodes/{index}");
         let Some(node) = object(node.get()) else {
             problems.push((path, "a node is an object with id and type".into()));
@@ -151,11 +150,12 @@ fn parse_nodes(raw: &RawValue, definition: &mut Definition, problems: &mut Probl
     }
 }
 
-fn parse_edges(raw: &RawValue, definition: &mut Definition, problems: &mut Problems) {
+fn parse_edges(raw: &RawValue, definition: &mut Definition, problems: &mut Problems, tick: fn()) {
     let Some(edges) = array(raw) else {
         return problems.push(("/edges".into(), "edges is an array".into()));
     };
     for (index, edge) in edges.iter().enumerate() {
+        tick();
         let path = format!("/edges/{index}");
         let Some(edge) = object(edge.get()) else {
             problems.push((path, "an edge is an object with source and target".into()));
@@ -215,11 +215,12 @@ fn check_graph(definition: &Definition, problems: &mut Problems, tick: fn()) {
     }
 }
 
-fn parse_variables(raw: &RawValue, definition: &mut Definition, problems: &mut Problems) {
+fn parse_variables(raw: &RawValue, definition: &mut Definition, problems: &mut Problems, tick: fn()) {
     let Some(variables) = object(raw.get()) else {
         return problems.push(("/variables".into(), "variables is an object".into()));
     };
     for (name, raw) in &variables {
+        tick();
         let path = format!("/variables{}", pointer_token(name));
         if !is_name(name) {
             problems.push((path.clone(), "a variable's name has 1 to 255 characters, none a control character".into()));
@@ -320,10 +321,7 @@ pub fn microseconds(text: &str) -> Option<i64> {
 impl Definition {
     /// The nodes inside a loop: reachable over its `loop_body` edges without following a `loop_next` edge.
     pub fn loop_body(&self, loop_id: &str) -> HashSet<&str> {
-        self.loop_body_over(&self.forward_edges(), loop_id, || {})
-    }
-
-    fn loop_body_over<'a>(&'a self, next: &HashMap<&str, Vec<&'a str>>, loop_id: &str, tick: fn()) -> HashSet<&'a str> {
+        let next = self.forward_edges();
         let mut body = HashSet::new();
         let mut open: Vec<&str> = self
             .edges
@@ -332,7 +330,6 @@ impl Definition {
             .map(|edge| edge.target.as_str())
             .collect();
         while let Some(id) = open.pop() {
-            tick();
             if body.insert(id) {
                 open.extend(next.get(id).into_iter().flatten());
             }
@@ -340,19 +337,54 @@ impl Definition {
         body
     }
 
-    /// The `loop_next` edges that do not start inside the body of the loop that they lead to, by their index.
+    /// The `loop_next` edges that do not start inside the body of the loop that they lead to, by their index. The bodies of
+    /// nested loops have most nodes in common: 64 loops are looked at in one pass over the graph, each as a bit of a node.
     fn ways_back_from_outside(&self, tick: fn()) -> HashSet<usize> {
-        let next = self.forward_edges();
-        let mut back: HashMap<&str, Vec<&Edge>> = HashMap::new();
-        for edge in self.edges.iter().filter(|edge| edge.handle == "loop_next") {
-            back.entry(&edge.target).or_default().push(edge);
+        let number = self.numbers();
+        let ends = |edge: &Edge| (number[edge.source.as_str()], number[edge.target.as_str()]);
+        let mut next: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];
+        let mut entries: HashMap<usize, Vec<usize>> = HashMap::new();
+        let mut back: BTreeMap<usize, Vec<&Edge>> = BTreeMap::new();
+        for edge in &self.edges {
+            tick();
+            let (source, target) = ends(edge);
+            match edge.handle.as_str() {
+                "loop_next" => back.entry(target).or_default().push(edge),
+                handle => {
+                    next[source].push(target);
+                    if handle == "loop_body" {
+                        entries.entry(source).or_default().push(target);
+                    }
+                }
+            }
         }
+        let order = in_order(&next);
+        let mut in_place = vec![false; next.len()];
+        order.iter().for_each(|node| in_place[*node] = true);
         let mut outside = HashSet::new();
-        for (loop_id, edges) in back {
-            // One body at a time: those of nested loops have most nodes in common.
-            let body = self.loop_body_over(&next, loop_id, tick);
-            let strangers = edges.iter().filter(|edge| !body.contains(edge.source.as_str()));
-            outside.extend(strangers.map(|edge| edge.index));
+        let back: Vec<(usize, Vec<&Edge>)> = back.into_iter().collect();
+        for loops in back.chunks(u64::BITS as usize) {
+            let mut inside = vec![0u64; next.len()];
+            for (bit, (id, _)) in loops.iter().enumerate() {
+                entries.get(id).into_iter().flatten().for_each(|entry| inside[*entry] |= 1 << bit);
+            }
+            // Each once in that order, and those on cycles, or behind them, as long as there is something new.
+            let mut open: Vec<usize> = (0..next.len()).filter(|node| !in_place[*node]).collect();
+            open.extend(order.iter().rev());
+            while let Some(node) = open.pop() {
+                tick();
+                let bits = inside[node];
+                for target in &next[node] {
+                    if inside[*target] | bits != inside[*target] {
+                        inside[*target] |= bits;
+                        open.extend(Some(*target).filter(|target| !in_place[*target]));
+                    }
+                }
+            }
+            for (bit, (_, edges)) in loops.iter().enumerate() {
+                let strangers = edges.iter().filter(|edge| inside[ends(edge).0] & (1 << bit) == 0);
+                outside.extend(strangers.map(|edge| edge.index));
+            }
         }
         outside
     }
@@ -366,56 +398,36 @@ impl Definition {
         next
     }
 
-    /// A node on a cycle of forward edges, where there is one: what is left when nodes without predecessors are taken
-    /// away again and again.
+    /// A node on a cycle of forward edges, or behind one, where there is one.
     fn node_in_cycle(&self) -> Option<&str> {
-        let next = self.forward_edges();
-        let mut incoming: BTreeMap<&str, usize> = self.nodes.keys().map(|id| (id.as_str(), 0)).collect();
-        for target in next.values().flatten() {
-            *incoming.entry(target).or_default() += 1;
+        let number = self.numbers();
+        let mut next: Vec<Vec<usize>> = vec![Vec::new(); number.len()];
+        for edge in self.edges.iter().filter(|edge| edge.handle != "loop_next") {
+            next[number[edge.source.as_str()]].push(number[edge.target.as_str()]);
         }
-        let mut free: Vec<&str> = incoming.iter().filter(|(_, n)| **n == 0).map(|(id, _)| *id).collect();
-        while let Some(id) = free.pop() {
-            incoming.remove(id);
-            for target in next.get(id).into_iter().flatten() {
-                if let Some(count) = incoming.get_mut(target) {
-                    *count -= 1;
-                    if *count == 0 {
-                        free.push(target);
-                    }
-                }
-            }
-        }
-        incoming.into_keys().next()
+        let order: HashSet<usize> = in_order(&next).into_iter().collect();
+        self.nodes.keys().enumerate().find(|(number, _)| !order.contains(number)).map(|(_, id)| id.as_str())
+    }
+
+    fn numbers(&self) -> HashMap<&str, usize> {
+        self.nodes.keys().enumerate().map(|(number, id)| (id.as_str(), number)).collect()
     }
 }
 
-/// How deep the brackets of a JSON text are nested.
-pub fn depth(text: &str) -> usize {
-    let (mut depth, mut deepest, mut in_string, mut escaped) = (0usize, 0, false, false);
-    for octet in text.bytes() {
-        match octet {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => {
-                depth += 1;
-                deepest = deepest.max(depth);
+/// The nodes of a graph, each behind its predecessors; those on cycles, and behind them, are left out.
+fn in_order(next: &[Vec<usize>]) -> Vec<usize> {
+    let mut incoming = vec![0usize; next.len()];
+    next.iter().flatten().for_each(|target| incoming[*target] += 1);
+    let mut order: Vec<usize> = (0..next.len()).filter(|node| incoming[*node] == 0).collect();
+    let mut at = 0;
+    while let Some(node) = order.get(at).copied() {
+        at += 1;
+        for target in &next[node] {
+            incoming[*target] -= 1;
+            if incoming[*target] == 0 {
+                order.push(*target);
             }
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
         }
     }
-    deepest
-}
-
-/// The text as a `serde_json::Value`, for schemas only: stored values stay text. None where it is nested deeper than `levels`:
-/// what works on such a value is recursive, and a stack that overflows takes the server down.
-pub fn value(text: &str, levels: usize) -> Option<Value> {
-    if depth(text) > levels {
-        return None;
-    }
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    deserializer.disable_recursion_limit();
-    Value::deserialize(&mut deserializer).ok()
+    order
 }

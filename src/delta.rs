@@ -10,7 +10,7 @@
 
 use crate::binary::{ARRAY, Item, Member, OBJECT, STRING, Value, octets_of, order, root};
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::vec::IntoIter;
 
 /// Below this many levels a change is stored whole.
@@ -28,37 +28,30 @@ impl<'a> Item<'a> {
     fn elements(&self) -> Option<Vec<Item<'a>>> {
         if self.is(ARRAY) { self.parts() } else { None }
     }
-
-    fn members(&self) -> Option<Vec<(&'a [u8], Item<'a>)>> {
-        if !self.is(OBJECT) {
-            return None;
-        }
-        let mut keys = self.parts()?;
-        let values = keys.split_off(keys.len() / 2);
-        Some(keys.iter().map(|key| key.octets).zip(values).collect())
-    }
 }
 
 // ----------------------------------------------------------------------------------------------------------- patching
 
-/// The value that the patches, one after the other, make of a whole one; None where they do not fit.
-pub fn apply(base: &[u8], patches: &[&[u8]]) -> Option<Vec<u8>> {
+/// The value that the patches, one after the other, make of a whole one; None where they do not fit. `tick` is called
+/// at every patch and at every part of one.
+pub fn apply(base: &[u8], patches: &[&[u8]], tick: fn()) -> Option<Vec<u8>> {
     let mut value = Value::Raw(root(base)?);
     for patch in patches {
-        value.patch(root(patch)?, DEPTH)?;
+        value.patch(root(patch)?, DEPTH, tick)?;
     }
     octets_of(&value, base.len() + patches.iter().map(|patch| patch.len()).sum::<usize>())
 }
 
 impl<'a> Value<'a> {
-    fn patch(&mut self, patch: Item<'a>, depth: u32) -> Option<()> {
+    fn patch(&mut self, patch: Item<'a>, depth: u32, tick: fn()) -> Option<()> {
+        tick();
         let depth = depth.checked_sub(1)?;
         if let Some(patch) = patch.string() {
             self.patch_string(patch)
         } else if patch.is(ARRAY) {
-            self.patch_array(patch.elements()?, depth)
+            self.patch_array(patch.elements()?, depth, tick)
         } else {
-            self.patch_object(patch.members()?, depth)
+            self.patch_object(patch.members()?, depth, tick)
         }
     }
 
@@ -77,7 +70,7 @@ impl<'a> Value<'a> {
         Some(())
     }
 
-    fn patch_array(&mut self, pieces: Vec<Item<'a>>, depth: u32) -> Option<()> {
+    fn patch_array(&mut self, pieces: Vec<Item<'a>>, depth: u32, tick: fn()) -> Option<()> {
         if let Value::Raw(item) = self {
             *self = Value::Array(item.elements()?.into_iter().map(Value::Raw).collect());
         }
@@ -90,6 +83,7 @@ impl<'a> Value<'a> {
         let mut old = Old { next: kept, elements: array.split_off(kept).into_iter() };
         array.drain(..from);
         for piece in pieces {
+            tick();
             if let Some(piece) = piece.string() {
                 let (from, count) = range(piece)?;
                 old.skip_to(from)?;
@@ -102,7 +96,7 @@ impl<'a> Value<'a> {
                 for (index, patch) in piece.members()? {
                     old.skip_to(whole_number(index)?)?;
                     let mut element = old.take()?;
-                    element.patch(patch, depth)?;
+                    element.patch(patch, depth, tick)?;
                     array.push(element);
                 }
             }
@@ -110,7 +104,7 @@ impl<'a> Value<'a> {
         Some(())
     }
 
-    fn patch_object(&mut self, parts: Vec<(&'a [u8], Item<'a>)>, depth: u32) -> Option<()> {
+    fn patch_object(&mut self, parts: Vec<(&'a [u8], Item<'a>)>, depth: u32, tick: fn()) -> Option<()> {
         if let Value::Raw(item) = self {
             let members = item.members()?;
             *self = Value::Object(
@@ -123,21 +117,28 @@ impl<'a> Value<'a> {
                 b"p" => {
                     for (key, patch) in content.members()? {
                         let at = position(object, key).ok()?;
-                        object[at].1.patch(patch, depth)?;
+                        object[at].1.patch(patch, depth, tick)?;
                     }
                 }
                 b"r" => {
-                    for key in content.elements()? {
-                        let at = position(object, key.string()?).ok()?;
-                        object.remove(at);
-                    }
+                    let keys = content.elements()?;
+                    let mut gone: HashSet<&[u8]> = keys.iter().map(Item::string).collect::<Option<_>>()?;
+                    let all_differ = gone.len() == keys.len();
+                    object.retain(|(key, _)| !gone.remove(key.as_ref()));
+                    (all_differ && gone.is_empty()).then_some(())?;
                 }
                 b"s" => {
+                    let mut added = Vec::new();
                     for (key, value) in content.members()? {
                         match position(object, key) {
                             Ok(at) => object[at].1 = Value::Raw(value),
-                            Err(at) => object.insert(at, (Cow::Borrowed(key), Value::Raw(value))),
+                            Err(_) => added.push((Cow::Borrowed(key), Value::Raw(value))),
                         }
+                    }
+                    if !added.is_empty() {
+                        // Two sorted runs, which the sort finds and merges.
+                        object.append(&mut added);
+                        object.sort_by(|(a, _), (b, _)| order(a, b));
                     }
                 }
                 _ => return None,
@@ -195,20 +196,28 @@ fn range(text: &[u8]) -> Option<(usize, usize)> {
 
 // ------------------------------------------------------------------------------------------------------------ diffing
 
-/// The patch that makes the new value of the old one; None where it would take more than `limit` octets.
-pub fn diff(old: &[u8], new: &[u8], limit: usize) -> Option<Vec<u8>> {
-    let mut left = limit;
+/// The patch that makes the new value of the old one; None where it would take more than `limit` octets. `tick` is called
+/// throughout.
+pub fn diff(old: &[u8], new: &[u8], limit: usize, tick: fn()) -> Option<Vec<u8>> {
+    let mut left = Left { octets: limit, tick };
     let patch = difference(root(old)?, root(new)?, &mut left, DEPTH)?;
-    octets_of(&patch, limit - left).filter(|patch| patch.len() <= limit)
+    octets_of(&patch, limit - left.octets).filter(|patch| patch.len() <= limit)
 }
 
-fn spend(left: &mut usize, octets: usize) -> Option<()> {
-    *left = left.checked_sub(octets)?;
+/// What a patch may still take.
+struct Left {
+    octets: usize,
+    tick: fn(),
+}
+
+fn spend(left: &mut Left, octets: usize) -> Option<()> {
+    (left.tick)();
+    left.octets = left.octets.checked_sub(octets)?;
     Some(())
 }
 
 /// The patch between two values of the same type that takes at most what is left.
-fn difference<'a>(old: Item<'a>, new: Item<'a>, left: &mut usize, depth: u32) -> Option<Value<'a>> {
+fn difference<'a>(old: Item<'a>, new: Item<'a>, left: &mut Left, depth: u32) -> Option<Value<'a>> {
     let depth = depth.checked_sub(1)?;
     if let (Some(old), Some(new)) = (old.string(), new.string()) {
         string_difference(old, new, left)
@@ -222,14 +231,14 @@ fn difference<'a>(old: Item<'a>, new: Item<'a>, left: &mut usize, depth: u32) ->
 }
 
 /// The patch of a part, where it takes less than half of what the new part does.
-fn part_difference<'a>(old: Item<'a>, new: Item<'a>, left: &mut usize, depth: u32) -> Option<Value<'a>> {
+fn part_difference<'a>(old: Item<'a>, new: Item<'a>, left: &mut Left, depth: u32) -> Option<Value<'a>> {
     if new.octets.len() < SHORT {
         return None;
     }
-    let limit = (new.octets.len() / 2).min(*left);
-    let mut rest = limit;
+    let limit = (new.octets.len() / 2).min(left.octets);
+    let mut rest = Left { octets: limit, tick: left.tick };
     let patch = difference(old, new, &mut rest, depth)?;
-    *left -= limit - rest;
+    left.octets -= limit - rest.octets;
     Some(patch)
 }
 
@@ -237,7 +246,7 @@ fn common<T: PartialEq>(a: impl Iterator<Item = T>, b: impl Iterator<Item = T>) 
     a.zip(b).take_while(|(a, b)| a == b).count()
 }
 
-fn string_difference<'a>(old: &[u8], new: &[u8], left: &mut usize) -> Option<Value<'a>> {
+fn string_difference<'a>(old: &[u8], new: &[u8], left: &mut Left) -> Option<Value<'a>> {
     let mut head = common(old.iter(), new.iter());
     while !is_boundary(old, head) || !is_boundary(new, head) {
         head -= 1;
@@ -254,7 +263,7 @@ fn string_difference<'a>(old: &[u8], new: &[u8], left: &mut usize) -> Option<Val
 fn object_difference<'a>(
     old: Vec<(&'a [u8], Item<'a>)>,
     new: Vec<(&'a [u8], Item<'a>)>,
-    left: &mut usize,
+    left: &mut Left,
     depth: u32,
 ) -> Option<Value<'a>> {
     let (mut set, mut patched, mut removed) = (Vec::new(), Vec::new(), Vec::new());
@@ -294,13 +303,13 @@ fn object_difference<'a>(
     Some(Value::Object(parts))
 }
 
-fn array_difference<'a>(old: &[Item<'a>], new: &[Item<'a>], left: &mut usize, depth: u32) -> Option<Value<'a>> {
+fn array_difference<'a>(old: &[Item<'a>], new: &[Item<'a>], left: &mut Left, depth: u32) -> Option<Value<'a>> {
     let head = common(old.iter(), new.iter());
     let tail = common(old[head..].iter().rev(), new[head..].iter().rev());
     let mut pieces = Pieces { old, kept: None, next: 0, pieces: Vec::new() };
     pieces.keep(0, head, left)?;
     let (old_middle, new_middle) = (&old[head..old.len() - tail], &new[head..new.len() - tail]);
-    for (from, count, brought) in matches(old_middle, new_middle) {
+    for (from, count, brought) in matches(old_middle, new_middle, left.tick) {
         pieces.bring(brought, head + from, left, depth)?;
         pieces.keep(head + from, count, left)?;
     }
@@ -311,7 +320,7 @@ fn array_difference<'a>(old: &[Item<'a>], new: &[Item<'a>], left: &mut usize, de
 /// What to keep of the old elements (from, count), in their order, and the new ones to bring before it. A list whose
 /// elements mostly stand where they stood is compared in place; any other by its content, so that one that lost its head,
 /// or got something in its middle, keeps the rest.
-fn matches<'a, 'b>(old: &[Item<'a>], new: &'b [Item<'a>]) -> Vec<(usize, usize, &'b [Item<'a>])> {
+fn matches<'a, 'b>(old: &[Item<'a>], new: &'b [Item<'a>], tick: fn()) -> Vec<(usize, usize, &'b [Item<'a>])> {
     let mut matches: Vec<(usize, usize, &'b [Item<'a>])> = Vec::new();
     if old.is_empty() || new.is_empty() {
         return vec![(old.len(), 0, new)];
@@ -321,12 +330,14 @@ fn matches<'a, 'b>(old: &[Item<'a>], new: &'b [Item<'a>]) -> Vec<(usize, usize, 
     let mut places: HashMap<Item<'a>, usize> = HashMap::new();
     if !in_place {
         old.iter().enumerate().for_each(|(at, item)| {
+            tick();
             places.entry(*item).or_insert(at);
         });
     }
     // The next old element, and the first new one that is not matched.
     let (mut next, mut open) = (0, 0);
     for (at, item) in new.iter().enumerate() {
+        tick();
         let place = if in_place {
             (old[at] == *item).then_some(at)
         } else if old.get(next) == Some(item) {
@@ -356,7 +367,7 @@ struct Pieces<'a, 'b> {
 }
 
 impl<'a> Pieces<'a, '_> {
-    fn keep(&mut self, from: usize, count: usize, left: &mut usize) -> Option<()> {
+    fn keep(&mut self, from: usize, count: usize, left: &mut Left) -> Option<()> {
         if count == 0 {
             return Some(());
         }
@@ -379,7 +390,7 @@ impl<'a> Pieces<'a, '_> {
     }
 
     /// New elements where the old ones up to `until` were, each as a patch of the old one at its place where that is short.
-    fn bring(&mut self, brought: &[Item<'a>], until: usize, left: &mut usize, depth: u32) -> Option<()> {
+    fn bring(&mut self, brought: &[Item<'a>], until: usize, left: &mut Left, depth: u32) -> Option<()> {
         for (index, item) in (self.next..).zip(brought) {
             self.flush();
             let before = self.old[..until].get(index).copied();

@@ -1,24 +1,25 @@
 //! The whole state as an engine's own document: `save_state` stores what differs, `get_state` gives back what was saved.
 
 use crate::args::{self, MAX_VALUE};
+use crate::binary::{Member, NOTHING, Value};
 use crate::cell::{self, COUNTER, CellId, Context, Counter, Newest, Write};
 use crate::change::{Change, NewEvent, Opened, Request};
-use crate::definition::Graph;
 use crate::error::{Error, Result};
+use crate::graph::Parts;
 use crate::hash::{Hash, hex, value_hash};
 use crate::history::live_cells;
-use crate::jsonb::Jsonb;
+use crate::jsonb::{self, Jsonb};
 use crate::list;
-use crate::merge::object_text;
 use crate::plain::Tables;
 use crate::run::{Reader, Run, Status, first_payload};
-use crate::spi::{Columns, Db};
+use crate::spi::{Columns, Db, check_for_interrupts};
 use crate::statements::STATE_HASHES;
 use crate::{access, graph, node, settings, variables};
 use foldhash::{HashMap, HashSet};
 use pgrx::IntoDatum;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The engine cell that remembers which of the document's fields were there when it was last saved.
@@ -33,14 +34,14 @@ const NODES: &str = "nodes";
 const EDGES: &str = "edges";
 pub const OWN_FIELDS: [&str; 6] = [VARIABLES, STATUS, LOOPS, CONTEXT, NODES, EDGES];
 
-/// What a run that was never saved shows all the same.
-const EMPTY_FIELDS: [(&str, &str); 6] = [
-    (CONTEXT, "{}"),
-    ("execution_stack", "[]"),
-    (STATUS, "{}"),
-    (VARIABLES, "{}"),
-    (LOOPS, "{}"),
-    ("skip_nodes", "[]"),
+/// What a run that was never saved shows all the same, and whether it is a list.
+const EMPTY_FIELDS: [(&str, bool); 6] = [
+    (CONTEXT, false),
+    ("execution_stack", true),
+    (STATUS, false),
+    (VARIABLES, false),
+    (LOOPS, false),
+    ("skip_nodes", true),
 ];
 
 /// A document taken apart, every part checked for its type.
@@ -51,7 +52,7 @@ struct Document {
     statuses: Vec<(String, String)>,
     loops: Vec<(String, Jsonb)>,
     context: Vec<(String, Vec<Jsonb>)>,
-    graph: Graph,
+    graph: Parts,
     engine: Vec<(String, Jsonb)>,
 }
 
@@ -63,7 +64,7 @@ impl Document {
             statuses: Vec::new(),
             loops: Vec::new(),
             context: Vec::new(),
-            graph: Graph::default(),
+            graph: Parts::default(),
             engine: Vec::new(),
         };
         for (field, value) in state.entries() {
@@ -71,6 +72,7 @@ impl Document {
                 VARIABLES => document.variables = args::members(Some(value), VARIABLES)?,
                 STATUS => {
                     for (id, shown) in args::members(Some(value), STATUS)? {
+                        check_for_interrupts();
                         let shown = shown.text().to_owned();
                         if !["true", "false", "null"].contains(&shown.as_str()) {
                             return Err(Error::argument("the values of execution_status must be true, false or null"));
@@ -97,7 +99,7 @@ impl Document {
                         return Err(Error::argument(format!("{field} must be a JSON array")));
                     }
                     let part = if field == NODES { &mut document.graph.nodes } else { &mut document.graph.edges };
-                    *part = Some(value.text().to_owned());
+                    *part = Some(value);
                 }
                 _ => {
                     engine_field(&field)?;
@@ -248,7 +250,7 @@ fn save(request: Request<'_>, document: Document, expected: Option<i64>) -> Resu
             break (request.create(db, run, now), true);
         }
         // Somebody created it since we looked: open that one.
-        crate::spi::check_for_interrupts();
+        check_for_interrupts();
     };
     change.expect_version(expected)?;
     change.require_unfinished()?;
@@ -274,6 +276,7 @@ fn plan(change: &mut Change<'_>, document: Document, created: bool) -> Result<Ve
     let mut unleased = Vec::new();
     // A node or loop is touched only where what the document shows of it differs: details and attempts survive.
     for (key, shown) in document.statuses {
+        check_for_interrupts();
         let id = CellId::new("node", key);
         gone.remove(&id);
         if stored.values.get(&id).is_none_or(|value| node::shown(value) != shown) {
@@ -314,6 +317,7 @@ fn plan(change: &mut Change<'_>, document: Document, created: bool) -> Result<Ve
     let shown: Vec<&str> = OWN_FIELDS.into_iter().filter(|field| document.fields.contains(*field)).collect();
     writes.extend(change.cells.write(fields_cell, Some(Jsonb::of(&shown)), MAX_VALUE)?);
     for id in gone {
+        check_for_interrupts();
         writes.extend(change.cells.write(id, None, MAX_VALUE)?);
     }
     Ok(writes)
@@ -362,7 +366,7 @@ fn plan_context(
 fn plan_graph(
     change: &mut Change<'_>,
     stored: &Stored,
-    graph: &Graph,
+    graph: &Parts,
     gone: &mut HashSet<CellId>,
     writes: &mut Vec<Write>,
 ) -> Result<()> {
@@ -371,12 +375,12 @@ fn plan_graph(
     if graph.nodes.is_none() && graph.edges.is_none() {
         return Ok(());
     }
-    let hash = hex(&graph::hash(graph));
+    let hash = hex(&graph.hash());
     let current = stored.values.get(&id).and_then(|value| serde_json::from_str::<graph::Reference>(value).ok());
     if current.is_some_and(|current| current.hash == hash) {
         return Ok(());
     }
-    if let Some(reference) = graph::store(&change.db, &change.run.owner, graph) {
+    if let Some(reference) = graph.store(&change.db, &change.run.owner) {
         writes.extend(change.cells.write(id, Some(Jsonb::of(&reference)), MAX_VALUE)?);
     }
     Ok(())
@@ -395,37 +399,42 @@ fn read(run_id: Option<&str>, at_version: Option<i64>) -> Result<Jsonb> {
     let at_version = at_version.map(|version| args::version(Some(version), "at_version")).transpose()?;
     let reader = Reader::open(run_id)?;
     reader.require_version(at_version, "at_version")?;
-    Ok(Jsonb::parse(&document_text(&reader.db, run_id, at_version)))
+    Ok(document(&reader.db, run_id, at_version))
 }
 
-/// The document's JSON text at a version (the newest: None).
-pub fn document_text(db: &Db, run_id: &str, at_version: Option<i64>) -> String {
-    let mut objects: BTreeMap<&str, BTreeMap<String, String>> = BTreeMap::new();
-    let mut lists: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    let mut fields: BTreeMap<String, String> = BTreeMap::new();
+/// The document at a version (the newest: None), put together from its parts without a text between.
+pub fn document(db: &Db, run_id: &str, at_version: Option<i64>) -> Jsonb {
+    let mut objects: BTreeMap<&'static str, Vec<Member<'_>>> = BTreeMap::new();
+    let mut lists: BTreeMap<&str, Vec<Value<'_>>> = BTreeMap::new();
+    let mut fields: BTreeMap<&str, Value<'_>> = BTreeMap::new();
     let mut saved: Option<Vec<String>> = None;
     let mut graph_reference = None;
     let cells = live_cells(db, run_id, None, at_version);
     for cell in &cells {
-        let text = cell.value.as_ref().map_or("null", |value| value.text());
-        let mut show = |field: &'static str, text: String| {
-            objects.entry(field).or_default().insert(cell.key.clone(), text);
+        check_for_interrupts();
+        let value = || cell.value.as_ref().map_or(Value::Raw(NOTHING), Jsonb::part);
+        let text = || cell.value.as_ref().map_or("null", Jsonb::text);
+        let mut show = |field: &'static str, value| {
+            objects.entry(field).or_default().push((Cow::Borrowed(cell.key.as_bytes()), value));
         };
         match cell.scope.as_str() {
-            "variable" => show(VARIABLES, text.to_owned()),
-            "node" => show(STATUS, node::shown(text).to_owned()),
-            "loop" => show(LOOPS, loop_index(text).unwrap_or_else(|| "null".into())),
+            "variable" => show(VARIABLES, value()),
+            "node" => show(STATUS, node::shown_part(text())),
+            "loop" => {
+                let index = cell.value.as_ref().and_then(|value| value.member("index"));
+                show(LOOPS, index.unwrap_or(Value::Raw(NOTHING)));
+            }
             "context" => {
-                let list = lists.entry(cell.key.clone()).or_default();
+                let list = lists.entry(&cell.key).or_default();
                 if cell.ordinal.is_some() {
-                    list.push(text);
+                    list.push(value());
                 }
             }
             "engine" => match cell.key.as_str() {
-                FIELDS_CELL => saved = serde_json::from_str(text).ok(),
-                graph::CELL => graph_reference = Some(text.to_owned()),
-                _ => {
-                    fields.insert(cell.key.clone(), text.to_owned());
+                FIELDS_CELL => saved = serde_json::from_str(text()).ok(),
+                graph::CELL => graph_reference = Some(text()),
+                key => {
+                    fields.insert(key, value());
                 }
             },
             // Written by hand.
@@ -433,29 +442,25 @@ pub fn document_text(db: &Db, run_id: &str, at_version: Option<i64>) -> String {
         }
     }
     for (key, list) in lists {
-        objects.entry(CONTEXT).or_default().insert(key, format!("[{}]", list.join(",")));
+        objects.entry(CONTEXT).or_default().push((Cow::Borrowed(key.as_bytes()), Value::Array(list)));
     }
     // Fields that are empty are there where they were saved so, or where nothing was ever saved.
-    let empty: Vec<(&str, &str)> = match &saved {
-        None => EMPTY_FIELDS.to_vec(),
-        Some(saved) => EMPTY_FIELDS.into_iter().filter(|(field, _)| saved.iter().any(|s| s == field)).collect(),
-    };
-    for (field, text) in empty {
-        fields.entry(field.to_owned()).or_insert_with(|| text.to_owned());
-    }
-    for (field, members) in &objects {
-        let text = object_text(members.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-        fields.insert((*field).to_owned(), text);
-    }
-    if let Some(reference) = graph_reference {
-        let (nodes, edges) = graph::load(db, &reference);
-        for (field, value) in [(NODES, nodes), (EDGES, edges)] {
-            if let Some(value) = value
-                && saved.as_ref().is_none_or(|saved| saved.iter().any(|s| s == field))
-            {
-                fields.insert(field.to_owned(), value.text().to_owned());
-            }
+    for (field, is_list) in EMPTY_FIELDS {
+        if saved.as_ref().is_none_or(|saved| saved.iter().any(|s| s == field)) {
+            let empty = if is_list { Value::Array(Vec::new()) } else { Value::Object(Vec::new()) };
+            fields.entry(field).or_insert(empty);
         }
     }
-    object_text(fields.iter().map(|(field, text)| (field.as_str(), text.as_str())))
+    for (field, members) in objects {
+        fields.insert(field, jsonb::object(members));
+    }
+    let (nodes, edges) = graph_reference.map(|reference| graph::load(db, reference)).unwrap_or_default();
+    for (field, value) in [(NODES, &nodes), (EDGES, &edges)] {
+        if let Some(value) = value
+            && saved.as_ref().is_none_or(|saved| saved.iter().any(|s| s == field))
+        {
+            fields.insert(field, value.part());
+        }
+    }
+    Jsonb::object(fields.into_iter().map(|(field, value)| (Cow::Borrowed(field.as_bytes()), value)).collect())
 }

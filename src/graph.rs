@@ -18,23 +18,49 @@ pub struct Reference {
     pub hash: String,
 }
 
-pub fn hash(graph: &Graph) -> Hash {
-    // An absent part is no JSON text, so the two parts cannot be mistaken for each other.
-    value_hash(&format!("{}\n{}", graph.nodes.as_deref().unwrap_or(""), graph.edges.as_deref().unwrap_or("")))
+/// A graph as it stands in a document or a definition.
+#[derive(Default, Clone, Copy)]
+pub struct Parts {
+    pub nodes: Option<Jsonb>,
+    pub edges: Option<Jsonb>,
 }
 
-/// Stores the graph where it is new; None where there is neither nodes nor edges.
-pub fn store(db: &Db, owner: &str, graph: &Graph) -> Option<Reference> {
-    if graph.nodes.is_none() && graph.edges.is_none() {
-        return None;
+impl Parts {
+    pub fn of(graph: &Graph) -> Parts {
+        let part = |text: &Option<String>| text.as_deref().map(Jsonb::parse);
+        Parts { nodes: part(&graph.nodes), edges: part(&graph.edges) }
     }
-    let hash = hash(graph);
-    let part = |text: &Option<String>| text.as_deref().map(Jsonb::parse).into_datum();
-    db.query(
-        &INSERT_GRAPH,
-        &[owner.into_datum(), hash.as_slice().into_datum(), part(&graph.nodes), part(&graph.edges)],
-    );
-    Some(Reference { owner: owner.to_owned(), hash: hex(&hash) })
+
+    pub fn in_definition(definition: &Jsonb) -> Parts {
+        let mut parts = Parts::default();
+        for (member, value) in definition.entries() {
+            match member.as_str() {
+                "nodes" => parts.nodes = Some(value),
+                "edges" => parts.edges = Some(value),
+                _ => {}
+            }
+        }
+        parts
+    }
+
+    pub fn hash(&self) -> Hash {
+        let [nodes, edges] = [&self.nodes, &self.edges].map(|part| part.as_ref().map_or("", Jsonb::text));
+        // An absent part is no JSON text, so the two parts cannot be mistaken for each other.
+        value_hash(&format!("{nodes}\n{edges}"))
+    }
+
+    /// Stores the graph where it is new; None where there is neither nodes nor edges.
+    pub fn store(&self, db: &Db, owner: &str) -> Option<Reference> {
+        if self.nodes.is_none() && self.edges.is_none() {
+            return None;
+        }
+        let hash = self.hash();
+        db.query(
+            &INSERT_GRAPH,
+            &[owner.into_datum(), hash.as_slice().into_datum(), self.nodes.into_datum(), self.edges.into_datum()],
+        );
+        Some(Reference { owner: owner.to_owned(), hash: hex(&hash) })
+    }
 }
 
 /// Nodes and edges of a reference cell's value.

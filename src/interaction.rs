@@ -10,7 +10,7 @@ use crate::hash::{Hash, value_hash};
 use crate::jsonb::Jsonb;
 use crate::merge::pointer_token;
 use crate::name::fresh_uuid;
-use crate::run::{Status, checked_reason, raw, restore_status, with_change};
+use crate::run::{Status, checked_reason, restore_status, with_change};
 use crate::settings;
 use crate::statements::*;
 use crate::{schema, validate, variables};
@@ -26,9 +26,6 @@ use std::collections::BTreeMap;
 struct Requested<'a> {
     interaction: String,
     node_id: &'a str,
-    prompt: &'a RawValue,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    response_schema: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     assignee: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,7 +35,6 @@ struct Requested<'a> {
 #[derive(Serialize)]
 struct Answered<'a> {
     interaction: String,
-    response: &'a RawValue,
     /// The run's status from here on.
     status: &'a str,
 }
@@ -90,11 +86,10 @@ fn pause_run(
     let payload = Jsonb::of(&Requested {
         interaction: id.to_string(),
         node_id,
-        prompt: raw(prompt.text()),
-        response_schema: response_schema.as_ref().map(|schema| raw(schema.text())),
         assignee,
         expires_at: expires_at.and_then(|at| TimestampWithTimeZone::try_from(at).ok()).map(|at| at.to_iso_string()),
-    });
+    })
+    .with([("prompt", Some(&prompt)), ("response_schema", response_schema.as_ref())]);
     // No rollback goes behind what somebody was asked about, unless the checkpoint is freed by its label.
     let label = format!("interaction {id}");
     let checkpoint =
@@ -204,8 +199,8 @@ fn resume_run(
         }
         let writes = variables::plan(change, updates.into_iter().map(|(n, v)| (n, Some(v))).collect())?;
         let status = status_without(change, Some(id));
-        let payload =
-            Jsonb::of(&Answered { interaction: id.to_string(), response: raw(response.text()), status: status.name() });
+        let payload = Jsonb::of(&Answered { interaction: id.to_string(), status: status.name() })
+            .with([("response", Some(&response))]);
         let version = change.append(NewEvent::new("interaction.answered", payload, writes))?;
         let (actor, on_behalf_of) = change.actors();
         change.db.query(

@@ -7,11 +7,11 @@
 
 use crate::spi;
 use jsonschema::json::{Array, Json, Node, NodeIdentity, Object, SerdeJson, cmp};
-use jsonschema::{Draft, JsonType, Keyword, ValidationError};
+use jsonschema::{Draft, JsonType, Keyword, ReferencingError, Registry, Retrieve, Uri, ValidationError, uri};
 use serde_json::{Map, Number, Value};
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// How much the process may grow in one use of a schema, in octets.
@@ -80,77 +80,240 @@ fn resident_size() -> usize {
 /// The name of the keyword that ticks: no key of a jsonb has that character.
 pub const TICK: &str = "\0";
 
-/// The keywords whose members are schemas, whatever their names.
-const MAPS: [&str; 6] = ["$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"];
-
-/// The keywords with values, which are no schemas.
-const VALUES: [&str; 4] = ["const", "default", "enum", "examples"];
-
 const REFERENCES: [&str; 3] = ["$dynamicRef", "$recursiveRef", "$ref"];
 
-/// Gives every object of a schema the keyword `TICK`, and every reference an object of its own in `allOf`, because some of
-/// what `unevaluatedProperties` does follows a reference without looking at the other keywords beside it. False where a
-/// reference may lead to a value that has references: those could not be made to tick.
-pub fn instrument(schema: &mut Value, draft: Draft) -> bool {
-    let mut values_refer = false;
-    let mut refers_to_values = false;
-    instrument_all(schema, draft, &mut values_refer, &mut refers_to_values);
-    !(values_refer && refers_to_values)
-}
+/// The base of a schema that has no id, as the crate has it.
+const NO_BASE: &str = "json-schema:///";
 
-fn instrument_all(schema: &mut Value, draft: Draft, values_refer: &mut bool, refers_to_values: &mut bool) {
-    let draft = draft.detect(schema);
-    match schema {
-        Value::Array(schemas) => {
-            for schema in schemas {
-                instrument_all(schema, draft, values_refer, refers_to_values);
-            }
-        }
-        Value::Object(members) => {
-            // Until draft 7, whatever is beside a reference does not count. It may be where other references lead to.
-            if draft < Draft::Draft201909 && members.get("$ref").is_some_and(Value::is_string) {
-                members.retain(|key, _| ["$defs", "$ref", "$schema", "definitions"].contains(&key.as_str()));
-            }
-            for (key, value) in members.iter_mut() {
-                match value {
-                    _ if VALUES.contains(&key.as_str()) => *values_refer |= has_reference(value),
-                    Value::Object(map) if MAPS.contains(&key.as_str()) => {
-                        for schema in map.values_mut() {
-                            instrument_all(schema, draft, values_refer, refers_to_values);
-                        }
-                    }
-                    _ => instrument_all(value, draft, values_refer, refers_to_values),
-                }
-            }
-            let references: Vec<Value> = REFERENCES
-                .iter()
-                .filter_map(|keyword| {
-                    let target = members.get(*keyword)?.as_str()?;
-                    *refers_to_values |=
-                        target.contains('%') || VALUES.iter().any(|value| target.contains(&format!("/{value}")));
-                    Some(serde_json::json!({*keyword: target, TICK: true}))
-                })
-                .collect();
-            if !references.is_empty()
-                && let Value::Array(schemas) = members.entry("allOf").or_insert(Value::Array(Vec::new()))
-            {
-                schemas.extend(references);
-                members.retain(|key, value| !(REFERENCES.contains(&key.as_str()) && value.is_string()));
-            }
-            members.insert(TICK.to_owned(), Value::Bool(true));
-        }
-        _ => {}
+/// Remote references are not fetched: a schema cannot make the server open a connection.
+pub struct Offline;
+
+impl Retrieve for Offline {
+    fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        Err(format!("Retrieval is disabled, cannot fetch {uri}").into())
     }
 }
 
-fn has_reference(value: &Value) -> bool {
+/// What a keyword of a schema holds.
+enum Holds {
+    /// A schema, or an array of them.
+    Schemas,
+    /// An object of names and schemas.
+    SchemasByName,
+    /// A value that means something to the keyword: of `const`, `enum`, `dependentRequired`.
+    Value,
+    /// What nobody looks at unless a reference leads there: of `default`, `examples`, and of unknown keywords.
+    Anything,
+}
+
+impl Holds {
+    /// By the keywords of all drafts: to take for a schema what is one in another draft does no harm.
+    fn of(draft: Draft, keyword: &str) -> Holds {
+        match keyword {
+            "additionalItems"
+            | "additionalProperties"
+            | "allOf"
+            | "anyOf"
+            | "contains"
+            | "contentSchema"
+            | "else"
+            | "if"
+            | "items"
+            | "not"
+            | "oneOf"
+            | "prefixItems"
+            | "propertyNames"
+            | "then"
+            | "unevaluatedItems"
+            | "unevaluatedProperties" => Holds::Schemas,
+            "$defs" | "definitions" | "dependencies" | "dependentSchemas" | "patternProperties" | "properties" => {
+                Holds::SchemasByName
+            }
+            known if draft.is_known_keyword(known) => Holds::Value,
+            _ => Holds::Anything,
+        }
+    }
+}
+
+/// Where a value stands in the schema that is instrumented.
+type Address = *const Value;
+
+/// A copy of a schema in which every object that is a schema has the keyword `TICK`, and every reference an object of its
+/// own in `allOf`, because some of what `unevaluatedProperties` does follows a reference without looking at the other
+/// keywords beside it. A schema is what stands where a keyword has one, and what a reference leads to; all else stays as it
+/// is. The error says why it is no schema.
+pub fn instrument(schema: &Value) -> Result<Value, String> {
+    let draft = Draft::default().detect(schema);
+    let strays = if refers(schema) {
+        strays(schema, draft).map_err(|error| ValidationError::from(error).masked().to_string())?
+    } else {
+        HashMap::new()
+    };
+    Instrument { strays }.schema(schema, draft)
+}
+
+fn refers(value: &Value) -> bool {
     match value {
-        Value::Array(elements) => elements.iter().any(has_reference),
-        Value::Object(members) => members
-            .iter()
-            .any(|(key, value)| REFERENCES.contains(&key.as_str()) && value.is_string() || has_reference(value)),
+        Value::Array(elements) => elements.iter().any(refers),
+        Value::Object(members) => references(members).next().is_some() || members.values().any(refers),
         _ => false,
     }
+}
+
+fn references(members: &Map<String, Value>) -> impl Iterator<Item = &str> {
+    REFERENCES.iter().filter_map(|keyword| members.get(*keyword)?.as_str())
+}
+
+/// The schemas that stand in one, by their places.
+fn subschemas(draft: Draft, members: &Map<String, Value>) -> Vec<&Value> {
+    let mut found: Vec<&Value> = Vec::new();
+    for (keyword, value) in members {
+        match (Holds::of(draft, keyword), value) {
+            (Holds::Schemas, Value::Array(schemas)) => found.extend(schemas),
+            (Holds::Schemas, schema) => found.push(schema),
+            (Holds::SchemasByName, Value::Object(schemas)) => found.extend(schemas.values()),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// What references lead to that is no schema by its place, and the draft that it is read in.
+fn strays(schema: &Value, draft: Draft) -> Result<HashMap<Address, Draft>, ReferencingError> {
+    let root = draft.create_resource_ref(schema);
+    let base = uri::from_str(root.id().unwrap_or(NO_BASE))?;
+    let registry = Registry::new().retriever(Offline).draft(draft).add(base.as_str(), root)?.prepare()?;
+    let mut in_place: HashSet<Address> = HashSet::new();
+    let mut found: HashMap<Address, Draft> = HashMap::new();
+    // With its base, on which depends what the references in a schema mean.
+    let mut seen = HashSet::new();
+    let mut targets = Vec::new();
+    let mut open = vec![(schema, registry.resolver(base), draft)];
+    let mut by_place = true;
+    loop {
+        while let Some((schema, resolver, draft)) = open.pop() {
+            tick();
+            if by_place {
+                in_place.insert(schema);
+            }
+            let Value::Object(members) = schema else { continue };
+            if !seen.insert((std::ptr::from_ref(schema), resolver.base_uri())) {
+                continue;
+            }
+            // What cannot be resolved is an error when it is compiled.
+            targets.extend(references(members).filter_map(|reference| resolver.lookup(reference).ok()));
+            for subschema in subschemas(draft, members) {
+                let draft = draft.detect(subschema);
+                let resolver = resolver.in_subresource(draft.create_resource_ref(subschema));
+                open.extend(resolver.ok().map(|resolver| (subschema, resolver, draft)));
+            }
+        }
+        by_place = false;
+        let Some(target) = targets.pop() else { break };
+        let (schema, resolver, draft) = target.into_inner();
+        found.insert(schema, draft);
+        open.push((schema, resolver, draft));
+    }
+    found.retain(|address, _| !in_place.contains(address));
+    Ok(found)
+}
+
+struct Instrument {
+    strays: HashMap<Address, Draft>,
+}
+
+impl Instrument {
+    fn schema(&self, schema: &Value, draft: Draft) -> Result<Value, String> {
+        tick();
+        let Value::Object(members) = schema else { return self.anything(schema) };
+        let draft = draft.detect(schema);
+        // Until draft 7, whatever is beside a reference does not count. It may be where other references lead to.
+        let alone = draft < Draft::Draft201909 && members.get("$ref").is_some_and(Value::is_string);
+        let mut made = Map::new();
+        let mut references = Vec::new();
+        for (keyword, value) in members {
+            if let (true, Some(reference)) = (REFERENCES.contains(&keyword.as_str()), value.as_str()) {
+                references.push(ticking([(keyword.clone(), Value::from(reference))].into_iter().collect()));
+                continue;
+            }
+            if alone && draft.is_known_keyword(keyword) && !["$schema", "definitions"].contains(&keyword.as_str()) {
+                continue;
+            }
+            let value = match (Holds::of(draft, keyword), value) {
+                (Holds::Schemas, Value::Array(schemas)) => {
+                    Value::Array(schemas.iter().map(|schema| self.schema(schema, draft)).collect::<Result<_, _>>()?)
+                }
+                (Holds::Schemas, schema) => self.schema(schema, draft)?,
+                (Holds::SchemasByName, Value::Object(schemas)) => self.by_name(value, schemas, draft)?,
+                (Holds::Value, value) => self.value(value)?,
+                (_, value) => self.anything(value)?,
+            };
+            made.insert(keyword.clone(), value);
+        }
+        if !references.is_empty() {
+            let Value::Array(all) = made.entry("allOf").or_insert(Value::Array(Vec::new())) else {
+                return Err("allOf is no array".to_owned());
+            };
+            all.append(&mut references);
+        }
+        Ok(ticking(made))
+    }
+
+    /// Such an object may be what a reference leads to, too: a schema with the names as unknown keywords.
+    fn by_name(&self, whole: &Value, schemas: &Map<String, Value>, draft: Draft) -> Result<Value, String> {
+        let made = schemas
+            .iter()
+            .map(|(name, schema)| Ok((name.clone(), self.schema(schema, draft)?)))
+            .collect::<Result<Map<String, Value>, String>>()?;
+        Ok(if self.strays.contains_key(&std::ptr::from_ref(whole)) { ticking(made) } else { Value::Object(made) })
+    }
+
+    fn anything(&self, value: &Value) -> Result<Value, String> {
+        if self.strays.is_empty() {
+            return Ok(value.clone());
+        }
+        tick();
+        match value {
+            Value::Object(members) => match self.strays.get(&std::ptr::from_ref(value)) {
+                Some(draft) => self.schema(value, *draft),
+                None => members
+                    .iter()
+                    .map(|(key, value)| Ok((key.clone(), self.anything(value)?)))
+                    .collect::<Result<Map<String, Value>, String>>()
+                    .map(Value::Object),
+            },
+            Value::Array(elements) => {
+                elements.iter().map(|element| self.anything(element)).collect::<Result<_, _>>().map(Value::Array)
+            }
+            scalar => Ok(scalar.clone()),
+        }
+    }
+
+    /// A schema in here could not be made to tick without making the value another one.
+    fn value(&self, value: &Value) -> Result<Value, String> {
+        if self.strays.is_empty() || !self.has_stray(value) {
+            return Ok(value.clone());
+        }
+        Err("a reference leads to a value".to_owned())
+    }
+
+    fn has_stray(&self, value: &Value) -> bool {
+        tick();
+        match value {
+            Value::Object(members) => {
+                self.strays.contains_key(&std::ptr::from_ref(value))
+                    || members.values().any(|value| self.has_stray(value))
+            }
+            Value::Array(elements) => elements.iter().any(|element| self.has_stray(element)),
+            _ => false,
+        }
+    }
+}
+
+fn ticking(mut members: Map<String, Value>) -> Value {
+    // Where the members are also schemas by name, this is a schema as well.
+    members.insert(TICK.to_owned(), Value::Object(Map::new()));
+    Value::Object(members)
 }
 
 struct Tick;

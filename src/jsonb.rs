@@ -3,13 +3,16 @@
 //! A value is never parsed into Rust numbers on its way to storage: `1.00`, 400 digits and 1,000 levels stay what they
 //! were. Hashes are made of the text that `jsonb_out` gives, which is the same on every platform.
 
-use crate::binary::{self, ARRAY, CONTAINER, HAS_OFFSET, Item, OBJECT, SCALAR, Server};
+use crate::binary::{self, ARRAY, CONTAINER, HAS_OFFSET, Item, Member, OBJECT, SCALAR, Server, Value};
+use crate::error::Error;
+use crate::spi::{check_for_interrupts, check_stack_depth};
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::nullable::Nullable;
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
 use pgrx::{FromDatum, IntoDatum, pg_sys};
+use std::borrow::Cow;
 use std::ffi::{CStr, CString};
 
 /// A detoasted jsonb datum. It lives in the memory context of the function call that made or received it, and is never
@@ -20,7 +23,7 @@ pub struct Jsonb(*mut pg_sys::Jsonb);
 impl Jsonb {
     /// From text that is JSON already (jsonb's own text, or composed by us).
     pub fn parse(text: &str) -> Jsonb {
-        match binary::parsed(text) {
+        match binary::parsed(text, check_for_interrupts) {
             Some(octets) => Jsonb::from_octets(&octets),
             None => Jsonb::parse_by_server(text),
         }
@@ -39,6 +42,35 @@ impl Jsonb {
     /// A serialisable value as jsonb.
     pub fn of(value: &impl serde::Serialize) -> Jsonb {
         Jsonb::parse(&serde_json::to_string(value).expect("composed JSON is serialisable"))
+    }
+
+    /// From members that may be large; of two with the same key the last counts.
+    pub fn object(members: Vec<Member<'_>>) -> Jsonb {
+        let object = object(members);
+        let octets = binary::octets_of(&object, object.size());
+        // PostgreSQL says the same of what it reads.
+        let too_large =
+            || Error::Limit("total size of jsonb object elements exceeds the maximum of 268435455 bytes".into());
+        Jsonb::from_octets(&octets.unwrap_or_else(|| too_large().raise()))
+    }
+
+    /// This object with more members.
+    pub fn with<'a, const MEMBERS: usize>(&'a self, more: [(&'static str, Option<&'a Jsonb>); MEMBERS]) -> Jsonb {
+        let members = self.item().members().unwrap_or_default().into_iter();
+        let members = members.map(|(key, value)| (Cow::Borrowed(key), Value::Raw(value)));
+        let more = more.into_iter().filter_map(|(key, value)| Some((Cow::Borrowed(key.as_bytes()), value?.part())));
+        Jsonb::object(members.chain(more).collect())
+    }
+
+    /// As a part of another value.
+    pub fn part(&self) -> Value<'_> {
+        Value::Raw(self.item())
+    }
+
+    /// The member of an object with this key.
+    pub fn member(&self, key: &str) -> Option<Value<'_>> {
+        let members = self.item().members()?;
+        members.into_iter().find(|(other, _)| *other == key.as_bytes()).map(|(_, value)| Value::Raw(value))
     }
 
     /// Copies a jsonb datum of a result row into the current memory context.
@@ -99,6 +131,11 @@ impl Jsonb {
         Item { kind: CONTAINER, octets: self.octets() }
     }
 
+    /// The root container, or the scalar that it is made for.
+    fn item(&self) -> Item<'_> {
+        binary::root(self.octets()).unwrap_or(self.root())
+    }
+
     pub fn is_object(&self) -> bool {
         self.root().is(OBJECT)
     }
@@ -116,6 +153,7 @@ impl Jsonb {
         let values = keys.split_off(keys.len() / 2);
         // SAFETY: a key is UTF-8.
         let keys = keys.iter().map(|key| unsafe { std::str::from_utf8_unchecked(key.octets) }.to_owned());
+        let keys = keys.inspect(|_| check_for_interrupts());
         keys.zip(boxed(&values)).collect()
     }
 
@@ -123,6 +161,14 @@ impl Jsonb {
     pub fn elements(&self) -> Vec<Jsonb> {
         if self.is_array() { boxed(&self.root().parts().unwrap_or_default()) } else { Vec::new() }
     }
+}
+
+/// An object of members in any order; of two with the same key the last counts.
+pub fn object(mut members: Vec<Member<'_>>) -> Value<'_> {
+    members.reverse();
+    members.sort_by(|(a, _), (b, _)| binary::order(a, b));
+    members.dedup_by(|(a, _), (b, _)| a == b);
+    Value::Object(members)
 }
 
 /// Octets of a varlena's header, of a container's, of an entry's.
@@ -178,8 +224,8 @@ impl Server for Backend {
     }
 
     fn pause(&mut self) {
-        crate::spi::check_stack_depth();
-        crate::spi::check_for_interrupts();
+        check_stack_depth();
+        check_for_interrupts();
     }
 }
 

@@ -7,7 +7,7 @@
 //! Every write goes through `change`: lock, head, checks, one event with its cells. How a value stands in rows is decided in
 //! `chain`. There are two ways to a row: `plain`, without a plan, where the tables are plain; and the SQL of `statements`, in
 //! every other case. Errors are in `error`, hashing in `hash`, the merge in `merge`, definitions in `definition`, jsonb's
-//! binary form in `binary`, patches in `delta`: the last five, and `list`, know nothing of PostgreSQL.
+//! binary form in `binary`, patches in `delta`: the last five, `json` and `list` know nothing of PostgreSQL.
 //!
 //! Unsafe code is in `guard` (the switch of user, flags of the backend), `spi` (the executor), `plain` (tables and indexes),
 //! `rethrow` (errors on their way), `jsonb` and `name` (datums), `access` (roles), `settings` (time), and `_PG_init`.
@@ -39,6 +39,7 @@ mod hash;
 mod history;
 mod interaction;
 mod interruptible;
+mod json;
 mod jsonb;
 mod list;
 mod loops;

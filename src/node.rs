@@ -1,6 +1,7 @@
 //! Nodes: a worker takes one, works, acknowledges. And the part of a node's state that the state document shows.
 
 use crate::args::{self, MAX_VALUE};
+use crate::binary::{FALSE, Item, NULL, TRUE, Value};
 use crate::cell::{COUNTER, CellId, Counter, Write};
 use crate::chain::Place;
 use crate::change::{Change, NewEvent, Opened, Request};
@@ -8,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::hash::value_hash;
 use crate::jsonb::Jsonb;
 use crate::plain::{Is, Key, Tables};
-use crate::run::{Reader, Status, raw, with_change};
+use crate::run::{Reader, Status, with_change};
 use crate::spi::{At, Columns};
 use crate::statements::*;
 use crate::{document, settings, variables};
@@ -68,6 +69,16 @@ pub fn shown(value: &str) -> &'static str {
         "running" => "null",
         _ => "false",
     }
+}
+
+/// As `shown`, as a part of the document.
+pub fn shown_part(value: &str) -> Value<'static> {
+    let kind = match shown(value) {
+        "true" => TRUE,
+        "null" => NULL,
+        _ => FALSE,
+    };
+    Value::Raw(Item { kind, octets: &[] })
 }
 
 /// The cell of a node of which only a document's true, null or false is known.
@@ -477,14 +488,9 @@ fn fail_node(
         change.require_unfinished()?;
         require_attempt(change, node_id, &node, attempt)?;
         args::within_limit(error.text(), MAX_VALUE, "error")?;
-        let cell = Node {
-            status: "failed".into(),
-            attempt: node.attempt,
-            worker: node.worker,
-            error: Some(raw(error.text()).to_owned()),
-            ..Node::default()
-        };
-        let writes = change.cells.write(Node::id(node_id), Some(Jsonb::of(&cell)), MAX_VALUE)?.into_iter().collect();
+        let cell = Node { status: "failed".into(), attempt: node.attempt, worker: node.worker, ..Node::default() };
+        let cell = Jsonb::of(&cell).with([("error", Some(&error))]);
+        let writes = change.cells.write(Node::id(node_id), Some(cell), MAX_VALUE)?.into_iter().collect();
         if node.leased {
             release(change, vec![node_id.to_owned()]);
         }

@@ -7,7 +7,7 @@
 //! distributed, with triggers, rules or other columns), then `Tables` finds no table, or no run in it, and the
 //! statements of `statements` serve, which PostgreSQL and its extensions can plan as they like.
 
-use crate::spi::{Columns, attribute};
+use crate::spi::{Columns, attribute, check_for_interrupts};
 use pgrx::{IntoDatum, pg_sys};
 use std::ffi::CStr;
 
@@ -406,14 +406,16 @@ impl Scan<'_> {
         }
     }
 
-    /// Goes to the next row upwards, in a scan that only does that; false at the end.
+    /// Goes to the next row upwards, in a scan that only does that; false at the end. A cancel is heard at each row.
     pub fn up(&mut self) -> bool {
+        check_for_interrupts();
         // SAFETY: as `down`.
         unsafe { pg_sys::index_getnext_slot(self.scan, pg_sys::ScanDirection::ForwardScanDirection, self.slot) }
     }
 
-    /// Goes to the next row downwards; false at the end.
+    /// Goes to the next row downwards; false at the end. A cancel is heard at each row.
     pub fn down(&mut self) -> bool {
+        check_for_interrupts();
         // SAFETY: a scan that was begun, and a slot of its table.
         unsafe { pg_sys::index_getnext_slot(self.scan, pg_sys::ScanDirection::BackwardScanDirection, self.slot) }
     }
@@ -537,7 +539,7 @@ impl Writer<'_> {
     }
 
     fn insert_batch(&mut self, slots: &[Slot]) {
-        crate::spi::check_for_interrupts();
+        check_for_interrupts();
         // SAFETY: the slots are filled, each column with its own type, as `Shape` and the callers have it; the heap is one
         // (`Table::open`). As CatalogTuplesMultiInsertWithInfo does it.
         unsafe {

@@ -4,11 +4,12 @@ use crate::args::{self, MAX_VALUE};
 use crate::cell::CellId;
 use crate::change::{Change, Head, NewEvent, Opened, Request, live_ranges};
 use crate::error::{Error, Result};
+use crate::graph::Parts;
 use crate::hash::{Hash, hex};
 use crate::jsonb::Jsonb;
 use crate::name::Name;
 use crate::plain::{Is, Key, Tables};
-use crate::spi::{At, Columns, Db, Rows, Statement, above_read_committed};
+use crate::spi::{At, Columns, Db, Rows, Statement, above_read_committed, check_for_interrupts};
 use crate::statements::*;
 use crate::{access, graph, interaction, settings, variables, workflow};
 use pgrx::IntoDatum;
@@ -17,6 +18,7 @@ use pgrx::prelude::*;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::cell::OnceCell;
+use std::collections::HashSet;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
@@ -220,13 +222,12 @@ struct WorkflowPayload<'a> {
     hash: String,
 }
 
-/// What the first event of a run says; `verify` compares the run's row with it.
+/// What the first event of a run says beside its metadata; `verify` compares the run's row with it.
 #[derive(Serialize)]
 struct Started<'a> {
     owner: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     workflow: Option<WorkflowPayload<'a>>,
-    metadata: &'a RawValue,
     #[serde(skip_serializing_if = "Option::is_none")]
     parent: Option<Parent<'a>>,
 }
@@ -254,9 +255,9 @@ pub fn first_payload(run: &Run, metadata: Jsonb, parent: Option<Parent<'_>>) -> 
             version: w.version,
             hash: hex(&w.hash),
         }),
-        metadata: raw(metadata.text()),
         parent,
     })
+    .with([("metadata", Some(&metadata))])
 }
 
 #[pg_extern]
@@ -308,18 +309,18 @@ fn start(
     args::within_limit(metadata.text(), MAX_VALUE, "metadata")?;
     let mut values = given;
     if let Some(compiled) = &compiled {
-        for (name, variable) in &compiled.definition.variables {
-            if let Some(default) = &variable.default
-                && !values.iter().any(|(given, _)| given == name)
-            {
-                values.push((name.clone(), Jsonb::parse(default)));
-            }
-        }
+        let given: HashSet<&str> = values.iter().map(|(name, _)| name.as_str()).collect();
+        let missing = compiled.definition.variables.iter().filter(|(name, _)| !given.contains(name.as_str()));
+        let defaults = missing.filter_map(|(name, variable)| {
+            check_for_interrupts();
+            Some((name.clone(), Jsonb::parse(variable.default.as_ref()?)))
+        });
+        values.extend(defaults.collect::<Vec<_>>());
     }
     let mut writes =
         variables::plan(&mut change, values.into_iter().map(|(name, value)| (name, Some(value))).collect())?;
     if let Some(compiled) = &compiled
-        && let Some(reference) = graph::store(&change.db, &change.run.owner, &compiled.definition.graph)
+        && let Some(reference) = Parts::of(&compiled.definition.graph).store(&change.db, &change.run.owner)
     {
         writes.extend(change.cells.write(
             CellId::new("engine", graph::CELL),
@@ -381,8 +382,6 @@ fn update_status(change: &Change<'_>, status: Status, result: Option<Jsonb>, at:
 #[derive(Serialize)]
 struct Finished<'a> {
     status: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    result: Option<&'a RawValue>,
 }
 
 #[derive(Serialize)]
@@ -425,11 +424,10 @@ fn finish(
     with_change(request, "run.finished", |change| {
         change.expect_version(expected)?;
         change.require_unfinished()?;
-        let text = result.as_ref().map(Jsonb::text);
-        if let Some(text) = text {
-            args::within_limit(text, MAX_VALUE, "result")?;
+        if let Some(result) = &result {
+            args::within_limit(result.text(), MAX_VALUE, "result")?;
         }
-        let payload = Jsonb::of(&Finished { status: status.name(), result: text.map(raw) });
+        let payload = Jsonb::of(&Finished { status: status.name() }).with([("result", result.as_ref())]);
         let version = change.append(NewEvent::new("run.finished", payload, vec![]))?;
         update_status(change, status, result, Some(change.head.at));
         interaction::withdraw_all(change);

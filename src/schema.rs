@@ -4,11 +4,12 @@ use crate::definition::{self, Definition, Problems};
 use crate::error::Violation;
 use crate::graph;
 use crate::hash::{Hash, value_hash};
-use crate::interruptible::{self, Interruptible};
+use crate::interruptible::{self, Interruptible, Offline};
+use crate::json;
 use crate::jsonb::Jsonb;
 use crate::merge::pointer_token;
 use crate::spi::{self, Db};
-use jsonschema::{Draft, PatternOptions};
+use jsonschema::PatternOptions;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -120,24 +121,22 @@ fn validators(definition: &Definition, problems: &mut Problems) -> HashMap<Strin
     validators
 }
 
-/// Remote references are not fetched, and patterns run on an engine whose time is linear in the text: a schema cannot make
-/// the server open a connection. What it costs is bounded by `interruptible`.
+/// Patterns run on an engine whose time is linear in the text. What else a schema costs is bounded by `interruptible`.
 pub fn validator(schema: &str) -> Result<Validator, String> {
     if schema.len() > MAX_SCHEMA {
         return Err(format!("has {} octets, more than {MAX_SCHEMA}", schema.len()));
     }
-    let mut schema = definition::value(schema, MAX_SCHEMA_DEPTH)
+    let schema = json::value(schema, MAX_SCHEMA_DEPTH, spi::check_for_interrupts)
         .ok_or_else(|| format!("is nested deeper than {MAX_SCHEMA_DEPTH} levels"))?;
-    if !interruptible::instrument(&mut schema, Draft::default()) {
-        return Err("is no JSON Schema: a reference leads to a value".to_owned());
-    }
     let options = jsonschema::options_for::<Interruptible>()
-        .offline()
+        .with_retriever(Offline)
         .with_pattern_options(PatternOptions::regex())
+        .with_content_media_type("application/json", json::is_json)
         .with_keyword(interruptible::TICK, interruptible::keyword);
-    interruptible::bounded(|| options.build(&schema))
+    let build = || options.build(&interruptible::instrument(&schema)?).map_err(|error| error.masked().to_string());
+    interruptible::bounded(build)
         .ok_or_else(|| TOO_MUCH_MEMORY.to_owned())?
-        .map_err(|error| format!("is no JSON Schema: {}", error.masked()))
+        .map_err(|error| format!("is no JSON Schema: {error}"))
 }
 
 /// Where and how a value breaks its schema; `path` is the pointer to the value. One violation of the value as a whole where
@@ -145,7 +144,7 @@ pub fn validator(schema: &str) -> Result<Validator, String> {
 pub fn violations(validator: &Validator, path: &str, text: &str) -> Vec<Violation> {
     let whole = |keyword: &str| vec![Violation { path: path.to_owned(), keyword: keyword.to_owned() }];
     let check = || {
-        let Some(value) = definition::value(text, MAX_VALUE_DEPTH) else { return whole("depth") };
+        let Some(value) = json::value(text, MAX_VALUE_DEPTH, spi::check_for_interrupts) else { return whole("depth") };
         // Nothing is collected for a valid value: alternatives that do not match are errors, too, until one does.
         if validator.is_valid(&value) {
             return Vec::new();

@@ -187,11 +187,11 @@ CROSS JOIN LATERAL (
 }
 
 statement! {
-    EVENTS, [TEXTOID, INT8OID, INT8OID, TEXTARRAYOID], "/* layra.events */
+    EVENTS, [TEXTOID, INT8OID, INT8OID, JSONBOID], "/* layra.events */
 SELECT e.version, e.type, e.payload, e.changed, e.actor, e.on_behalf_of, e.at
 FROM layra.event e
 WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.version OPERATOR(pg_catalog.>) $2
-  AND ($4 IS NULL OR e.type OPERATOR(pg_catalog.=) ANY ($4))
+  AND ($4 IS NULL OR $4 OPERATOR(pg_catalog.?) e.type)
 ORDER BY e.version LIMIT $3"
 }
 

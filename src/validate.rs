@@ -6,7 +6,6 @@ use crate::guard::Flag;
 use crate::handler::{checked_function, qualified_name};
 use crate::hash::value_hash;
 use crate::history::{LiveCell, live_cells};
-use crate::jsonb::Jsonb;
 use crate::loops::DEFAULT_MAX;
 use crate::merge::pointer_token;
 use crate::name::Procedure;
@@ -189,7 +188,7 @@ fn check_validators(db: &Db, run_id: &str, workflow: &str, at_version: Option<i6
     if validators.is_empty() {
         return;
     }
-    let state = Jsonb::parse(&document::document_text(db, run_id, at_version));
+    let state = document::document(db, run_id, at_version);
     for (name, function) in validators {
         let sql = format!("SELECT m::pg_catalog.text FROM {}($1, $2) m", qualified_name(&function, SIGNATURE));
         let args = [(pg_sys::TEXTOID, run_id.into_datum()), (pg_sys::JSONBOID, state.into_datum())];

@@ -7,7 +7,7 @@ use crate::change::{Change, NewEvent, Opened, Request};
 use crate::error::{Error, Result, Violation};
 use crate::history::live_cells;
 use crate::jsonb::Jsonb;
-use crate::merge::{self, object_text, pointer_token};
+use crate::merge::{self, pointer_token};
 use crate::run::{Reader, raw, with_change};
 use crate::spi::{At, check_for_interrupts};
 use crate::statements::{COMPARE_VALUES, GET_CELLS};
@@ -17,6 +17,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 // ---------------------------------------------------------------------------------------------------- shared by all
@@ -143,13 +144,10 @@ impl<'a> SetRequest<'a> {
         let ahead = self.expected.is_some_and(|expected| expected > head || expected == 0);
         let merging = self.on_conflict == OnConflict::Merge && moved && !ahead;
 
+        let given: HashMap<&str, &Jsonb> = self.updates.iter().map(|(name, value)| (name.as_str(), value)).collect();
+        let expected_only = self.expected_variables.iter().filter(|(name, _)| !given.contains_key(name.as_str()));
         let mut ids: Vec<CellId> = self.updates.iter().map(|(name, _)| CellId::variable(name)).collect();
-        ids.extend(
-            self.expected_variables
-                .iter()
-                .map(|(name, _)| CellId::variable(name))
-                .filter(|id| self.updates.iter().all(|(name, _)| *name != id.key)),
-        );
+        ids.extend(expected_only.map(|(name, _)| CellId::variable(name)));
         let mut values: Vec<(String, Option<Jsonb>)> =
             self.updates.iter().map(|(name, value)| (name.clone(), Some(*value))).collect();
         let mut differences = Differences::default();
@@ -178,7 +176,7 @@ impl<'a> SetRequest<'a> {
             let ids = stale.iter().map(|(name, ..)| CellId::variable(name)).collect();
             let values = change.cells.load_values(&change.db, change.run_id, ids);
             for (name, expected, actual) in stale {
-                let ours = self.updates.iter().find(|(given, _)| given == name).map(|(_, value)| value);
+                let ours = given.get(name);
                 let theirs = values.get(&CellId::variable(name));
                 differences.add(Difference {
                     expected,
@@ -425,7 +423,8 @@ fn get_variables_in_group(
     let in_group = args::optional_name(in_group, "in_group")?;
     let run_id = args::run_id(run_id)?;
     let variables = read_variables(run_id, names, at_version, in_group)?;
-    Ok(Jsonb::parse(&object_text(variables.iter().map(|(name, value)| (name.as_str(), value.text())))))
+    let members = variables.iter().map(|(name, value)| (Cow::Borrowed(name.as_bytes()), value.part()));
+    Ok(Jsonb::object(members.collect()))
 }
 
 fn read_variables(

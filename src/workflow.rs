@@ -1,7 +1,9 @@
 //! Workflow definitions: `define_workflow`, and how a run finds its own.
 
+use crate::access;
 use crate::args;
 use crate::error::{Error, Result};
+use crate::graph::Parts;
 use crate::hash::{Hash, value_hash};
 use crate::jsonb::Jsonb;
 use crate::run::{Run, WorkflowRef};
@@ -9,7 +11,6 @@ use crate::schema::{self, Compiled};
 use crate::settings;
 use crate::spi::Db;
 use crate::statements::*;
-use crate::{access, graph};
 use pgrx::IntoDatum;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -28,7 +29,7 @@ fn define(name: Option<&str>, definition: Option<Jsonb>, shared: bool) -> Result
     let name = args::name(name, "name")?;
     let definition = args::object(definition, "definition")?;
     let text = definition.text();
-    let (compiled, problems) = schema::compile(text);
+    let problems = schema::compile(text).1;
     if !problems.is_empty() {
         return Err(Error::Definition { name: name.to_owned(), problems });
     }
@@ -46,7 +47,7 @@ fn define(name: Option<&str>, definition: Option<Jsonb>, shared: bool) -> Result
             return Err(Error::SharedNameTaken { what: "workflow", name: name.to_owned(), owner: other });
         }
     }
-    graph::store(&db, &owner, &compiled.definition.graph);
+    Parts::in_definition(&definition).store(&db, &owner);
     let hash = value_hash(text);
     loop {
         let rows = db

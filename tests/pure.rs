@@ -11,6 +11,8 @@ mod delta;
 #[path = "../src/hash.rs"]
 #[allow(dead_code)]
 mod hash;
+#[path = "../src/json.rs"]
+mod json;
 #[path = "../src/list.rs"]
 mod list;
 #[path = "../src/merge.rs"]
@@ -475,6 +477,11 @@ mod definitions {
             }
             let cycle = (0..5).any(|node| reached(after(node, &[0, 1])).contains(&node));
             prop_assert_eq!(problems.iter().any(|(_, message)| message.contains("cycle")), cycle);
+            for (index, (from, to, handle)) in edges.iter().enumerate() {
+                let outside = *handle == 2 && !reached(after(*to, &[1])).contains(from);
+                let problem = (format!("/edges/{index}"), "loop_next starts inside the loop's body".to_owned());
+                prop_assert_eq!(problems.contains(&problem), outside);
+            }
         }
     }
 
@@ -674,10 +681,14 @@ mod times {
     }
 }
 
-mod depths {
-    use crate::definition::{depth, value};
+mod values {
+    use crate::json::{is_json, value};
     use proptest::prelude::*;
-    use serde_json::Value;
+    use serde_json::{Map, Value};
+
+    fn read(text: &str, levels: usize) -> Option<Value> {
+        value(text, levels, || {})
+    }
 
     fn nesting(value: &Value) -> usize {
         match value {
@@ -687,45 +698,84 @@ mod depths {
         }
     }
 
+    /// Made without serde, which takes objects with its own keys for something else.
+    fn json() -> impl Strategy<Value = Value> {
+        let key = || {
+            prop_oneof![
+                "[\\[{\"\\\\é🦀]{0,3}",
+                Just("$serde_json::private::Number".to_owned()),
+                Just("$serde_json::private::RawValue".to_owned()),
+            ]
+        };
+        let number = "-?(0|[1-9][0-9]{0,40})(\\.[0-9]{1,5})?([eE][+-]?[0-9]{1,3})?";
+        let leaf = prop_oneof![
+            any::<String>().prop_map(Value::from),
+            prop_oneof![Just("12"), Just("{\"ok\": true}"), Just("1e"), Just("")].prop_map(Value::from),
+            number.prop_map(|number| Value::Number(number.parse().unwrap())),
+            prop_oneof![Just(Value::Null), Just(Value::Bool(true)), Just(Value::Bool(false))],
+        ];
+        leaf.prop_recursive(6, 30, 3, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+                prop::collection::btree_map(key(), inner, 0..3)
+                    .prop_map(|members| Value::Object(members.into_iter().collect::<Map<_, _>>())),
+            ]
+        })
+    }
+
     proptest! {
         #[test]
-        fn is_that_of_the_parsed_value(
-            json in any::<String>().prop_map(Value::from).prop_recursive(6, 30, 3, |inner| prop_oneof![
-                prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
-                prop::collection::btree_map("[\\[{\"\\\\]{0,3}", inner, 0..3)
-                    .prop_map(|m| Value::Object(m.into_iter().collect())),
-            ])
-        ) {
-            let (text, levels) = (json.to_string(), nesting(&json));
-            prop_assert_eq!(depth(&text), levels);
-            prop_assert_eq!(value(&text, levels), Some(json));
-            prop_assert_eq!(value(&text, levels.wrapping_sub(1)).is_none(), levels > 0);
+        fn are_read_as_they_were_written(json in json(), pretty in any::<bool>()) {
+            let text = if pretty { serde_json::to_string_pretty(&json).unwrap() } else { json.to_string() };
+            let levels = nesting(&json);
+            prop_assert_eq!(read(&text, levels.wrapping_sub(1)).is_none(), levels > 0);
+            prop_assert_eq!(read(&text, levels), Some(json));
+            prop_assert!(is_json(&text));
+        }
+
+        #[test]
+        fn nothing_else_is_read_than_by_serde(text in "[\\[\\]{}:,\"\\\\ue1-9.\n+-]{0,12}|[ -~é]{0,6}") {
+            prop_assert_eq!(read(&text, 100), serde_json::from_str(&text).ok());
+            prop_assert_eq!(read(&format!("[{text}]"), 100), serde_json::from_str(&format!("[{text}]")).ok());
         }
 
         #[test]
         fn no_text_makes_it_panic(text in any::<String>()) {
-            depth(&text);
-            value(&text, 10);
+            read(&text, 10);
         }
     }
 
     #[test]
-    fn brackets_in_strings_do_not_count() {
-        assert_eq!(depth(r#"{"a[": "]\\\"{[", "b": [[1], {}]}"#), 3);
-        assert_eq!(depth("1"), 0);
+    fn an_object_is_one_whatever_its_keys() {
+        for text in [
+            r#"{"$serde_json::private::Number":"12"}"#,
+            r#"{"$serde_json::private::Number":1}"#,
+            r#"{"$serde_json::private::RawValue":"{\"ok\": true}"}"#,
+            r#"[{"$serde_json::private::RawValue":"","a":1}]"#,
+        ] {
+            let value = read(text, 9).unwrap();
+            assert!(value.is_object() || value[0].is_object(), "{text}");
+            assert_eq!(value.to_string(), text);
+            assert!(is_json(text));
+        }
     }
 
     #[test]
     fn deeper_values_are_refused_before_anything_recursive_sees_them() {
         let nested = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
-        assert!(value(&nested(1024), 1024).is_some());
-        assert!(value(&nested(1_000_000), 1024).is_none());
+        assert!(read(&nested(1024), 1024).is_some());
+        assert!(read(&nested(1_000_000), 1024).is_none());
+        assert!(is_json(&nested(100_000)));
     }
 }
 
 mod texts {
-    use crate::binary::{Server, parsed, root, text};
+    use crate::binary::{Server, root, text};
     use proptest::prelude::*;
+
+    fn parsed(text: &str) -> Option<Vec<u8>> {
+        crate::binary::parsed(text, || {})
+    }
 
     /// Reads numbers as PostgreSQL's numeric.c describes their short form.
     struct Decimal;
@@ -848,9 +898,17 @@ mod texts {
 }
 
 mod deltas {
-    use crate::delta::{apply, diff};
+    use crate::delta;
     use proptest::prelude::*;
     use serde_json::{Value, json};
+
+    fn apply(base: &[u8], patches: &[&[u8]]) -> Option<Vec<u8>> {
+        delta::apply(base, patches, || {})
+    }
+
+    fn diff(old: &[u8], new: &[u8], limit: usize) -> Option<Vec<u8>> {
+        delta::diff(old, new, limit, || {})
+    }
 
     /// jsonb's binary form, made as PostgreSQL's own convertJsonbValue makes it; a number is its text.
     fn binary(value: &Value) -> Vec<u8> {

@@ -60,6 +60,11 @@ def doubled(steps):
     return {"$defs": {"a0": {"type": "integer"}} | twice, "$ref": f"#/$defs/a{steps}"}
 
 
+def astray(schema):
+    """The same with its definitions where no schemas are, but for references that lead there."""
+    return json.loads(json.dumps(schema).replace("$defs", "default"))
+
+
 # Schemas that are to exhaust something, each with a value that makes it work.
 EXHAUSTING = {
     "refers to itself": ({"$ref": "#"}, 1),
@@ -73,6 +78,9 @@ EXHAUSTING = {
     "a hundred thousand references": (references(100_000, {"type": "integer"}), 1),
     "2^40 checks": (doubled(40), 1),
     "2^25 violations": (doubled(25), "x"),
+    "2^40 checks, of a default": (astray(doubled(40)), 1),
+    "2^40 checks beside a reference": (astray(doubled(40)) | {"$schema": "http://json-schema.org/draft-07/schema#"}, 1),
+    "a thousand references for each level, of a default": (astray(references(1_000, {"items": {"$ref": "#/default/a0"}})), nested(1_000)),
     "two ways for each level, any of them": ({"anyOf": [{"type": "array", "items": {"$ref": "#"}}] * 2}, nested(40, "[1]")),
     "two ways for each level, one of them": ({"oneOf": [{"items": {"$ref": "#"}}] * 2}, nested(40, "[1]")),
     "two ways for each level, of objects": ({"anyOf": [{"additionalProperties": {"$ref": "#"}, "not": {"const": 1}}] * 2},
