@@ -13,6 +13,7 @@ test asks for another.
 import itertools
 import os
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -22,6 +23,22 @@ from server import Server
 
 serial = itertools.count(1)
 reported = []
+
+
+def pytest_configure(config):
+    """With several workers (pytest -n 2), each has a server of its own: the tests of a server's log, settings or write-ahead
+    log see nothing of the other's. The first one has that which tests/cluster started."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    if worker == "gw0" or "PGHOST" not in os.environ:
+        return
+    log = os.environ.get("CLUSTER_LOG")
+    if log:
+        log = os.environ["CLUSTER_LOG"] = f"{log.removesuffix('.log')}-{worker}.log"
+        Path(log).write_bytes(b"")
+    server = Server(os.environ.get("CLUSTER_CONF", ""), os.environ.get("CLUSTER_FSYNC") == "on", log)
+    server.__enter__()
+    config.add_cleanup(server.remove)
+    os.environ.update(server.environment())
 
 
 @pytest.fixture(scope="session")
@@ -163,6 +180,17 @@ def soak():
 def figures(request):
     """A function that takes a line of figures which the test wants to see printed at the end of the run."""
     return lambda line: reported.append(f"{request.node.name}: {line}")
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["figures"] = reported
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """A worker is done."""
+    reported.extend(getattr(node, "workeroutput", {}).get("figures", []))
 
 
 def pytest_terminal_summary(terminalreporter):
