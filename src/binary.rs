@@ -361,6 +361,16 @@ fn number_of(rest: &mut &[u8]) -> Option<Vec<u8>> {
     Some(octets)
 }
 
+/// Whether octets are as long as a numeric in them says, and have its header: the server reads no further.
+fn is_numeric(octets: &[u8]) -> bool {
+    const SHORT_OR_SPECIAL: u8 = 0x80;
+    let (Some(size), Some(header)) = (word(octets, 0), octets.get(4..6)) else { return false };
+    let (size, flags) =
+        if cfg!(target_endian = "little") { (size.rotate_right(2), header[1]) } else { (size, header[0]) };
+    let least = if flags & SHORT_OR_SPECIAL == 0 { 8 } else { 6 };
+    size as usize == octets.len() && octets.len() >= least
+}
+
 /// What text needs of the server.
 pub trait Server {
     /// Appends a number's text.
@@ -373,7 +383,7 @@ pub trait Server {
 pub fn text(value: Item<'_>, server: &mut impl Server, out: &mut Vec<u8>) -> Option<()> {
     match value.kind {
         STRING => string(value.octets, out),
-        NUMERIC => server.number(value.octets, out),
+        NUMERIC if is_numeric(value.octets) => server.number(value.octets, out),
         FALSE => out.extend_from_slice(b"false"),
         TRUE => out.extend_from_slice(b"true"),
         NULL => out.extend_from_slice(b"null"),

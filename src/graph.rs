@@ -44,9 +44,8 @@ impl Parts {
     }
 
     pub fn hash(&self) -> Hash {
-        let [nodes, edges] = [&self.nodes, &self.edges].map(|part| part.as_ref().map_or("", Jsonb::text));
-        // An absent part is no JSON text, so the two parts cannot be mistaken for each other.
-        value_hash(&format!("{nodes}\n{edges}"))
+        let [nodes, edges] = [&self.nodes, &self.edges].map(|part| part.as_ref().map(Jsonb::text));
+        hash(nodes, edges)
     }
 
     /// Stores the graph where it is new; None where there is neither nodes nor edges.
@@ -61,6 +60,12 @@ impl Parts {
         );
         Some(Reference { owner: owner.to_owned(), hash: hex(&hash) })
     }
+}
+
+/// The hash of the texts of both parts.
+pub fn hash(nodes: Option<&str>, edges: Option<&str>) -> Hash {
+    // An absent part is no JSON text, so the two parts cannot be mistaken for each other.
+    value_hash(&[nodes.unwrap_or_default(), "\n", edges.unwrap_or_default()].concat())
 }
 
 /// Nodes and edges of a reference cell's value.

@@ -117,6 +117,15 @@ impl Jsonb {
         }
     }
 
+    /// As `text`, of a value that may be damaged: None where it is no jsonb, which PostgreSQL's own function would read beyond
+    /// its end.
+    pub fn sound_text(&self) -> Option<String> {
+        let octets = self.octets();
+        let mut text = Vec::with_capacity(octets.len() + octets.len() / 8 + 32);
+        binary::text(binary::root(octets)?, &mut Backend, &mut text)?;
+        String::from_utf8(text).ok()
+    }
+
     /// By PostgreSQL's own function, which has an error for what is too long or broken.
     fn text_of_server(&self) -> &str {
         // SAFETY: as `text`, with a C string.

@@ -55,6 +55,7 @@ mod schema;
 mod settings;
 mod spi;
 mod statements;
+mod timestamp;
 mod validate;
 mod variables;
 mod verify;

@@ -6,13 +6,14 @@ use crate::jsonb::Jsonb;
 use crate::plain::{self, Tables};
 use crate::rethrow::Witness;
 use crate::statements::INSTALLED_VERSION;
-use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::prelude::{PgLogLevel, PgSqlErrorCode};
+use pgrx::pg_sys::panic::{CaughtError, ErrorReport, ErrorReportWithLevel};
+use pgrx::prelude::{PgLogLevel, PgSqlErrorCode, PgTryBuilder};
 use pgrx::{FromDatum, IntoDatum, pg_sys};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
+use std::panic::AssertUnwindSafe;
 
 /// One SQL statement of the extension. All of them are in `statements.rs`.
 pub struct Statement {
@@ -451,6 +452,49 @@ pub fn scratch<T>(db: &Db, work: impl FnOnce() -> T) -> T {
         pg_sys::MemoryContextDelete(scratch);
         result
     }
+}
+
+/// What `work` reads; where what is stored is damaged, why that cannot be read. Any other error (a cancelled call, no memory)
+/// passes. It is a subtransaction, as PL/pgSQL's EXCEPTION is: buffers, locks and snapshots that the error left behind are gone
+/// when this returns. It takes no transaction id, so it works on a standby, too. Nothing that `work` opens may outlive it.
+pub fn attempt<T>(db: &Db, work: impl FnOnce() -> T) -> Result<T, String> {
+    // A connection that was made inside would end with an error.
+    db.connect();
+    let memory = db.memory.get();
+    // SAFETY: as PL/pgSQL does it. The error has unwound to here, and pgrx has copied and flushed it, before the subtransaction
+    // is rolled back; memory context and resource owner are the caller's again in either case.
+    let result = unsafe {
+        let (context, owner) = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        pg_sys::MemoryContextSwitchTo(context);
+        let result = PgTryBuilder::new(AssertUnwindSafe(|| Ok(work()))).catch_others(Err).execute();
+        match result {
+            Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
+            Err(_) => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
+        }
+        db.memory.set(memory);
+        pg_sys::MemoryContextSwitchTo(context);
+        pg_sys::CurrentResourceOwner = owner;
+        result
+    };
+    result.map_err(|error| match &error {
+        CaughtError::PostgresError(report) | CaughtError::RustPanic { ereport: report, .. } if is_damage(report) => {
+            report.message().to_owned()
+        }
+        _ => error.rethrow(),
+    })
+}
+
+/// Whether an error says that something stored is not as PostgreSQL, or this code, would have it.
+fn is_damage(report: &ErrorReportWithLevel) -> bool {
+    matches!(
+        report.sql_error_code(),
+        PgSqlErrorCode::ERRCODE_DATA_CORRUPTED
+            | PgSqlErrorCode::ERRCODE_INDEX_CORRUPTED
+            | PgSqlErrorCode::ERRCODE_INTERNAL_ERROR
+            | PgSqlErrorCode::ERRCODE_IO_ERROR
+            | PgSqlErrorCode::ERRCODE_UNDEFINED_FILE
+    )
 }
 
 /// Lets the user cancel a long loop.

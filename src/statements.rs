@@ -626,13 +626,19 @@ ORDER BY c.version LIMIT 1"
 
 statement! {
     ALL_RUNS, [TEXTOID], "/* layra.all_runs */
-SELECT r.run_id, r.owner FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.>) $1 ORDER BY r.run_id LIMIT 1000"
+SELECT r.run_id, r.owner FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.>=) $1 ORDER BY r.run_id LIMIT 1000"
 }
 
 statement! {
+    /// The run's row; how many cells it has; whether it has rows in the other tables, most of which have none of most runs.
     VERIFY_RUN, [TEXTOID], "/* layra.verify_run */
-SELECT r.status, r.owner, r.metadata::pg_catalog.text, r.result::pg_catalog.text, r.created_at, r.finished_at, r.workflow_owner,
-    r.workflow, r.workflow_version, r.definition_hash, r.parent_run_id, r.parent_version
+SELECT r.status, r.owner, r.metadata, r.result, r.created_at, r.finished_at, r.workflow_owner, r.workflow, r.workflow_version,
+    r.definition_hash, r.parent_run_id, r.parent_version,
+    (SELECT pg_catalog.count(*) FROM layra.cell c WHERE c.run_id OPERATOR(pg_catalog.=) $1),
+    EXISTS (SELECT FROM layra.checkpoint k WHERE k.run_id OPERATOR(pg_catalog.=) $1),
+    EXISTS (SELECT FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) $1),
+    EXISTS (SELECT FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.=) $1),
+    EXISTS (SELECT FROM layra.inherited_key n WHERE n.run_id OPERATOR(pg_catalog.=) $1)
 FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) $1"
 }
 
@@ -640,7 +646,7 @@ statement! {
     VERIFY_EVENTS, [TEXTOID, INT8OID, INT8OID], "/* layra.verify_events */
 SELECT e.version, e.type, e.payload, e.payload_hash, e.changed, e.cells_hash, e.actor, e.on_behalf_of, e.at,
     e.idempotency_key, e.checkpoint_kind, e.checkpoint_label, e.hash, NULL, e.bytes_since_checkpoint, e.checkpoint_version
-FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.version OPERATOR(pg_catalog.>) $2 ORDER BY e.version LIMIT $3"
+FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.version OPERATOR(pg_catalog.>=) $2 ORDER BY e.version LIMIT $3"
 }
 
 statement! {
@@ -658,49 +664,87 @@ CROSS JOIN LATERAL (
 }
 
 statement! {
-    COUNT_CELLS, [TEXTOID], "/* layra.count_cells */
-SELECT pg_catalog.count(*) FROM layra.cell c WHERE c.run_id OPERATOR(pg_catalog.=) $1"
-}
-
-statement! {
     /// Cell rows that no event names. Only run where the count says that there are some.
     ORPHAN_CELLS, [TEXTOID], "/* layra.orphan_cells */
 SELECT c.scope, c.key, c.ordinal, c.version FROM layra.cell c
 WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND NOT EXISTS (
     SELECT FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.version OPERATOR(pg_catalog.=) c.version
-      AND (c.scope OPERATOR(pg_catalog.||) '/' OPERATOR(pg_catalog.||) c.key OPERATOR(pg_catalog.||)
-           CASE WHEN c.scope OPERATOR(pg_catalog.=) 'context' THEN '/' OPERATOR(pg_catalog.||) c.ordinal::pg_catalog.text ELSE '' END)
+      AND c.version OPERATOR(pg_catalog.>) 0
+      AND CASE WHEN c.scope OPERATOR(pg_catalog.=) 'context'
+               THEN c.scope OPERATOR(pg_catalog.||) '/' OPERATOR(pg_catalog.||) c.key OPERATOR(pg_catalog.||) '/'
+                   OPERATOR(pg_catalog.||) c.ordinal::pg_catalog.text
+               WHEN c.ordinal OPERATOR(pg_catalog.=) 0
+                   AND c.scope OPERATOR(pg_catalog.=) ANY ('{variable,node,loop,engine}'::pg_catalog.text[])
+               THEN c.scope OPERATOR(pg_catalog.||) '/' OPERATOR(pg_catalog.||) c.key END
           OPERATOR(pg_catalog.=) ANY (e.changed))
 ORDER BY c.scope, c.key, c.ordinal, c.version"
 }
 
+/// The runs of which a table has rows: one descent for each.
+macro_rules! runs_of {
+    ($table:literal) => {
+        concat!(
+            $table,
+            "_run AS (
+    (SELECT t.run_id FROM layra.",
+            $table,
+            " t ORDER BY t.run_id LIMIT 1)
+    UNION ALL
+    SELECT n.run_id FROM ",
+            $table,
+            "_run w CROSS JOIN LATERAL (
+        SELECT t.run_id FROM layra.",
+            $table,
+            " t WHERE t.run_id OPERATOR(pg_catalog.>) w.run_id ORDER BY t.run_id LIMIT 1) n)"
+        )
+    };
+}
+
 statement! {
-    /// Runs that have events, cells or checkpoints but no row: one descent a run and table.
+    /// Runs that have rows in a table, but none of their own; and the table.
     ROWS_WITHOUT_RUN, [], "/* layra.rows_without_run */
-WITH RECURSIVE event_run AS (
-    (SELECT e.run_id FROM layra.event e ORDER BY e.run_id LIMIT 1)
-    UNION ALL
-    SELECT n.run_id FROM event_run w CROSS JOIN LATERAL (
-        SELECT e.run_id FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.>) w.run_id ORDER BY e.run_id LIMIT 1) n),
-cell_run AS (
-    (SELECT c.run_id FROM layra.cell c ORDER BY c.run_id LIMIT 1)
-    UNION ALL
-    SELECT n.run_id FROM cell_run w CROSS JOIN LATERAL (
-        SELECT c.run_id FROM layra.cell c WHERE c.run_id OPERATOR(pg_catalog.>) w.run_id ORDER BY c.run_id LIMIT 1) n),
-checkpoint_run AS (
-    (SELECT k.run_id FROM layra.checkpoint k ORDER BY k.run_id LIMIT 1)
-    UNION ALL
-    SELECT n.run_id FROM checkpoint_run w CROSS JOIN LATERAL (
-        SELECT k.run_id FROM layra.checkpoint k WHERE k.run_id OPERATOR(pg_catalog.>) w.run_id ORDER BY k.run_id LIMIT 1) n)
-SELECT DISTINCT a.run_id
-FROM (SELECT w.run_id FROM event_run w UNION ALL SELECT w.run_id FROM cell_run w UNION ALL SELECT w.run_id FROM checkpoint_run w) a
+WITH RECURSIVE ", runs_of!("event"), ",
+", runs_of!("cell"), ",
+", runs_of!("checkpoint"), ",
+", runs_of!("interaction"), ",
+", runs_of!("lease"), ",
+", runs_of!("inherited_key"), "
+SELECT a.run_id, a.name
+FROM (
+    SELECT w.run_id, 'event' FROM event_run w
+    UNION ALL SELECT w.run_id, 'cell' FROM cell_run w
+    UNION ALL SELECT w.run_id, 'checkpoint' FROM checkpoint_run w
+    UNION ALL SELECT w.run_id, 'interaction' FROM interaction_run w
+    UNION ALL SELECT w.run_id, 'lease' FROM lease_run w
+    UNION ALL SELECT w.run_id, 'inherited_key' FROM inherited_key_run w) a(run_id, name)
 WHERE NOT EXISTS (SELECT FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) a.run_id)"
 }
 
 statement! {
     VERIFY_CHECKPOINTS, [TEXTOID], "/* layra.verify_checkpoints */
-SELECT c.version, c.kind, c.label, c.protected, c.metadata::pg_catalog.text, c.created_at
+SELECT c.version, c.kind, c.label, c.protected, c.metadata, c.created_at
 FROM layra.checkpoint c WHERE c.run_id OPERATOR(pg_catalog.=) $1 ORDER BY c.version"
+}
+
+statement! {
+    /// With the cells of their nodes.
+    VERIFY_LEASES, [TEXTOID], "/* layra.verify_leases */
+SELECT l.node_id, l.attempt, l.worker, l.held, c.value
+FROM layra.lease l LEFT JOIN LATERAL ", newest_row!("c.value", "'node'", "l.node_id", "0", ""), " c ON true
+WHERE l.run_id OPERATOR(pg_catalog.=) $1 ORDER BY l.node_id"
+}
+
+statement! {
+    VERIFY_WORKFLOWS, [], "/* layra.verify_workflows */
+SELECT w.owner, w.name, w.version, w.hash, w.definition FROM layra.workflow w ORDER BY w.owner, w.name, w.version"
+}
+
+statement! {
+    /// Some graphs, from one on.
+    VERIFY_GRAPHS, [TEXTOID, BYTEAOID, TEXTOID], "/* layra.verify_graphs */
+SELECT g.owner, g.hash, g.xact, g.nodes, g.edges FROM layra.graph g
+WHERE ROW(g.owner, g.hash, g.xact) OPERATOR(pg_catalog.>) ROW($1, $2, $3::pg_catalog.xid8)
+ORDER BY g.owner, g.hash, g.xact LIMIT 100"
 }
 
 // ------------------------------------------------------------------------------------------------------------ access
@@ -914,8 +958,8 @@ DELETE FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) $1"
 
 statement! {
     VERIFY_INTERACTIONS, [TEXTOID], "/* layra.verify_interactions */
-SELECT i.version, i.id::pg_catalog.text, i.node_id, i.status, i.prompt::pg_catalog.text, i.response_schema::pg_catalog.text, i.assignee,
-    i.closed_version, i.response::pg_catalog.text, i.answered_by, i.answered_for
+SELECT i.version, i.id::pg_catalog.text, i.node_id, i.status, i.prompt, i.response_schema, i.assignee, i.closed_version, i.response,
+    i.answered_by, i.answered_for, i.created_at, i.expires_at, i.response_hash
 FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) $1 ORDER BY i.version"
 }
 

@@ -18,6 +18,66 @@ mod list;
 #[path = "../src/merge.rs"]
 #[allow(dead_code)]
 mod merge;
+#[path = "../src/timestamp.rs"]
+mod timestamp;
+
+mod times {
+    use crate::timestamp::parse;
+
+    const SECOND: i64 = 1_000_000;
+    const DAY: i64 = 86_400 * SECOND;
+
+    #[test]
+    fn the_epoch_in_any_zone() {
+        for text in [
+            "2000-01-01T00:00:00+00:00",
+            "2000-01-01T05:30:00+05:30",
+            "1999-12-31T16:00:00-08:00",
+            "1999-12-31T23:59:28-00:00:32",
+        ] {
+            assert_eq!(parse(text), Some(0), "{text}");
+        }
+    }
+
+    #[test]
+    fn fractions_leap_days_and_far_years() {
+        for (text, micros) in [
+            ("2000-01-01T00:00:00.5+00:00", SECOND / 2),
+            ("2000-01-01T00:00:00.000001+00:00", 1),
+            ("1999-12-31T23:59:59.999999+00:00", -1),
+            ("2000-03-01T00:00:00+00:00", 60 * DAY),
+            ("2001-01-01T00:00:00+00:00", 366 * DAY),
+            ("2100-03-01T00:00:00+00:00", 36_584 * DAY),
+            ("0001-01-01T00:00:00+00:00", -730_119 * DAY),
+            ("0001-12-31T00:00:00+00:00 BC", -730_120 * DAY),
+            ("294276-12-31T23:59:59.999999+00:00", 9_223_371_331_199_999_999),
+            ("infinity", i64::MAX),
+            ("-infinity", i64::MIN),
+        ] {
+            assert_eq!(parse(text), Some(micros), "{text}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_none() {
+        for text in [
+            "",
+            "T",
+            "2000-01-01",
+            "2000-01-01T00:00:00",
+            "2000-01-01T00:00:00+",
+            "2000-01-01T00:00:00+a",
+            "x-01-01T00:00:00+00",
+            "2000-01-01T00:00+00:00",
+            "2000-01-01T00:00:00+00:00:00:00",
+            "2147483647-01-01T00:00:00+00:00",
+            "99999999999-01-01T00:00:00+00:00",
+            "2000-01-01T00:00:00.x+00:00",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+}
 
 mod merging {
     use crate::merge::{Conflict, object_text, pointer_token};

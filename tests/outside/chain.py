@@ -1,9 +1,10 @@
-"""The hash chain, computed a second time: in Python, with the blake3 package, from what plain SQL returns.
+"""The hash chain, computed a second time: in Python, with the blake3 package, from the plain rows of two tables.
 
 It follows docs/hash-chain.md and shares nothing with the extension, so an auditor can read it and run it against a
 database whose extension he does not trust. `problems` returns one line for each hash that does not come out.
 """
 
+import json
 from dataclasses import dataclass
 
 from blake3 import blake3
@@ -17,7 +18,7 @@ EVENTS = """
       FROM layra.event WHERE run_id = %s ORDER BY version
 """
 CELLS = """
-    SELECT version, scope, key, ordinal, value::text, hash
+    SELECT version, scope, key, ordinal, value::text, hash, base
       FROM layra.cell WHERE run_id = %s ORDER BY version
 """
 
@@ -47,6 +48,7 @@ class Cell:
     ordinal: int
     value: str | None
     hash: bytes | None
+    base: int | None
 
     @property
     def name(self):
@@ -57,6 +59,51 @@ class Cell:
     def place(self):
         """What cells are sorted by."""
         return self.scope.encode(), self.key.encode(), self.ordinal
+
+
+class Number(str):
+    """As it is written: 1.00 stays 1.00."""
+
+
+def parse(text):
+    return json.loads(text, parse_int=Number, parse_float=Number)
+
+
+def text_of(value):
+    """As jsonb's text: keys by their length, then by their octets."""
+    if isinstance(value, Number):
+        return str(value)
+    if isinstance(value, list):
+        return "[" + ", ".join(map(text_of, value)) + "]"
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
+        return "{" + ", ".join(f"{text_of(key)}: {text_of(value[key])}" for key in keys) + "}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def applied(delta, old):
+    """What docs/storage.md says that a delta makes of a value."""
+    if isinstance(delta, str):
+        head, tail, middle = delta.split(" ", 2)
+        octets = old.encode()
+        return (octets[: int(head)] + middle.encode() + octets[len(octets) - int(tail) :]).decode()
+    if isinstance(delta, dict):
+        assert set(delta) <= {"p", "r", "s"}
+        new = old | {key: applied(part, old[key]) for key, part in delta.get("p", {}).items()}
+        for key in delta.get("r", []):
+            del new[key]
+        return new | delta.get("s", {})
+    new, used = [], 0
+    for piece in delta:
+        if isinstance(piece, list):
+            new += piece
+            continue
+        parts = [(int(index), part) for index, part in piece.items()] if isinstance(piece, dict) else []
+        start, count = map(int, piece.split(" ")) if isinstance(piece, str) else (parts[0][0], 0)
+        assert start >= used
+        new += old[start : start + count] + [applied(part, old[index]) for index, part in parts]
+        used = parts[-1][0] + 1 if parts else start + count
+    return new
 
 
 def digest(octets):
@@ -99,8 +146,15 @@ def event_hash(run_id, event, previous):
 def read(connection, run_id):
     events = [Event(*row) for row in connection.execute(EVENTS, [run_id])]
     cells = {}
+    values = {}
     for row in connection.execute(CELLS, [run_id]):
-        cells.setdefault(row[0], []).append(Cell(*row))
+        cell = Cell(*row)
+        if cell.base is not None:
+            # Where there is nothing to apply it to, it is as it stands, and does not come out.
+            before = values.get(cell.place)
+            cell.value = text_of(applied(parse(cell.value), parse(before))) if before is not None else cell.value
+        values[cell.place] = cell.value
+        cells.setdefault(cell.version, []).append(cell)
     return events, cells
 
 
