@@ -5,7 +5,7 @@ use super::{Check, Problem, graph_hash, hash_of, text_of};
 use crate::compare::cell_id;
 use crate::hash::{hex, value_hash};
 use crate::jsonb::Jsonb;
-use crate::node::Node;
+use crate::node;
 use crate::spi::{At, Columns, Db, Rows, Statement, attempt, check_for_interrupts};
 use crate::statements::*;
 use pgrx::IntoDatum;
@@ -141,20 +141,16 @@ impl Check {
                 metadata: metadata.unwrap_or_default(),
                 created_at: rows.get(row, 6).unwrap_or_default(),
             };
-            self.compare(Some(version), "checkpoint", said, stored);
+            match said {
+                None => self.problem(Some(version), "a checkpoint row is named by no event"),
+                Some(said) if said != stored => {
+                    self.problem(Some(version), "the checkpoint is not what its events say");
+                }
+                Some(_) => {}
+            }
         }
         for version in expected.into_keys() {
             self.problem(Some(version), "the row of the checkpoint is missing");
-        }
-    }
-
-    fn compare<T: PartialEq>(&mut self, version: Option<i64>, what: &str, said: Option<T>, stored: T) {
-        match said {
-            None => self.problem(version, format!("a row of {what} is named by no event")),
-            Some(said) if said != stored => {
-                self.problem(version, format!("the {what} is not what its events say"));
-            }
-            Some(_) => {}
         }
     }
 
@@ -165,7 +161,7 @@ impl Check {
             check_for_interrupts();
             let version: i64 = rows.get(row, 1).unwrap_or_default();
             let Some(said) = expected.remove(&version) else {
-                self.problem(Some(version), "a row of interaction is named by no event");
+                self.problem(Some(version), "an interaction row is named by no event");
                 continue;
             };
             let mut json = |what: &str, column| {
@@ -222,19 +218,19 @@ impl Check {
         for row in 0..rows.len() {
             check_for_interrupts();
             let node_id: String = rows.get(row, 1).unwrap_or_default();
-            let said = expected.remove(&node_id);
-            let what = format!("lease of node {node_id}");
-            let worker = rows.get(row, 3);
-            self.compare(
-                None,
-                &what,
-                said,
-                Lease { attempt: rows.get::<i32>(row, 2).unwrap_or_default().into(), worker },
-            );
-            let cell = self.try_read(db, None, &format!("the cell of node {node_id}"), || Ok(rows.jsonb(row, 5)));
-            let held = rows.get::<bool>(row, 4);
-            if cell.is_some_and(|cell| held != Some(Node::parse(cell.as_ref()).leased)) {
-                self.problem(None, format!("whether the {what} holds is not what its cell says"));
+            let attempt = rows.get::<i32>(row, 2).unwrap_or_default().into();
+            match expected.remove(&node_id) {
+                None => self.problem(None, format!("a lease row of node {node_id} is named by no event")),
+                Some(said) if said != (Lease { attempt, worker: rows.get(row, 3) }) => {
+                    self.problem(None, format!("the lease of node {node_id} is not what its events say"));
+                }
+                Some(_) => {}
+            }
+            let leased = self.try_read(db, None, &format!("the cell of node {node_id}"), || {
+                text_of(rows.jsonb(row, 5)).map(|cell| cell.is_some_and(|cell| node::is_leased(&cell)))
+            });
+            if leased.is_some_and(|leased| rows.get(row, 4) != Some(leased)) {
+                self.problem(None, format!("whether the lease of node {node_id} holds is not what its cell says"));
             }
         }
         for node_id in expected.into_keys() {
