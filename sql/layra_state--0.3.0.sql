@@ -1349,7 +1349,7 @@ Example: SELECT layra.fork_run('order-17', 'order-17-again', at_version => 3);$$
 COMMENT ON FUNCTION layra.verify(text) IS
 $$Checks stored runs against their hash chain, and lists what was changed behind the extension's back. No row: all is intact.
 run_id text, default NULL: the run; NULL: every run that the caller may read.
-Result: run_id, version (NULL where the problem is in no one version), problem. It reads the whole log and every stored value.
+Result: run_id (NULL for a definition or graph, which is of no run), version (NULL where the problem is in no one version), problem. It reads the whole log and every stored value, and goes on after what cannot be read.
 A log that lost its newest events is still a chain: compare digest with one that was kept elsewhere.
 Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
 Example: SELECT * FROM layra.verify('order-17');$$;
