@@ -396,19 +396,18 @@ impl Check {
 
     /// The rows of cells at versions; None where one is missing.
     fn cell_rows_of(&self, db: &Db, wanted: &[(CellId, i64)]) -> Vec<Read<Option<CellRow>>> {
-        if self.piecemeal {
-            let by_itself = |one| self.read(db, || self.find_cell_rows(db, std::slice::from_ref(one)).pop().flatten());
-            wanted.iter().map(by_itself).collect()
-        } else {
-            self.find_cell_rows(db, wanted).into_iter().map(Ok).collect()
+        if !self.piecemeal {
+            return self.find_cell_rows(db, wanted);
         }
+        let by_itself = |one| self.read(db, || self.find_cell_rows(db, std::slice::from_ref(one)).pop()?.ok()?);
+        wanted.iter().map(by_itself).collect()
     }
 
-    fn find_cell_rows(&self, db: &Db, wanted: &[(CellId, i64)]) -> Vec<Option<CellRow>> {
+    fn find_cell_rows(&self, db: &Db, wanted: &[(CellId, i64)]) -> Vec<Read<Option<CellRow>>> {
         if let Some(found) = db.plain(|tables| self.plain_cell_rows_of(db, tables, wanted)) {
             return found;
         }
-        let mut found: Vec<Option<CellRow>> = wanted.iter().map(|_| None).collect();
+        let mut found: Vec<Read<Option<CellRow>>> = wanted.iter().map(|_| Ok(None)).collect();
         let ids: Vec<CellId> = wanted.iter().map(|(id, _)| id.clone()).collect();
         let versions: Vec<i64> = wanted.iter().map(|(_, version)| *version).collect();
         let [scopes, keys, ordinals] = columns(&ids);
@@ -421,12 +420,12 @@ impl Check {
             let value = || {
                 if row.is_null(5) { Ok(row.jsonb(4)) } else { id.at(&self.run_id).value_at(db, *version) }
             };
-            found[index] = Some(CellRow {
+            found[index] = Ok(Some(CellRow {
                 revision: row.get(2).unwrap_or_default(),
                 before: row.get(6).unwrap_or_default(),
                 hash: hash_of(&row, 3),
                 value: self.cell_value(db, id, value),
-            });
+            }));
         }
         found
     }
@@ -443,8 +442,8 @@ impl Check {
     }
 
     /// By the short way: the rows of each cell one after the other, from the newest version down.
-    fn plain_cell_rows_of(&self, db: &Db, tables: &Tables, wanted: &[(CellId, i64)]) -> Vec<Option<CellRow>> {
-        let mut found: Vec<Option<CellRow>> = wanted.iter().map(|_| None).collect();
+    fn plain_cell_rows_of(&self, db: &Db, tables: &Tables, wanted: &[(CellId, i64)]) -> Vec<Read<Option<CellRow>>> {
+        let mut found: Vec<Read<Option<CellRow>>> = wanted.iter().map(|_| Ok(None)).collect();
         let mut order: Vec<usize> = (0..wanted.len()).collect();
         order.sort_unstable_by(|a, b| wanted[*b].cmp(&wanted[*a]));
         for rows in order.chunk_by(|a, b| wanted[*a].0 == wanted[*b].0) {
@@ -461,7 +460,7 @@ impl Check {
         tables: &Tables,
         wanted: &[(CellId, i64)],
         rows: &[usize],
-        found: &mut [Option<CellRow>],
+        found: &mut [Read<Option<CellRow>>],
     ) {
         let (id, newest) = &wanted[rows[0]];
         let place = id.at(&self.run_id);
@@ -477,7 +476,7 @@ impl Check {
         let mut above: Option<usize> = None;
         while scan.down() {
             let revision = scan.get(cell::REVISION).unwrap_or_default();
-            if let Some(row) = above.take().and_then(|above| found[above].as_mut()) {
+            if let Some(Ok(Some(row))) = above.take().map(|above| &mut found[above]) {
                 row.before = revision;
             }
             let version: i64 = scan.get(cell::VERSION).unwrap_or_default();
@@ -498,7 +497,7 @@ impl Check {
             } else {
                 self.cell_value(db, id, value)
             };
-            found[index] = Some(CellRow { revision, before: 0, hash: hash_of(&scan, cell::HASH), value });
+            found[index] = Ok(Some(CellRow { revision, before: 0, hash: hash_of(&scan, cell::HASH), value }));
             above = Some(index);
         }
     }
