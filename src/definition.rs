@@ -338,8 +338,9 @@ impl Definition {
     }
 
     /// The `loop_next` edges that do not start inside the body of the loop that they lead to, by their index. The bodies of
-    /// nested loops have most nodes in common: 64 loops are looked at in one pass over the graph, each as a bit of a node.
+    /// nested loops have most nodes in common: 512 loops are looked at in one pass over the graph, each as a bit of a node.
     fn ways_back_from_outside(&self, tick: fn()) -> HashSet<usize> {
+        const WORDS: usize = 8;
         let number = self.numbers();
         let ends = |edge: &Edge| (number[edge.source.as_str()], number[edge.target.as_str()]);
         let mut next: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];
@@ -363,10 +364,12 @@ impl Definition {
         order.iter().for_each(|node| in_place[*node] = true);
         let mut outside = HashSet::new();
         let back: Vec<(usize, Vec<&Edge>)> = back.into_iter().collect();
-        for loops in back.chunks(u64::BITS as usize) {
-            let mut inside = vec![0u64; next.len()];
+        for loops in back.chunks(WORDS * u64::BITS as usize) {
+            let mut inside = vec![[0u64; WORDS]; next.len()];
+            let place = |bit: usize| (bit / u64::BITS as usize, 1 << (bit % u64::BITS as usize));
             for (bit, (id, _)) in loops.iter().enumerate() {
-                entries.get(id).into_iter().flatten().for_each(|entry| inside[*entry] |= 1 << bit);
+                let (word, bit) = place(bit);
+                entries.get(id).into_iter().flatten().for_each(|entry| inside[*entry][word] |= bit);
             }
             // Each once in that order, and those on cycles, or behind them, as long as there is something new.
             let mut open: Vec<usize> = (0..next.len()).filter(|node| !in_place[*node]).collect();
@@ -375,14 +378,19 @@ impl Definition {
                 tick();
                 let bits = inside[node];
                 for target in &next[node] {
-                    if inside[*target] | bits != inside[*target] {
-                        inside[*target] |= bits;
-                        open.extend(Some(*target).filter(|target| !in_place[*target]));
+                    let mut news = 0;
+                    for (there, bits) in inside[*target].iter_mut().zip(bits) {
+                        news |= bits & !*there;
+                        *there |= bits;
+                    }
+                    if news != 0 && !in_place[*target] {
+                        open.push(*target);
                     }
                 }
             }
             for (bit, (_, edges)) in loops.iter().enumerate() {
-                let strangers = edges.iter().filter(|edge| inside[ends(edge).0] & (1 << bit) == 0);
+                let (word, bit) = place(bit);
+                let strangers = edges.iter().filter(|edge| inside[ends(edge).0][word] & bit == 0);
                 outside.extend(strangers.map(|edge| edge.index));
             }
         }
