@@ -547,6 +547,12 @@ $$Internal, for row security: has the current role the level auditor?
 Result boolean.
 Example: SELECT layra.reads_every_run();$$;
 
+COMMENT ON FUNCTION layra.format_3() IS
+$$Internal: says that the library of the session reads what is stored since 0.3.0. The index run_parent asks for it, which ends every session whose library is older.
+Result boolean: true.
+Errors: 42883 in a session that began before the update; connect again.
+Example: SELECT layra.format_3();$$;
+
 -- ------------------------------------------------------------------------------------------------------------ tables
 
 COMMENT ON TABLE layra.run IS

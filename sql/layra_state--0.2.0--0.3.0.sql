@@ -1,5 +1,8 @@
 -- From 0.2.0 to 0.3.0: faster writes, and large values that are stored as what changed.
 
+-- In the order in which calls lock them: waits for the transactions that have called, and lets no call in before it commits.
+LOCK TABLE layra.run, layra.event, layra.cell, layra.access IN ACCESS EXCLUSIVE MODE;
+
 -- PostgreSQL parses and compiles a table's CHECK expressions anew for every statement: 476,000 of the 910,000 instructions of a
 -- write. The rows come from the functions alone; layra.verify checks what is in them.
 ALTER TABLE layra.event
@@ -22,9 +25,22 @@ ALTER TABLE layra.cell ADD COLUMN base bigint;
 COMMENT ON COLUMN layra.cell.value IS 'The value, or, where base is set, what changed since the row before; NULL: unset in this version.';
 COMMENT ON COLUMN layra.cell.base IS 'NULL: the value is whole. Else the version of the row whose whole value the changes since then apply to.';
 
+-- A session that uses the library of 0.2.0 would read what changed as the value. PostgreSQL evaluates this function when a
+-- session plans its first statement on layra.run from now on: where the library has no such function, that is 42883.
+CREATE FUNCTION layra.format_3() RETURNS bool
+IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'format_3_wrapper';
+REVOKE ALL ON FUNCTION layra.format_3() FROM PUBLIC;
+COMMENT ON FUNCTION layra.format_3() IS
+$$Internal: says that the library of the session reads what is stored since 0.3.0. The index run_parent asks for it, which ends every session whose library is older.
+Result boolean: true.
+Errors: 42883 in a session that began before the update; connect again.
+Example: SELECT layra.format_3();$$;
+
 -- In the order in which a run that is dropped locks its forks.
 DROP INDEX layra.run_parent;
-CREATE INDEX run_parent ON layra.run (parent_run_id, run_id) WHERE parent_run_id IS NOT NULL;
+CREATE INDEX run_parent ON layra.run (parent_run_id, run_id) WHERE parent_run_id IS NOT NULL AND layra.format_3();
 COMMENT ON INDEX layra.run_parent IS 'The forks of a run, for drop_run.';
 
 -- What the default privileges of whoever installed an older version gave away: it is among the initial privileges.
@@ -50,6 +66,20 @@ END
 $$;
 
 ALTER FUNCTION layra.renew_grants() SET search_path = pg_catalog, pg_temp;
+
+-- Names in another encoding.
+CREATE OR REPLACE FUNCTION layra.grant_access(role name, level text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM layra.check_access(role, level);
+    -- A name in the encoding of another database is no text in this one (22021).
+    PERFORM convert_to(role, 'UTF8');
+    INSERT INTO layra.access AS a (level, role) VALUES (grant_access.level, grant_access.role)
+    ON CONFLICT DO NOTHING;
+    PERFORM layra.renew_grants();
+END
+$$;
 
 -- The isolation level.
 CREATE OR REPLACE FUNCTION layra.check_access(role name, level text) RETURNS void

@@ -33,6 +33,8 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM layra.check_access(role, level);
+    -- A name in the encoding of another database is no text in this one (22021).
+    PERFORM convert_to(role, 'UTF8');
     INSERT INTO layra.access AS a (level, role) VALUES (grant_access.level, grant_access.role)
     ON CONFLICT DO NOTHING;
     PERFORM layra.renew_grants();

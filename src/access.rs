@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::guard::Flag;
+use crate::name;
 use crate::rethrow::Witness;
 use crate::spi::{Db, execute_text};
 use crate::statements::ROLES_WITH_LEVEL;
@@ -12,7 +13,7 @@ use std::ffi::{CStr, CString};
 /// The name of a role that exists.
 pub fn role_name(role: pg_sys::Oid) -> String {
     // SAFETY: raises an error for an unknown role; the name is copied.
-    unsafe { CStr::from_ptr(pg_sys::GetUserNameFromId(role, false)).to_string_lossy().into_owned() }
+    unsafe { name::text(CStr::from_ptr(pg_sys::GetUserNameFromId(role, false)), "the name of the role") }
 }
 
 /// None where the role does not exist (any more).

@@ -31,6 +31,10 @@ pub fn required<T>(value: Option<T>, what: &str) -> Result<T> {
 /// A name: 1 to 255 characters, none of them a control character.
 pub fn name<'a>(value: Option<&'a str>, what: &str) -> Result<&'a str> {
     let value = required(value, what)?;
+    // A role's name, cast to text, can be of another encoding; every other text is what it says.
+    if !value.is_ascii() && std::str::from_utf8(value.as_bytes()).is_err() {
+        return Err(Error::Encoding("a name"));
+    }
     if is_name(value) {
         return Ok(value);
     }

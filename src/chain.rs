@@ -267,7 +267,7 @@ impl<'a> Stores<'a> {
         let id = &write.id;
         // What the extension keeps of its own is read inside SQL.
         let own = || id.scope == "node" || id.scope == "loop" || (id.scope == "engine" && id.key.starts_with("layra."));
-        if value.octets().len() < LARGE || own() {
+        if value.octets().len() < LARGE || own() || !self.db.schema.has_deltas() {
             return (Some(value), None);
         }
         let before = self.chains.remove(id).or_else(|| self.before(write));

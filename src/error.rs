@@ -40,6 +40,8 @@ pub enum Error {
     LeaseHeld { run: String, node: String, holder: Option<String>, until: Option<String> },
     #[error("permission denied for run {0:?}")]
     NotYours(String),
+    #[error("{0} is not valid in this database's encoding, UTF8")]
+    Encoding(&'static str),
     #[error("{message}")]
     Privilege { message: String, hint: &'static str },
     #[error("version conflict on {}run {run:?}{}", of_variable(.variable), conflict_suffix(*.expected, *.actual))]
@@ -94,6 +96,7 @@ impl Error {
             | Error::NoSuchCheckpoint { .. }
             | Error::NoSuchWorkflow { .. }
             | Error::NoSuchBreaker(_) => ERRCODE_NO_DATA_FOUND,
+            Error::Encoding(_) => ERRCODE_CHARACTER_NOT_IN_REPERTOIRE,
             Error::LeaseHeld { .. } => ERRCODE_LOCK_NOT_AVAILABLE,
             Error::RunExists(_) | Error::LabelExists { .. } | Error::SharedNameTaken { .. } => ERRCODE_UNIQUE_VIOLATION,
             Error::NotYours(_) | Error::Privilege { .. } => ERRCODE_INSUFFICIENT_PRIVILEGE,
@@ -153,6 +156,9 @@ impl Error {
             Error::LeaseHeld { .. } => "Take another node, or wait until the lease is over.",
             Error::NotYours(_) => "Only roles with the privileges of the run's owner change it; auditors may read it.",
             Error::Privilege { hint, .. } => hint,
+            Error::Encoding(_) => {
+                "It was given in a database with another encoding: rename the role, or set the setting, in this one."
+            }
             Error::Conflict { .. } => {
                 "Read the run again and retry. layra.set_variables can also merge: on_conflict => 'merge'."
             }

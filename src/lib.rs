@@ -6,11 +6,13 @@
 //!
 //! Every write goes through `change`: lock, head, checks, one event with its cells. How a value stands in rows is decided in
 //! `chain`. There are two ways to a row: `plain`, without a plan, where the tables are plain; and the SQL of `statements`, in
-//! every other case. Errors are in `error`, hashing in `hash`, the merge in `merge`, definitions in `definition`, jsonb's
-//! binary form in `binary`, patches in `delta`: the last five, `json` and `list` know nothing of PostgreSQL.
+//! every other case; which release the tables are of, in `release`. Errors are in `error`, hashing in `hash`, the merge in
+//! `merge`, definitions in `definition`, jsonb's binary form in `binary`, patches in `delta`: the last five, `json` and `list`
+//! know nothing of PostgreSQL.
 //!
 //! Unsafe code is in `guard` (the switch of user, flags of the backend), `spi` (the executor), `plain` (tables and indexes),
-//! `rethrow` (errors on their way), `jsonb` and `name` (datums), `access` (roles), `settings` (time), and `_PG_init`.
+//! `rethrow` (errors on their way), `jsonb` and `name` (datums), `access` (roles), `settings` (time), `release` (a callback),
+//! and `_PG_init`.
 
 use pgrx::prelude::*;
 
@@ -48,6 +50,7 @@ mod name;
 mod node;
 mod plain;
 mod recovery;
+mod release;
 mod rethrow;
 mod rollback;
 mod run;
@@ -64,7 +67,7 @@ mod workflow;
 pg_module_magic!(name, version);
 
 extension_sql_file!("../sql/bootstrap.sql", name = "bootstrap", bootstrap);
-extension_sql_file!("../sql/tables.sql", name = "tables", requires = ["bootstrap"]);
+extension_sql_file!("../sql/tables.sql", name = "tables", requires = ["bootstrap", release::format_3]);
 extension_sql_file!("../sql/views.sql", name = "views", requires = ["tables", history::cells]);
 extension_sql_file!(
     "../sql/security.sql",
@@ -80,4 +83,5 @@ pub extern "C-unwind" fn _PG_init() {
     // SAFETY: a backend has one thread.
     unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
     settings::register();
+    release::register();
 }

@@ -1,5 +1,6 @@
 //! Arguments of PostgreSQL's types `name` and `regprocedure`, and fresh names of type `uuid`.
 
+use crate::error::Error;
 use crate::guard::Flag;
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::datum::Uuid;
@@ -10,7 +11,13 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
 use pgrx::{FromDatum, pg_sys};
 use std::ffi::CStr;
 
-/// The name of a role, as `name` holds it (63 octets at most).
+/// A name or a setting as text. The names of roles belong to the whole server, and have the encoding of the database in which
+/// they were made: what is no text here is an error (22021), because whatever else it became could be another role's name.
+pub fn text(name: &CStr, what: &'static str) -> String {
+    name.to_str().map(str::to_owned).unwrap_or_else(|_| Error::Encoding(what).raise())
+}
+
+/// The name of a role, as `name` holds it (63 bytes at most).
 pub struct Name(pub String);
 
 impl FromDatum for Name {
@@ -19,7 +26,7 @@ impl FromDatum for Name {
             return None;
         }
         // SAFETY: a name datum points to a NUL-terminated string.
-        unsafe { Some(Name(CStr::from_ptr(datum.cast_mut_ptr()).to_string_lossy().into_owned())) }
+        unsafe { Some(Name(text(CStr::from_ptr(datum.cast_mut_ptr()), "the name of a role"))) }
     }
 }
 
@@ -52,7 +59,7 @@ impl Procedure {
     pub fn qualified(&self) -> String {
         let _plain = Flag::plain_names();
         // SAFETY: an OID that regprocedure resolved; the C string is copied.
-        unsafe { CStr::from_ptr(pg_sys::format_procedure_qualified(self.0)).to_string_lossy().into_owned() }
+        unsafe { text(CStr::from_ptr(pg_sys::format_procedure_qualified(self.0)), "the name of a function") }
     }
 
     /// Whether it is a plain function: no procedure, aggregate or window function.

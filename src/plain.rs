@@ -101,11 +101,11 @@ pub struct Tables {
 impl Tables {
     /// To read them with the snapshot of the caller.
     pub fn open_to_read() -> Option<Tables> {
-        let (schema, lock) = (schema(), pg_sys::AccessShareLock);
+        let lock = pg_sys::AccessShareLock;
         Some(Tables {
-            run: Table::open(schema, &RUN, lock, SELECT)?,
-            event: Table::open(schema, &EVENT, lock, SELECT)?,
-            cell: Table::open(schema, &CELL, lock, SELECT)?,
+            run: Table::open(&RUN, lock, SELECT)?,
+            event: Table::open(&EVENT, lock, SELECT)?,
+            cell: Table::open(&CELL, lock, SELECT)?,
         })
     }
 
@@ -115,17 +115,18 @@ impl Tables {
         if unsafe { crate::spi::above_read_committed() || pg_sys::XactReadOnly || pg_sys::IsInParallelMode() } {
             return None;
         }
-        let schema = schema();
+        // Some calls also change the run's row: see `lock`.
+        let lock = pg_sys::RowExclusiveLock;
         Some(Tables {
-            run: Table::open(schema, &RUN, pg_sys::RowShareLock, SELECT | UPDATE)?,
-            event: Table::open(schema, &EVENT, pg_sys::RowExclusiveLock, SELECT | INSERT)?,
-            cell: Table::open(schema, &CELL, pg_sys::RowExclusiveLock, SELECT | INSERT)?,
+            run: Table::open(&RUN, lock, SELECT | UPDATE)?,
+            event: Table::open(&EVENT, lock, SELECT | INSERT)?,
+            cell: Table::open(&CELL, lock, SELECT | INSERT)?,
         })
     }
 
     /// The table of leases, for who has the others to write.
     pub fn lease(&self) -> Option<Table> {
-        Table::open(schema(), &LEASE, pg_sys::RowExclusiveLock, SELECT | UPDATE)
+        Table::open(&LEASE, pg_sys::RowExclusiveLock, SELECT | UPDATE)
     }
 }
 
@@ -150,20 +151,74 @@ fn schema() -> pg_sys::Oid {
     unsafe { pg_sys::get_namespace_oid(c"layra".as_ptr(), false) }
 }
 
+/// Locks what has this name once the lock is held, as every statement does (RangeVarGetRelidExtended): while we waited,
+/// what had it may have got another name, and another relation this one.
+fn lock_named(name: &CStr, lock: u32) -> Option<pg_sys::Oid> {
+    let lock = lock as pg_sys::LOCKMODE;
+    let mut locked = pg_sys::InvalidOid;
+    loop {
+        // SAFETY: a counter of the backend's, catalogue look-ups, and locks, of which what is not ours in the end is given
+        // back.
+        unsafe {
+            let seen = (&raw const pg_sys::SharedInvalidMessageCounter).read();
+            let relation = pg_sys::get_relname_relid(name.as_ptr(), schema());
+            if relation != locked {
+                if locked != pg_sys::InvalidOid {
+                    pg_sys::UnlockRelationOid(locked, lock);
+                }
+                if relation == pg_sys::InvalidOid {
+                    return None;
+                }
+                pg_sys::LockRelationOid(relation, lock);
+                locked = relation;
+            }
+            if (&raw const pg_sys::SharedInvalidMessageCounter).read() == seen {
+                return Some(locked);
+            }
+        }
+    }
+}
+
+/// As `lock_named`, for who reads.
+pub fn lock_to_read(name: &CStr) -> Option<pg_sys::Oid> {
+    lock_named(name, pg_sys::AccessShareLock)
+}
+
+/// Locks a table for all that a call may do with it: who writes, against SHARE mode, in which REINDEX has it; who reads, by
+/// the index that REINDEX takes first. One that has gone is locked, too, which does no harm.
+pub fn lock(table: pg_sys::Oid, read_only: bool) {
+    // SAFETY: a table that is opened is closed again, and keeps its lock.
+    unsafe {
+        if !read_only {
+            return pg_sys::LockRelationOid(table, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE);
+        }
+        let heap = pg_sys::try_table_open(table, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+        if !heap.is_null() {
+            let _open = Open::Heap(heap);
+            lock_first_index(heap);
+        }
+    }
+}
+
+/// REINDEX TABLE takes the indexes by OID: whoever has the first of them never waits for another one.
+unsafe fn lock_first_index(heap: pg_sys::Relation) {
+    // SAFETY: the caller has the table open and locked, whose list is there once it was asked for.
+    unsafe {
+        if !(*heap).rd_indexvalid {
+            pg_sys::list_free(pg_sys::RelationGetIndexList(heap));
+        }
+        if let Some(first) = pgrx::PgList::<pg_sys::Oid>::from_pg((*heap).rd_indexlist).get_oid(0) {
+            pg_sys::LockRelationOid(first, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+        }
+    }
+}
+
 impl Table {
-    fn open(schema: pg_sys::Oid, shape: &Shape, lock: u32, privileges: pg_sys::AclMode) -> Option<Table> {
-        let lock = lock as pg_sys::LOCKMODE;
+    fn open(shape: &Shape, lock: u32, privileges: pg_sys::AclMode) -> Option<Table> {
         // SAFETY: catalogue look-ups; the relations are closed when dropped, and their descriptors are valid until then.
         unsafe {
-            let oid = pg_sys::get_relname_relid(shape.name.as_ptr(), schema);
-            if oid == pg_sys::InvalidOid {
-                return None;
-            }
-            // None where it is dropped while we wait for the lock.
-            let heap = pg_sys::try_table_open(oid, lock);
-            if heap.is_null() {
-                return None;
-            }
+            let oid = lock_named(shape.name, lock)?;
+            let heap = pg_sys::table_open(oid, pg_sys::NoLock as pg_sys::LOCKMODE);
             let open_heap = Open::Heap(heap);
             let (relation, form) = (&*heap, &*(*heap).rd_rel);
             let plain = is_heap(form)
@@ -181,6 +236,7 @@ impl Table {
             if key == pg_sys::InvalidOid {
                 return None;
             }
+            lock_first_index(heap);
             let key = pg_sys::index_open(key, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
             let open_key = Open::Index(key);
             if !is_btree_on(key, shape.key) {
@@ -207,11 +263,11 @@ impl Table {
         const COLUMNS: [i16; 3] = [1, 11, 2];
         // SAFETY: as `open`; the index is open until the scan is over.
         unsafe {
-            let oid = pg_sys::get_relname_relid(c"event_idempotency_key".as_ptr(), schema());
-            if oid == pg_sys::InvalidOid {
+            let oid = lock_to_read(c"event_idempotency_key")?;
+            if pg_sys::get_rel_relkind(oid) as u8 != pg_sys::RELKIND_INDEX {
                 return None;
             }
-            let index = pg_sys::index_open(oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+            let index = pg_sys::index_open(oid, pg_sys::NoLock as pg_sys::LOCKMODE);
             let _open = Open::Index(index);
             if (*(*index).rd_index).indrelid != (*self.heap).rd_id || !is_btree_on(index, &COLUMNS) {
                 return None;
@@ -298,18 +354,11 @@ impl Drop for Open {
 
 /// Whether these tables, of which others know only through the catalogue, have no row for sure.
 pub fn are_void(names: [&CStr; 2]) -> bool {
-    let schema = schema();
     names.into_iter().all(|name| {
-        // SAFETY: catalogue look-ups, and the size of an open relation.
+        let Some(oid) = lock_to_read(name) else { return false };
+        // SAFETY: the size of an open relation.
         unsafe {
-            let oid = pg_sys::get_relname_relid(name.as_ptr(), schema);
-            if oid == pg_sys::InvalidOid {
-                return false;
-            }
-            let heap = pg_sys::try_table_open(oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
-            if heap.is_null() {
-                return false;
-            }
+            let heap = pg_sys::table_open(oid, pg_sys::NoLock as pg_sys::LOCKMODE);
             let _open = Open::Heap(heap);
             is_heap(&*(*heap).rd_rel)
                 && pg_sys::RelationGetNumberOfBlocksInFork(heap, pg_sys::ForkNumber::MAIN_FORKNUM) == 0

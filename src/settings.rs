@@ -2,6 +2,7 @@
 
 use crate::args;
 use crate::error::{Error, Result};
+use crate::name;
 use pgrx::datum::Interval;
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::{IntoDatum, pg_sys};
@@ -37,14 +38,15 @@ pub fn register() {
     unsafe { pg_sys::MarkGUCPrefixReserved(c"layra".as_ptr()) };
 }
 
-fn text(setting: &GucSetting<Option<CString>>) -> Option<String> {
-    let text = setting.get()?.to_string_lossy().into_owned();
+fn text(setting: &GucSetting<Option<CString>>, name: &'static str) -> Option<String> {
+    // ALTER ROLE … SET keeps a value for all databases, in the encoding of the one where it was said.
+    let text = name::text(&setting.get()?, name);
     (!text.is_empty()).then_some(text)
 }
 
 /// The claim of whom the session acts for.
 pub fn actor() -> Result<Option<String>> {
-    let Some(actor) = text(&ACTOR) else { return Ok(None) };
+    let Some(actor) = text(&ACTOR, "layra.actor") else { return Ok(None) };
     args::name(Some(&actor), "layra.actor")?;
     Ok(Some(actor))
 }
@@ -72,7 +74,7 @@ pub fn after(at: i64, interval: Interval, what: &str) -> Result<i64> {
 
 /// Microseconds since 2000-01-01 UTC, as PostgreSQL counts: `layra.now`, else the clock.
 pub fn now() -> Result<i64> {
-    let Some(text) = text(&NOW) else {
+    let Some(text) = text(&NOW, "layra.now") else {
         // SAFETY: reads the clock.
         return Ok(unsafe { pg_sys::GetCurrentTimestamp() });
     };

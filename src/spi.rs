@@ -4,10 +4,11 @@ use crate::error::Error;
 use crate::guard::Guard;
 use crate::jsonb::Jsonb;
 use crate::plain::{self, Tables};
+use crate::release::{self, Schema};
 use crate::rethrow::Witness;
-use crate::statements::INSTALLED_VERSION;
-use pgrx::pg_sys::panic::{CaughtError, ErrorReport, ErrorReportWithLevel};
-use pgrx::prelude::{PgLogLevel, PgSqlErrorCode, PgTryBuilder};
+use crate::statements::{INSTALLED_VERSION, ROLES_WITH_LEVEL};
+use pgrx::pg_sys::panic::{CaughtError, ErrorReportWithLevel};
+use pgrx::prelude::{PgSqlErrorCode, PgTryBuilder};
 use pgrx::{FromDatum, IntoDatum, pg_sys};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::cmp::Ordering;
@@ -22,12 +23,9 @@ pub struct Statement {
 }
 
 thread_local! {
-    /// Whether the extension in this database was seen to have the version of this library.
-    static VERSION_IS_RIGHT: Cell<bool> = const { Cell::new(false) };
-
     /// Plans live as long as the session: freeing them at process exit is unsafe, and re-planning costs 10 µs a call
     /// against 3 µs. The borrow is never held across SPI: a plan's execution may call back into the extension.
-    static PLANS: RefCell<HashMap<*const Statement, pg_sys::SPIPlanPtr>> = RefCell::new(HashMap::new());
+    static PLANS: RefCell<HashMap<(*const Statement, Schema), pg_sys::SPIPlanPtr>> = RefCell::new(HashMap::new());
 }
 
 pub type Arg = Option<pg_sys::Datum>;
@@ -42,6 +40,8 @@ pub struct Db {
     _guard: Guard,
     _witness: Witness,
     read_only: bool,
+    /// What the tables are like, and stay while this lives.
+    pub schema: Schema,
     /// Where results go.
     memory: Cell<pg_sys::MemoryContext>,
     /// The memory of the call: SPI comes back to where it was connected in.
@@ -78,20 +78,28 @@ impl Db {
         // SAFETY: the current memory context outlives this call. What is allocated belongs to the caller: results outlive
         // the connection to SPI.
         let memory = unsafe { pg_sys::CurrentMemoryContext };
-        let db = Db {
+        let mut db = Db {
             tables: OnceCell::new(),
             spi: OnceCell::new(),
             _guard: guard,
             _witness: Witness::enter(),
             read_only,
+            schema: Schema::Own,
             memory: Cell::new(memory),
             home: memory,
             caller,
         };
-        if !VERSION_IS_RIGHT.get() {
-            db.require_installed_version();
+        if !release::is_known() {
+            db.schema = release::look(&db);
         }
         db
+    }
+
+    /// After a lock was waited for, perhaps while the extension was updated.
+    fn require_the_same_schema(&self) {
+        if !release::is_known() && release::look(self) != self.schema {
+            Error::state("the extension layra_state was updated while the call waited; call again").raise();
+        }
     }
 
     fn connect(&self) {
@@ -108,20 +116,10 @@ impl Db {
         });
     }
 
-    /// Between `make install` and ALTER EXTENSION … UPDATE this library meets the tables of an older version.
-    fn require_installed_version(&self) {
-        let library = env!("CARGO_PKG_VERSION");
-        let installed: Option<String> = self.query(&INSTALLED_VERSION, &[]).get(0, 1);
-        if installed.as_deref() == Some(library) {
-            return VERSION_IS_RIGHT.set(true);
-        }
-        let message = format!(
-            "the library of layra_state is version {library}, the extension in this database {}",
-            installed.unwrap_or_default()
-        );
-        ErrorReport::new(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message, "layra_state")
-            .set_hint("ALTER EXTENSION layra_state UPDATE; then connect anew.")
-            .report(PgLogLevel::ERROR);
+    /// The version of the extension in this database, by the newest snapshot.
+    pub fn installed_version(&self) -> Option<String> {
+        let rows = self.with_latest_snapshot(|snapshot| self.run_at(snapshot, &INSTALLED_VERSION, &[]));
+        if rows.is_empty() { None } else { rows.get(0, 1) }
     }
 
     /// Runs `work` as the caller, whose own code must never run as the owner of the tables.
@@ -135,6 +133,7 @@ impl Db {
     /// What `find` finds by the short way. From then on `plain` takes it, too.
     pub fn find_plain<T>(&self, find: impl FnOnce(&Tables) -> Option<T>) -> Option<T> {
         let tables = if self.read_only { Tables::open_to_read() } else { Tables::open_to_write() }?;
+        self.require_the_same_schema();
         let found = self.with_snapshot(|| find(&tables))?;
         // A second run of the same call is in the same tables.
         let _ = self.tables.set(tables);
@@ -153,22 +152,35 @@ impl Db {
 
     /// As `query`, with a snapshot of this moment whatever the isolation level.
     pub fn query_latest(&self, statement: &'static Statement, args: &[Arg]) -> Rows {
+        let rows = self.with_latest_snapshot(|snapshot| self.run_at(snapshot, statement, args));
+        self.require_the_same_schema();
+        rows
+    }
+
+    fn with_latest_snapshot<T>(&self, work: impl FnOnce(pg_sys::Snapshot) -> T) -> T {
         // SAFETY: a registered snapshot is valid until it is unregistered; an error's transaction abort does that, too.
         unsafe {
             let snapshot = pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot());
-            let rows = self.run(statement, args, |plan, values, nulls| {
-                pg_sys::SPI_execute_snapshot(plan, values, nulls, snapshot, std::ptr::null_mut(), true, false, 0)
-            });
+            let result = work(snapshot);
             pg_sys::UnregisterSnapshot(snapshot);
-            rows
+            result
         }
+    }
+
+    fn run_at(&self, snapshot: pg_sys::Snapshot, statement: &'static Statement, args: &[Arg]) -> Rows {
+        // SAFETY: `run` gives a plan and arguments that fit it; the caller has a registered snapshot.
+        self.run(statement, args, |plan, values, nulls| unsafe {
+            pg_sys::SPI_execute_snapshot(plan, values, nulls, snapshot, std::ptr::null_mut(), true, false, 0)
+        })
     }
 
     pub fn query(&self, statement: &'static Statement, args: &[Arg]) -> Rows {
         // SAFETY: `run` gives a plan and arguments that fit it.
-        self.run(statement, args, |plan, values, nulls| unsafe {
+        let rows = self.run(statement, args, |plan, values, nulls| unsafe {
             pg_sys::SPI_execute_plan(plan, values, nulls, self.read_only, 0)
-        })
+        });
+        self.require_the_same_schema();
+        rows
     }
 
     fn run(
@@ -179,7 +191,9 @@ impl Db {
     ) -> Rows {
         debug_assert_eq!(statement.args.len(), args.len());
         self.connect();
-        let plan = plan(statement);
+        let plan = plan(statement, self.schema);
+        // A grant has layra.access until its transaction ends, and nobody writes to it but who grants.
+        self.lock_tables(plan, self.read_only || std::ptr::eq(statement, &ROLES_WITH_LEVEL));
         let mut values: Vec<pg_sys::Datum> = args.iter().map(|arg| arg.unwrap_or(pg_sys::Datum::from(0))).collect();
         let nulls: Vec<std::ffi::c_char> =
             args.iter().map(|arg| if arg.is_some() { b' ' } else { b'n' } as std::ffi::c_char).collect();
@@ -192,6 +206,26 @@ impl Db {
         unsafe {
             pg_sys::MemoryContextSwitchTo(self.memory.get());
             Rows { table: pg_sys::SPI_tuptable, len: pg_sys::SPI_processed as usize }
+        }
+    }
+}
+
+impl Db {
+    /// Locks the tables of a plan for all that the call may do with them. REINDEX has a table in SHARE mode, which those
+    /// who read it do not mind, and then takes one index of it after the other: whoever has read by one index, and now wants
+    /// to write, or to read by another one, would wait for REINDEX, and REINDEX for him.
+    fn lock_tables(&self, plan: pg_sys::SPIPlanPtr, read_only: bool) {
+        // SAFETY: a plan of ours, which is there as long as the session, and the lists in it; whoever it names may have been
+        // dropped since, and is then not there to be locked.
+        unsafe {
+            let sources = pgrx::PgList::<pg_sys::CachedPlanSource>::from_pg(pg_sys::SPI_plan_get_plan_sources(plan));
+            for source in sources.iter_ptr() {
+                for table in pgrx::PgList::<pg_sys::Oid>::from_pg((*source).relationOids).iter_oid() {
+                    if table.to_u32() >= pg_sys::FirstNormalObjectId {
+                        plain::lock(table, read_only);
+                    }
+                }
+            }
         }
     }
 }
@@ -229,12 +263,12 @@ pub fn execute_text(sql: &str, args: &[(pg_sys::Oid, Arg)]) -> Vec<Option<String
     }
 }
 
-fn plan(statement: &'static Statement) -> pg_sys::SPIPlanPtr {
-    let key = statement as *const Statement;
+fn plan(statement: &'static Statement, schema: Schema) -> pg_sys::SPIPlanPtr {
+    let key = (statement as *const Statement, schema);
     if let Some(plan) = PLANS.with_borrow(|plans| plans.get(&key).copied()) {
         return plan;
     }
-    let sql = CString::new(statement.sql).expect("SQL text has no NUL");
+    let sql = CString::new(schema.text(statement.sql).as_ref()).expect("SQL text has no NUL");
     let mut types: Vec<pg_sys::Oid> = statement.args.iter().map(|oid| oid.value()).collect();
     // SAFETY: a valid C string and as many argument types as stated; the plan is kept, so it outlives the connection.
     // It is entered into the cache only when it is complete.

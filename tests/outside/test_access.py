@@ -157,7 +157,7 @@ WRITES = {
 NOT_ON_A_RUN = {"define_workflow", "start_run", "grant_access", "revoke_access", "stale_runs", "define_breaker", "breaker_try",
                 "breaker_success", "breaker_failure", "reset_breaker", "define_event_type", "add_validator", "remove_validator",
                 "on_event", "off_event"}  # fmt: skip
-INTERNAL = {"owns", "reads_every_run", "check_access", "renew_grants", "breaker_state"}
+INTERNAL = {"owns", "reads_every_run", "check_access", "renew_grants", "breaker_state", "format_3"}
 
 ACTORS = ("alice", "bob", "carol", "dave", "audit", "boss", "bypass", "stranger", "superuser")
 # Whose runs they have the privileges of.

@@ -446,7 +446,7 @@ def test_argument(runs, admin, snapshot, function, argument):
 
 
 # What views, row security and the granting functions are made of.
-INTERNAL = ["cells", "breaker_state", "owns", "reads_every_run", "check_access", "renew_grants"]
+INTERNAL = ["cells", "breaker_state", "owns", "reads_every_run", "check_access", "renew_grants", "format_3"]
 
 
 def test_table_has_every_function_of_the_extension(admin):

@@ -141,6 +141,7 @@ READS = {
     "history": "SELECT v.run_id, v.name, f FROM layra.variables v, layra.history(v.run_id, v.name) f",
     "owns": "SELECT r.run_id, f FROM layra.run r, layra.owns(r.owner) f",
     "reads_every_run": "SELECT layra.reads_every_run()",
+    "format_3": "SELECT layra.format_3()",
     "stale_runs": "SELECT layra.stale_runs('1 hour')",
     "validate_run": "SELECT r.run_id, f FROM layra.run r, layra.validate_run(r.run_id) f",
     "verify": "SELECT layra.verify()",
