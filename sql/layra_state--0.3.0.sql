@@ -35,161 +35,6 @@ BEGIN
 END
 $$;
 
--- requires:
---   bootstrap
-
--- Every table is a plain member table: no triggers, no sequences, no foreign keys. Keys that belong to a run start with
--- run_id, so that a distributed engine can route every statement. Collation "C": names compare as octets, on any machine.
-
-CREATE TABLE layra.run (
-    run_id           text COLLATE "C" PRIMARY KEY CHECK (run_id <> ''),
-    status           text NOT NULL CHECK (status IN ('running', 'paused', 'cancelling', 'completed', 'failed', 'cancelled')),
-    owner            text NOT NULL,
-    workflow_owner   text,
-    workflow         text,
-    workflow_version integer,
-    definition_hash  bytea CHECK (pg_catalog.octet_length(definition_hash) = 32),
-    parent_run_id    text COLLATE "C",
-    parent_version   bigint,
-    metadata         jsonb NOT NULL DEFAULT '{}',
-    result           jsonb,
-    created_at       timestamptz NOT NULL,
-    finished_at      timestamptz,
-    CONSTRAINT run_finished_at CHECK ((finished_at IS NOT NULL) = (status IN ('completed', 'failed', 'cancelled'))),
-    CONSTRAINT run_result CHECK (finished_at IS NOT NULL OR result IS NULL),
-    CONSTRAINT run_workflow CHECK ((workflow IS NULL) = (workflow_version IS NULL)
-       AND (workflow IS NULL) = (workflow_owner IS NULL)
-       AND (workflow IS NULL) = (definition_hash IS NULL)),
-    -- A version without a run: the parent is gone, and the keys inherited from it are in layra.inherited_key.
-    CONSTRAINT run_parent_version CHECK (parent_run_id IS NULL OR parent_version IS NOT NULL)
-);
--- In the order in which a run that is dropped locks its forks.
-CREATE INDEX run_parent ON layra.run (parent_run_id, run_id) WHERE parent_run_id IS NOT NULL;
-
--- As few CHECKs on event and cell as can be: PostgreSQL reads and compiles a table's expressions anew for each statement,
--- which with one for each column was 476,000 of the 910,000 instructions of a write. Rows come from the functions alone.
-CREATE TABLE layra.event (
-    run_id                 text COLLATE "C" NOT NULL,
-    version                bigint NOT NULL,
-    type                   text COLLATE "C" NOT NULL,
-    payload                jsonb,
-    payload_hash           bytea NOT NULL,
-    changed                text[] COLLATE "C" NOT NULL,
-    cells_hash             bytea NOT NULL,
-    actor                  text NOT NULL,
-    on_behalf_of           text,
-    at                     timestamptz NOT NULL,
-    idempotency_key        text COLLATE "C",
-    checkpoint_kind        text,
-    checkpoint_label       text,
-    hash                   bytea NOT NULL,
-    xact                   xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
-    bytes_since_checkpoint bigint NOT NULL,
-    checkpoint_version     bigint,
-    PRIMARY KEY (run_id, version)
-);
--- Not unique: a key of an undone version counts as unused, so it can stand in the log more than once.
-CREATE INDEX event_idempotency_key ON layra.event (run_id, idempotency_key, version) WHERE idempotency_key IS NOT NULL;
--- Which versions are undone, and the status and the interactions at an older version, follow from these few events.
-CREATE INDEX event_status ON layra.event (run_id, version)
-    WHERE type = ANY ('{run.finished,run.reopened,run.cancelling,run.rolled_back,interaction.answered,interaction.withdrawn}'::text[]);
--- For a feed in commit order: xact grows with the table, so a block range index costs next to nothing. PostgreSQL has no
--- BRIN operator class for xid8; its generic minmax functions serve any ordered type.
-CREATE OPERATOR CLASS layra.xid8_minmax_ops FOR TYPE pg_catalog.xid8 USING brin AS
-    OPERATOR 1 pg_catalog.<,
-    OPERATOR 2 pg_catalog.<=,
-    OPERATOR 3 pg_catalog.=,
-    OPERATOR 4 pg_catalog.>=,
-    OPERATOR 5 pg_catalog.>,
-    FUNCTION 1 pg_catalog.brin_minmax_opcinfo(internal),
-    FUNCTION 2 pg_catalog.brin_minmax_add_value(internal, internal, internal, internal),
-    FUNCTION 3 pg_catalog.brin_minmax_consistent(internal, internal, internal),
-    FUNCTION 4 pg_catalog.brin_minmax_union(internal, internal, internal);
-CREATE INDEX event_xact ON layra.event USING brin (xact layra.xid8_minmax_ops);
-
-CREATE TABLE layra.cell (
-    run_id   text COLLATE "C" NOT NULL,
-    scope    text COLLATE "C" NOT NULL,
-    key      text COLLATE "C" NOT NULL,
-    ordinal  bigint NOT NULL,
-    version  bigint NOT NULL,
-    revision bigint NOT NULL,
-    value    jsonb,
-    hash     bytea,
-    base     bigint,
-    PRIMARY KEY (run_id, scope, key, ordinal, version)
-);
-
-CREATE TABLE layra.checkpoint (
-    run_id     text COLLATE "C" NOT NULL,
-    version    bigint NOT NULL,
-    kind       text NOT NULL,
-    label      text COLLATE "C",
-    protected  boolean NOT NULL DEFAULT false,
-    metadata   jsonb NOT NULL DEFAULT '{}',
-    created_at timestamptz NOT NULL,
-    PRIMARY KEY (run_id, version),
-    UNIQUE (run_id, label)
-);
-CREATE INDEX checkpoint_protected ON layra.checkpoint (run_id, version) WHERE protected;
-
-CREATE TABLE layra.inherited_key (
-    run_id          text COLLATE "C" NOT NULL,
-    idempotency_key text COLLATE "C" NOT NULL,
-    type            text NOT NULL,
-    PRIMARY KEY (run_id, idempotency_key)
-);
-
-CREATE TABLE layra.workflow (
-    owner      text COLLATE "C" NOT NULL,
-    name       text COLLATE "C" NOT NULL,
-    version    integer NOT NULL CHECK (version >= 1),
-    shared     boolean NOT NULL DEFAULT false,
-    definition jsonb NOT NULL,
-    hash       bytea NOT NULL CHECK (pg_catalog.octet_length(hash) = 32),
-    created_at timestamptz NOT NULL,
-    PRIMARY KEY (owner, name, version)
-);
-CREATE UNIQUE INDEX workflow_shared ON layra.workflow (name, version) WHERE shared;
-CREATE UNIQUE INDEX workflow_hash ON layra.workflow (owner, name, hash);
-
-CREATE TABLE layra.graph (
-    owner text COLLATE "C" NOT NULL,
-    hash  bytea NOT NULL CHECK (pg_catalog.octet_length(hash) = 32),
-    nodes jsonb,
-    edges jsonb,
-    -- Two transactions that store the same graph at the same time each keep a row of their own: neither waits.
-    xact  xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
-    PRIMARY KEY (owner, hash, xact)
-);
-
-CREATE TABLE layra.access (
-    level text COLLATE "C" NOT NULL CHECK (level IN ('writer', 'auditor', 'admin')),
-    role  text NOT NULL,
-    PRIMARY KEY (level, role)
-);
-
-SELECT pg_catalog.pg_extension_config_dump('layra.run', '');
-SELECT pg_catalog.pg_extension_config_dump('layra.event', '');
-SELECT pg_catalog.pg_extension_config_dump('layra.cell', '');
-SELECT pg_catalog.pg_extension_config_dump('layra.checkpoint', '');
-SELECT pg_catalog.pg_extension_config_dump('layra.inherited_key', '');
-SELECT pg_catalog.pg_extension_config_dump('layra.workflow', '');
-SELECT pg_catalog.pg_extension_config_dump('layra.graph', '');
-SELECT pg_catalog.pg_extension_config_dump('layra.access', '');
-
--- lz4 inserts 5.5 KB values four times as fast as pglz; not every server is built with it.
-DO $$
-BEGIN
-    ALTER TABLE layra.cell ALTER COLUMN value SET COMPRESSION lz4;
-    ALTER TABLE layra.event ALTER COLUMN payload SET COMPRESSION lz4;
-    ALTER TABLE layra.graph ALTER COLUMN nodes SET COMPRESSION lz4, ALTER COLUMN edges SET COMPRESSION lz4;
-    ALTER TABLE layra.workflow ALTER COLUMN definition SET COMPRESSION lz4;
-EXCEPTION WHEN feature_not_supported THEN
-    NULL;
-END
-$$;
-
 CREATE FUNCTION "add_validator"(
 	"workflow" TEXT,
 	"name" TEXT,
@@ -282,72 +127,6 @@ CREATE FUNCTION "cells"(
 STABLE
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'cells_wrapper';
-
--- requires:
---   tables
---   history::cells
-
--- What operators and auditors read. Every view has the caller's privileges and row security, and costs one run under
--- WHERE run_id = …; runs and timeline cost the rows that are asked for.
-
-CREATE VIEW layra.runs WITH (security_invoker, security_barrier) AS
-SELECT r.run_id, r.status, r.owner, r.workflow, r.workflow_version, e.version, e.at AS last_activity,
-    r.created_at, r.finished_at, r.parent_run_id, r.parent_version, r.metadata, r.result
-FROM layra.run r
-CROSS JOIN LATERAL (
-    SELECT e.version, e.at FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) r.run_id
-    ORDER BY e.version DESC LIMIT 1) e;
-
-CREATE VIEW layra.timeline WITH (security_invoker, security_barrier) AS
-SELECT e.run_id, e.version, e.at, e.type,
-    e.actor OPERATOR(pg_catalog.||) COALESCE(' for ' OPERATOR(pg_catalog.||) e.on_behalf_of, '') AS who,
-    pg_catalog.concat_ws(' · ',
-        CASE e.type
-            WHEN 'run.rolled_back' THEN pg_catalog.concat('back to version ', e.payload OPERATOR(pg_catalog.->>) 'to_version',
-                ' (' OPERATOR(pg_catalog.||) (e.payload OPERATOR(pg_catalog.->>) 'label') OPERATOR(pg_catalog.||) ')')
-            WHEN 'run.forked' THEN pg_catalog.concat('from ', e.payload OPERATOR(pg_catalog.#>>) '{parent,run_id}',
-                ' at version ', e.payload OPERATOR(pg_catalog.#>>) '{parent,version}')
-            WHEN 'run.finished' THEN e.payload OPERATOR(pg_catalog.->>) 'status'
-            WHEN 'run.owner_changed' THEN pg_catalog.concat('to ', e.payload OPERATOR(pg_catalog.->>) 'owner')
-            WHEN 'checkpoint.protected' THEN e.payload OPERATOR(pg_catalog.->>) 'label'
-            WHEN 'checkpoint.unprotected' THEN e.payload OPERATOR(pg_catalog.->>) 'label'
-        END,
-        e.payload OPERATOR(pg_catalog.->>) 'reason',
-        'checkpoint ' OPERATOR(pg_catalog.||) e.checkpoint_kind
-            OPERATOR(pg_catalog.||) COALESCE(' ' OPERATOR(pg_catalog.||) e.checkpoint_label, ''),
-        CASE WHEN c.total OPERATOR(pg_catalog.>) 0 THEN pg_catalog.concat('changed ', c.names,
-            CASE WHEN c.total OPERATOR(pg_catalog.>) 4
-                 THEN pg_catalog.concat(' and ', c.total OPERATOR(pg_catalog.-) 4, ' more') END) END
-    ) AS what
-FROM layra.event e
-CROSS JOIN LATERAL (
-    SELECT pg_catalog.count(*) AS total,
-        pg_catalog.string_agg(n.name, ', ' ORDER BY n.position) FILTER (WHERE n.position OPERATOR(pg_catalog.<=) 4) AS names
-    FROM (
-        -- Counters and the extension's own cells say nothing to a reader.
-        SELECT u.name, pg_catalog.row_number() OVER (ORDER BY u.name) AS position
-        FROM pg_catalog.unnest(e.changed) u(name)
-        WHERE u.name OPERATOR(pg_catalog.!~~) 'engine/layra.%' AND u.name OPERATOR(pg_catalog.!~~) 'context/%/-1') n) c;
-
-CREATE VIEW layra.variables WITH (security_invoker, security_barrier) AS
-SELECT r.run_id, c.key AS name, c.value, c.version, c.revision,
-    w.definition OPERATOR(pg_catalog.#>>) ARRAY['variables', c.key, 'group'] AS "group"
-FROM layra.run r
-CROSS JOIN LATERAL layra.cells(r.run_id, 'variable') c
-LEFT JOIN layra.workflow w ON w.owner OPERATOR(pg_catalog.=) r.workflow_owner
-    AND w.name OPERATOR(pg_catalog.=) r.workflow AND w.version OPERATOR(pg_catalog.=) r.workflow_version;
-
-CREATE VIEW layra.nodes WITH (security_invoker, security_barrier) AS
-SELECT r.run_id, c.key AS node_id, c.value OPERATOR(pg_catalog.->>) 'status' AS status, c.value AS details, c.version, c.revision
-FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'node') c;
-
-CREATE VIEW layra.loops WITH (security_invoker, security_barrier) AS
-SELECT r.run_id, c.key AS loop_id, c.value OPERATOR(pg_catalog.->) 'index' AS index, c.value AS details, c.version, c.revision
-FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'loop') c;
-
-CREATE VIEW layra.contexts WITH (security_invoker, security_barrier) AS
-SELECT r.run_id, c.key AS node_id, c.ordinal, c.value, c.version
-FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'context') c;
 
 CREATE FUNCTION "checkpoint"(
 	"run_id" TEXT,
@@ -505,6 +284,234 @@ CREATE FUNCTION "fork_run"(
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'fork_run_wrapper';
 
+CREATE FUNCTION "format_3"() RETURNS bool
+IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'format_3_wrapper';
+
+-- requires:
+--   bootstrap
+--   release::format_3
+
+-- Every table is a plain member table: no triggers, no sequences, no foreign keys. Keys that belong to a run start with
+-- run_id, so that a distributed engine can route every statement. Collation "C": names compare as octets, on any machine.
+
+CREATE TABLE layra.run (
+    run_id           text COLLATE "C" PRIMARY KEY CHECK (run_id <> ''),
+    status           text NOT NULL CHECK (status IN ('running', 'paused', 'cancelling', 'completed', 'failed', 'cancelled')),
+    owner            text NOT NULL,
+    workflow_owner   text,
+    workflow         text,
+    workflow_version integer,
+    definition_hash  bytea CHECK (pg_catalog.octet_length(definition_hash) = 32),
+    parent_run_id    text COLLATE "C",
+    parent_version   bigint,
+    metadata         jsonb NOT NULL DEFAULT '{}',
+    result           jsonb,
+    created_at       timestamptz NOT NULL,
+    finished_at      timestamptz,
+    CONSTRAINT run_finished_at CHECK ((finished_at IS NOT NULL) = (status IN ('completed', 'failed', 'cancelled'))),
+    CONSTRAINT run_result CHECK (finished_at IS NOT NULL OR result IS NULL),
+    CONSTRAINT run_workflow CHECK ((workflow IS NULL) = (workflow_version IS NULL)
+       AND (workflow IS NULL) = (workflow_owner IS NULL)
+       AND (workflow IS NULL) = (definition_hash IS NULL)),
+    -- A version without a run: the parent is gone, and the keys inherited from it are in layra.inherited_key.
+    CONSTRAINT run_parent_version CHECK (parent_run_id IS NULL OR parent_version IS NOT NULL)
+);
+-- In the order in which a run that is dropped locks its forks. PostgreSQL evaluates format_3() when a session plans its first
+-- statement on the table, and never again: that of an older release, whose library has no such function, ends there.
+CREATE INDEX run_parent ON layra.run (parent_run_id, run_id) WHERE parent_run_id IS NOT NULL AND layra.format_3();
+
+-- As few CHECKs on event and cell as can be: PostgreSQL reads and compiles a table's expressions anew for each statement,
+-- which with one for each column was 476,000 of the 910,000 instructions of a write. Rows come from the functions alone.
+CREATE TABLE layra.event (
+    run_id                 text COLLATE "C" NOT NULL,
+    version                bigint NOT NULL,
+    type                   text COLLATE "C" NOT NULL,
+    payload                jsonb,
+    payload_hash           bytea NOT NULL,
+    changed                text[] COLLATE "C" NOT NULL,
+    cells_hash             bytea NOT NULL,
+    actor                  text NOT NULL,
+    on_behalf_of           text,
+    at                     timestamptz NOT NULL,
+    idempotency_key        text COLLATE "C",
+    checkpoint_kind        text,
+    checkpoint_label       text,
+    hash                   bytea NOT NULL,
+    xact                   xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
+    bytes_since_checkpoint bigint NOT NULL,
+    checkpoint_version     bigint,
+    PRIMARY KEY (run_id, version)
+);
+-- Not unique: a key of an undone version counts as unused, so it can stand in the log more than once.
+CREATE INDEX event_idempotency_key ON layra.event (run_id, idempotency_key, version) WHERE idempotency_key IS NOT NULL;
+-- Which versions are undone, and the status and the interactions at an older version, follow from these few events.
+CREATE INDEX event_status ON layra.event (run_id, version)
+    WHERE type = ANY ('{run.finished,run.reopened,run.cancelling,run.rolled_back,interaction.answered,interaction.withdrawn}'::text[]);
+-- For a feed in commit order: xact grows with the table, so a block range index costs next to nothing. PostgreSQL has no
+-- BRIN operator class for xid8; its generic minmax functions serve any ordered type.
+CREATE OPERATOR CLASS layra.xid8_minmax_ops FOR TYPE pg_catalog.xid8 USING brin AS
+    OPERATOR 1 pg_catalog.<,
+    OPERATOR 2 pg_catalog.<=,
+    OPERATOR 3 pg_catalog.=,
+    OPERATOR 4 pg_catalog.>=,
+    OPERATOR 5 pg_catalog.>,
+    FUNCTION 1 pg_catalog.brin_minmax_opcinfo(internal),
+    FUNCTION 2 pg_catalog.brin_minmax_add_value(internal, internal, internal, internal),
+    FUNCTION 3 pg_catalog.brin_minmax_consistent(internal, internal, internal),
+    FUNCTION 4 pg_catalog.brin_minmax_union(internal, internal, internal);
+CREATE INDEX event_xact ON layra.event USING brin (xact layra.xid8_minmax_ops);
+
+CREATE TABLE layra.cell (
+    run_id   text COLLATE "C" NOT NULL,
+    scope    text COLLATE "C" NOT NULL,
+    key      text COLLATE "C" NOT NULL,
+    ordinal  bigint NOT NULL,
+    version  bigint NOT NULL,
+    revision bigint NOT NULL,
+    value    jsonb,
+    hash     bytea,
+    base     bigint,
+    PRIMARY KEY (run_id, scope, key, ordinal, version)
+);
+
+CREATE TABLE layra.checkpoint (
+    run_id     text COLLATE "C" NOT NULL,
+    version    bigint NOT NULL,
+    kind       text NOT NULL,
+    label      text COLLATE "C",
+    protected  boolean NOT NULL DEFAULT false,
+    metadata   jsonb NOT NULL DEFAULT '{}',
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (run_id, version),
+    UNIQUE (run_id, label)
+);
+CREATE INDEX checkpoint_protected ON layra.checkpoint (run_id, version) WHERE protected;
+
+CREATE TABLE layra.inherited_key (
+    run_id          text COLLATE "C" NOT NULL,
+    idempotency_key text COLLATE "C" NOT NULL,
+    type            text NOT NULL,
+    PRIMARY KEY (run_id, idempotency_key)
+);
+
+CREATE TABLE layra.workflow (
+    owner      text COLLATE "C" NOT NULL,
+    name       text COLLATE "C" NOT NULL,
+    version    integer NOT NULL CHECK (version >= 1),
+    shared     boolean NOT NULL DEFAULT false,
+    definition jsonb NOT NULL,
+    hash       bytea NOT NULL CHECK (pg_catalog.octet_length(hash) = 32),
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (owner, name, version)
+);
+CREATE UNIQUE INDEX workflow_shared ON layra.workflow (name, version) WHERE shared;
+CREATE UNIQUE INDEX workflow_hash ON layra.workflow (owner, name, hash);
+
+CREATE TABLE layra.graph (
+    owner text COLLATE "C" NOT NULL,
+    hash  bytea NOT NULL CHECK (pg_catalog.octet_length(hash) = 32),
+    nodes jsonb,
+    edges jsonb,
+    -- Two transactions that store the same graph at the same time each keep a row of their own: neither waits.
+    xact  xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
+    PRIMARY KEY (owner, hash, xact)
+);
+
+CREATE TABLE layra.access (
+    level text COLLATE "C" NOT NULL CHECK (level IN ('writer', 'auditor', 'admin')),
+    role  text NOT NULL,
+    PRIMARY KEY (level, role)
+);
+
+SELECT pg_catalog.pg_extension_config_dump('layra.run', '');
+SELECT pg_catalog.pg_extension_config_dump('layra.event', '');
+SELECT pg_catalog.pg_extension_config_dump('layra.cell', '');
+SELECT pg_catalog.pg_extension_config_dump('layra.checkpoint', '');
+SELECT pg_catalog.pg_extension_config_dump('layra.inherited_key', '');
+SELECT pg_catalog.pg_extension_config_dump('layra.workflow', '');
+SELECT pg_catalog.pg_extension_config_dump('layra.graph', '');
+SELECT pg_catalog.pg_extension_config_dump('layra.access', '');
+
+-- lz4 inserts 5.5 KB values four times as fast as pglz; not every server is built with it.
+DO $$
+BEGIN
+    ALTER TABLE layra.cell ALTER COLUMN value SET COMPRESSION lz4;
+    ALTER TABLE layra.event ALTER COLUMN payload SET COMPRESSION lz4;
+    ALTER TABLE layra.graph ALTER COLUMN nodes SET COMPRESSION lz4, ALTER COLUMN edges SET COMPRESSION lz4;
+    ALTER TABLE layra.workflow ALTER COLUMN definition SET COMPRESSION lz4;
+EXCEPTION WHEN feature_not_supported THEN
+    NULL;
+END
+$$;
+
+-- requires:
+--   tables
+--   history::cells
+
+-- What operators and auditors read. Every view has the caller's privileges and row security, and costs one run under
+-- WHERE run_id = …; runs and timeline cost the rows that are asked for.
+
+CREATE VIEW layra.runs WITH (security_invoker, security_barrier) AS
+SELECT r.run_id, r.status, r.owner, r.workflow, r.workflow_version, e.version, e.at AS last_activity,
+    r.created_at, r.finished_at, r.parent_run_id, r.parent_version, r.metadata, r.result
+FROM layra.run r
+CROSS JOIN LATERAL (
+    SELECT e.version, e.at FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) r.run_id
+    ORDER BY e.version DESC LIMIT 1) e;
+
+CREATE VIEW layra.timeline WITH (security_invoker, security_barrier) AS
+SELECT e.run_id, e.version, e.at, e.type,
+    e.actor OPERATOR(pg_catalog.||) COALESCE(' for ' OPERATOR(pg_catalog.||) e.on_behalf_of, '') AS who,
+    pg_catalog.concat_ws(' · ',
+        CASE e.type
+            WHEN 'run.rolled_back' THEN pg_catalog.concat('back to version ', e.payload OPERATOR(pg_catalog.->>) 'to_version',
+                ' (' OPERATOR(pg_catalog.||) (e.payload OPERATOR(pg_catalog.->>) 'label') OPERATOR(pg_catalog.||) ')')
+            WHEN 'run.forked' THEN pg_catalog.concat('from ', e.payload OPERATOR(pg_catalog.#>>) '{parent,run_id}',
+                ' at version ', e.payload OPERATOR(pg_catalog.#>>) '{parent,version}')
+            WHEN 'run.finished' THEN e.payload OPERATOR(pg_catalog.->>) 'status'
+            WHEN 'run.owner_changed' THEN pg_catalog.concat('to ', e.payload OPERATOR(pg_catalog.->>) 'owner')
+            WHEN 'checkpoint.protected' THEN e.payload OPERATOR(pg_catalog.->>) 'label'
+            WHEN 'checkpoint.unprotected' THEN e.payload OPERATOR(pg_catalog.->>) 'label'
+        END,
+        e.payload OPERATOR(pg_catalog.->>) 'reason',
+        'checkpoint ' OPERATOR(pg_catalog.||) e.checkpoint_kind
+            OPERATOR(pg_catalog.||) COALESCE(' ' OPERATOR(pg_catalog.||) e.checkpoint_label, ''),
+        CASE WHEN c.total OPERATOR(pg_catalog.>) 0 THEN pg_catalog.concat('changed ', c.names,
+            CASE WHEN c.total OPERATOR(pg_catalog.>) 4
+                 THEN pg_catalog.concat(' and ', c.total OPERATOR(pg_catalog.-) 4, ' more') END) END
+    ) AS what
+FROM layra.event e
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.count(*) AS total,
+        pg_catalog.string_agg(n.name, ', ' ORDER BY n.position) FILTER (WHERE n.position OPERATOR(pg_catalog.<=) 4) AS names
+    FROM (
+        -- Counters and the extension's own cells say nothing to a reader.
+        SELECT u.name, pg_catalog.row_number() OVER (ORDER BY u.name) AS position
+        FROM pg_catalog.unnest(e.changed) u(name)
+        WHERE u.name OPERATOR(pg_catalog.!~~) 'engine/layra.%' AND u.name OPERATOR(pg_catalog.!~~) 'context/%/-1') n) c;
+
+CREATE VIEW layra.variables WITH (security_invoker, security_barrier) AS
+SELECT r.run_id, c.key AS name, c.value, c.version, c.revision,
+    w.definition OPERATOR(pg_catalog.#>>) ARRAY['variables', c.key, 'group'] AS "group"
+FROM layra.run r
+CROSS JOIN LATERAL layra.cells(r.run_id, 'variable') c
+LEFT JOIN layra.workflow w ON w.owner OPERATOR(pg_catalog.=) r.workflow_owner
+    AND w.name OPERATOR(pg_catalog.=) r.workflow AND w.version OPERATOR(pg_catalog.=) r.workflow_version;
+
+CREATE VIEW layra.nodes WITH (security_invoker, security_barrier) AS
+SELECT r.run_id, c.key AS node_id, c.value OPERATOR(pg_catalog.->>) 'status' AS status, c.value AS details, c.version, c.revision
+FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'node') c;
+
+CREATE VIEW layra.loops WITH (security_invoker, security_barrier) AS
+SELECT r.run_id, c.key AS loop_id, c.value OPERATOR(pg_catalog.->) 'index' AS index, c.value AS details, c.version, c.revision
+FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'loop') c;
+
+CREATE VIEW layra.contexts WITH (security_invoker, security_barrier) AS
+SELECT r.run_id, c.key AS node_id, c.ordinal, c.value, c.version
+FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'context') c;
+
 CREATE FUNCTION "get_state"(
 	"run_id" TEXT,
 	"at_version" bigint DEFAULT NULL
@@ -660,6 +667,8 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM layra.check_access(role, level);
+    -- A name in the encoding of another database is no text in this one (22021).
+    PERFORM convert_to(role, 'UTF8');
     INSERT INTO layra.access AS a (level, role) VALUES (grant_access.level, grant_access.role)
     ON CONFLICT DO NOTHING;
     PERFORM layra.renew_grants();
@@ -1646,6 +1655,12 @@ COMMENT ON FUNCTION layra.reads_every_run() IS
 $$Internal, for row security: has the current role the level auditor?
 Result boolean.
 Example: SELECT layra.reads_every_run();$$;
+
+COMMENT ON FUNCTION layra.format_3() IS
+$$Internal: says that the library of the session reads what is stored since 0.3.0. The index run_parent asks for it, which ends every session whose library is older.
+Result boolean: true.
+Errors: 42883 in a session that began before the update; connect again.
+Example: SELECT layra.format_3();$$;
 
 -- ------------------------------------------------------------------------------------------------------------ tables
 

@@ -101,11 +101,11 @@ pub struct Tables {
 impl Tables {
     /// To read them with the snapshot of the caller.
     pub fn open_to_read() -> Option<Tables> {
-        let lock = pg_sys::AccessShareLock;
+        let (schema, lock) = (schema(), pg_sys::AccessShareLock);
         Some(Tables {
-            run: Table::open(&RUN, lock, SELECT)?,
-            event: Table::open(&EVENT, lock, SELECT)?,
-            cell: Table::open(&CELL, lock, SELECT)?,
+            run: Table::open(schema, &RUN, lock, SELECT)?,
+            event: Table::open(schema, &EVENT, lock, SELECT)?,
+            cell: Table::open(schema, &CELL, lock, SELECT)?,
         })
     }
 
@@ -116,17 +116,17 @@ impl Tables {
             return None;
         }
         // Some calls also change the run's row: see `lock`.
-        let lock = pg_sys::RowExclusiveLock;
+        let (schema, lock) = (schema(), pg_sys::RowExclusiveLock);
         Some(Tables {
-            run: Table::open(&RUN, lock, SELECT | UPDATE)?,
-            event: Table::open(&EVENT, lock, SELECT | INSERT)?,
-            cell: Table::open(&CELL, lock, SELECT | INSERT)?,
+            run: Table::open(schema, &RUN, lock, SELECT | UPDATE)?,
+            event: Table::open(schema, &EVENT, lock, SELECT | INSERT)?,
+            cell: Table::open(schema, &CELL, lock, SELECT | INSERT)?,
         })
     }
 
     /// The table of leases, for who has the others to write.
     pub fn lease(&self) -> Option<Table> {
-        Table::open(&LEASE, pg_sys::RowExclusiveLock, SELECT | UPDATE)
+        Table::open(schema(), &LEASE, pg_sys::RowExclusiveLock, SELECT | UPDATE)
     }
 }
 
@@ -153,7 +153,7 @@ fn schema() -> pg_sys::Oid {
 
 /// Locks what has this name once the lock is held, as every statement does (RangeVarGetRelidExtended): while we waited,
 /// what had it may have got another name, and another relation this one.
-fn lock_named(name: &CStr, lock: u32) -> Option<pg_sys::Oid> {
+fn lock_named(schema: pg_sys::Oid, name: &CStr, lock: u32) -> Option<pg_sys::Oid> {
     let lock = lock as pg_sys::LOCKMODE;
     let mut locked = pg_sys::InvalidOid;
     loop {
@@ -161,7 +161,7 @@ fn lock_named(name: &CStr, lock: u32) -> Option<pg_sys::Oid> {
         // back.
         unsafe {
             let seen = (&raw const pg_sys::SharedInvalidMessageCounter).read();
-            let relation = pg_sys::get_relname_relid(name.as_ptr(), schema());
+            let relation = pg_sys::get_relname_relid(name.as_ptr(), schema);
             if relation != locked {
                 if locked != pg_sys::InvalidOid {
                     pg_sys::UnlockRelationOid(locked, lock);
@@ -181,7 +181,7 @@ fn lock_named(name: &CStr, lock: u32) -> Option<pg_sys::Oid> {
 
 /// As `lock_named`, for who reads.
 pub fn lock_to_read(name: &CStr) -> Option<pg_sys::Oid> {
-    lock_named(name, pg_sys::AccessShareLock)
+    lock_named(schema(), name, pg_sys::AccessShareLock)
 }
 
 /// Locks a table for all that a call may do with it: who writes, against SHARE mode, in which REINDEX has it; who reads, by
@@ -214,10 +214,10 @@ unsafe fn lock_first_index(heap: pg_sys::Relation) {
 }
 
 impl Table {
-    fn open(shape: &Shape, lock: u32, privileges: pg_sys::AclMode) -> Option<Table> {
+    fn open(schema: pg_sys::Oid, shape: &Shape, lock: u32, privileges: pg_sys::AclMode) -> Option<Table> {
         // SAFETY: catalogue look-ups; the relations are closed when dropped, and their descriptors are valid until then.
         unsafe {
-            let oid = lock_named(shape.name, lock)?;
+            let oid = lock_named(schema, shape.name, lock)?;
             let heap = pg_sys::table_open(oid, pg_sys::NoLock as pg_sys::LOCKMODE);
             let open_heap = Open::Heap(heap);
             let (relation, form) = (&*heap, &*(*heap).rd_rel);
@@ -354,8 +354,9 @@ impl Drop for Open {
 
 /// Whether these tables, of which others know only through the catalogue, have no row for sure.
 pub fn are_void(names: [&CStr; 2]) -> bool {
+    let schema = schema();
     names.into_iter().all(|name| {
-        let Some(oid) = lock_to_read(name) else { return false };
+        let Some(oid) = lock_named(schema, name, pg_sys::AccessShareLock) else { return false };
         // SAFETY: the size of an open relation.
         unsafe {
             let heap = pg_sys::table_open(oid, pg_sys::NoLock as pg_sys::LOCKMODE);

@@ -5,7 +5,7 @@ usage: tests/reliability/release_data.py VERSION LIBRARY_DIRECTORY
 
 LIBRARY_DIRECTORY holds the layra_state.so that was built from the released commit: the data must be that of the release, not
 what today's library makes of it. Writes tests/data/release-VERSION.sql (the rows, as pg_dump has them) and
-tests/data/release-VERSION.json (every state at every version, and the digests). docs/releasing.md says when.
+tests/data/release-VERSION.json (every state at every version, and the digests). CONTRIBUTING.md says when.
 """
 
 import hashlib

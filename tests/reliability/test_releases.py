@@ -1,6 +1,7 @@
 """Sessions of two releases beside each other: the library of this one on the schema of the one before, and sessions that
 were connected with the one before when the extension is updated."""
 
+import difflib
 import json
 import os
 import re
@@ -14,12 +15,12 @@ from pathlib import Path
 import psycopg
 import pytest
 from every_function import SETUP, calls
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 ROOT = Path(__file__).resolve().parents[2]
 BEFORE = re.search(r'^const BEFORE: &str = "(.*)";', (ROOT / "src/release.rs").read_text(), re.MULTILINE)[1]
-# The last commit whose library is that release.
-COMMIT = {"0.2.0": "18201e6"}[BEFORE]
+# Its tag; of the first two, which have none, the last commit whose library is that release.
+COMMIT = {"0.1.0": "3df855f", "0.2.0": "18201e6"}.get(BEFORE, f"v{BEFORE}")
 PLACE = ROOT / "target" / "releases" / BEFORE
 
 
@@ -29,33 +30,29 @@ def library():
     the dependencies that are compiled already."""
     directory = PLACE / "lib"
     if not (directory / "layra_state.so").exists():
-        major = re.search(r"\d+", subprocess.check_output([os.environ["PG_CONFIG"], "--version"], text=True))[0]
         compiled = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
-        shutil.rmtree(PLACE, ignore_errors=True)
-        source, target = PLACE / "source", PLACE / "target" / "release"
-        for path in (source, target, directory):
+        source, target = PLACE / "source", PLACE / "target"
+        for path in (source, target):
+            shutil.rmtree(path, ignore_errors=True)
             path.mkdir(parents=True)
-        files = ("Cargo.toml", "src", "sql", "layra_state.control")
+        files = ("src", "sql", "layra_state.control")
         archive = subprocess.run(["git", "archive", COMMIT, *files], cwd=ROOT, check=True, capture_output=True).stdout
         subprocess.run(["tar", "-x", "-C", source], input=archive, check=True)
-        # The same dependencies as today's, or cargo compiles them again.
-        manifest = (source / "Cargo.toml").read_text()
-        today = re.search(r"^\[dependencies\]\n.*?(?=^\[)", (ROOT / "Cargo.toml").read_text(), re.MULTILINE | re.DOTALL)[0]
-        manifest = re.sub(r"^\[dependencies\]\n.*?(?=^\[)", lambda _: today, manifest, flags=re.MULTILINE | re.DOTALL)
-        (source / "Cargo.toml").write_text(manifest)
-        lock = (ROOT / "Cargo.lock").read_text()
-        (source / "Cargo.lock").write_text(re.sub(r'(name = "layra_state"\nversion = )"[^"]*"', rf'\1"{BEFORE}"', lock))
+        # With today's dependencies, which are the same but for some more: cargo would compile them again.
+        for name in ("Cargo.toml", "Cargo.lock"):
+            own = r'(^name = "layra_state"\nversion = )".*"'
+            (source / name).write_text(re.sub(own, rf'\1"{BEFORE}"', (ROOT / name).read_text(), flags=re.MULTILINE))
         for part in ("deps", "build", ".fingerprint"):
-            shutil.copytree(compiled / part, target / part, copy_function=os.link)
-        for own in [*(target / "deps").glob("*layra_state*"), *(target / ".fingerprint").glob("layra_state-*")]:
+            shutil.copytree(compiled / part, target / "release" / part, copy_function=os.link)
+        for own in (*(target / "release/deps").glob("*layra_state*"), *(target / "release/.fingerprint").glob("layra_state-*")):
             shutil.rmtree(own) if own.is_dir() else own.unlink()
         subprocess.run(
-            ["cargo", "rustc", "--release", "--lib", "--locked", "--offline", "--no-default-features", "--features", f"pg{major}",
-             "--", "-C", "opt-level=0"],
-            cwd=source, env=os.environ | {"CARGO_TARGET_DIR": str(target.parent)}, check=True, capture_output=True,
+            [".ci/cargo", "rustc", "--manifest-path", source / "Cargo.toml", "--lib", "--locked", "--offline", "--", "-C", "opt-level=0"],
+            cwd=ROOT, env=os.environ | {"CARGO_TARGET_DIR": str(target)}, check=True, capture_output=True,
         )  # fmt: skip
-        shutil.copy(target / "liblayra_state.so", directory / "layra_state.so")
-        for path in (source, target.parent):
+        directory.mkdir(exist_ok=True)
+        shutil.copy(target / "release/liblayra_state.so", directory / "layra_state.so")
+        for path in (source, target):
             shutil.rmtree(path)
     return directory
 
@@ -133,6 +130,44 @@ def test_a_newer_library_serves_the_schema_before(session, old_session):
     new.execute(GROW, [large_list(211)])
     new.execute(GROW, [large_list(212)])
     assert new.execute("SELECT count(*) FROM layra.cell WHERE base IS NOT NULL").fetchone()[0] >= 1
+
+
+# Texts may change from release to release; what a call gives, and the SQLSTATE where that is shown, may not.
+TEXT = re.compile(r"^(psql:\S+ )?(ERROR|WARNING|NOTICE|HINT|DETAIL|CONTEXT): +(?![0-9A-Z]{5}$).*(\n(PL/pgSQL|SQL) .*)*", re.MULTILINE)
+
+
+def test_the_release_before_passes_its_own_tests_with_this_library(database):
+    """Those of its SQL tests, as they were then, before the update."""
+    tests, results = PLACE / "tests", ROOT / "target" / "releases" / "results"
+    shutil.rmtree(tests, ignore_errors=True)
+    PLACE.mkdir(parents=True, exist_ok=True)
+    archive = subprocess.run(["git", "archive", COMMIT, "tests/sql", "tests/expected"], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(["tar", "-x", "-C", PLACE], input=archive.stdout, check=True)
+    shutil.rmtree(results, ignore_errors=True)
+    results.mkdir()
+    name = conninfo_to_dict(database)["dbname"]
+    with psycopg.connect(database, autocommit=True) as connection:
+        # As pg_regress sets up a database that it makes itself.
+        for setting in ("lc_messages = 'C'", "lc_monetary = 'C'", "lc_numeric = 'C'", "lc_time = 'C'", "bytea_output = 'hex'",
+                        "timezone_abbreviations = 'Default'"):  # fmt: skip
+            connection.execute(f"ALTER DATABASE {name} SET {setting}")
+    pgxs = Path(subprocess.check_output([os.environ["PG_CONFIG"], "--pgxs"], text=True).strip())
+    names = sorted(path.stem for path in (tests / "sql").glob("*.sql"))
+    assert len(names) >= 16
+    done = subprocess.run(
+        [pgxs.parents[1] / "test/regress/pg_regress", "--use-existing", f"--inputdir={tests}", f"--outputdir={results}",
+         f"--bindir={os.environ['PG_BINDIR']}", f"--dbname={name}", *names],
+        cwd=results, capture_output=True, text=True,
+    )  # fmt: skip
+    different = []
+    for name in names:
+        found, *expected = (
+            TEXT.sub(r"\2", path.read_text())
+            for path in (results / "results" / f"{name}.out", *sorted((tests / "expected").glob(f"{name}.out")))
+        )
+        if found not in expected:
+            different += difflib.unified_diff(expected[0].splitlines(), found.splitlines(), f"{BEFORE}/{name}", name, lineterm="", n=2)
+    assert not different, "\n".join(different) or done.stdout
 
 
 def test_a_session_of_this_release_goes_on_through_the_update(session, waiting):

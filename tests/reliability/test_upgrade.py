@@ -170,6 +170,15 @@ def test_released_scripts_were_not_edited():
         assert hashlib.sha256((SQL / name).read_bytes()).hexdigest() == checksum, f"{name} was edited after its release"
 
 
+def test_updates_lock_the_runs_first():
+    """Sessions notice an update by their lock on layra.run, and calls wait for it there, before they have anything."""
+    scripts = [path for path in SQL.glob("layra_state--*--*.sql") if "--0.1.0--" not in path.name]
+    assert scripts
+    for script in scripts:
+        statements = re.sub(r"--.*", "", script.read_text()).split()
+        assert statements[:3] == ["LOCK", "TABLE", "layra.run,"], script.name
+
+
 @pytest.mark.parametrize("version", RELEASED)
 def test_update_keeps_everything_and_makes_what_a_fresh_install_makes(new_database, version):
     with psycopg.connect(new_database(), autocommit=True) as connection:
