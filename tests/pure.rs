@@ -21,7 +21,7 @@ mod merge;
 #[path = "../src/timestamp.rs"]
 mod timestamp;
 
-mod times {
+mod timestamps {
     use crate::timestamp::parse;
 
     const SECOND: i64 = 1_000_000;
