@@ -372,10 +372,10 @@ Result bigint: the run's new version; of a loop that has ended the version of th
 Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 the loop was never entered, or the run finished.
 Example: SELECT layra.exit_loop('order-17', 'lines');$$;
 
-COMMENT ON FUNCTION layra.recover_run(text, boolean) IS
-$$Makes a run fit to go on after a crash: a broken state goes back to the newest checkpoint that is valid, nodes that nobody holds become pending, a run whose questions have all expired is running again.
-run_id text: the run. dry_run boolean, default false: true only reports what it would do.
-Result, one row: from_version; checkpoint_version that it goes back to (NULL: the state is valid, or there is none); incomplete (nodes that were running); last_completed; resume_at (nodes to go on with); problems (as validate_run has them); version after it.
+COMMENT ON FUNCTION layra.recover_run(text, boolean, boolean) IS
+$$Makes a run fit to go on after a crash: nodes that nobody holds become pending, a run whose questions have all expired is running again, and a state that is not valid is told, and rolled back where the caller says so.
+run_id text: the run. dry_run boolean, default false: true only reports what it would do. rollback boolean, default false: true goes back to checkpoint_version where there are problems.
+Result, one row: from_version; checkpoint_version, the newest one that is valid (NULL: the state is valid, or there is none); incomplete (nodes that were running); last_completed; resume_at (nodes to go on with); problems (as validate_run has them); version after it; lost (cells that a rollback takes back).
 Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 55000 the run finished.
 Example: SELECT version, resume_at, problems FROM layra.recover_run('order-17');$$;
 

@@ -104,6 +104,14 @@ BEGIN
 END
 $$;
 
+-- Nothing is rolled back unless the caller says so, and the one row is no set.
+DROP FUNCTION layra.recover_run(text, boolean);
+
+CREATE FUNCTION layra.recover_run(run_id text, dry_run boolean DEFAULT false, rollback boolean DEFAULT false,
+    OUT from_version bigint, OUT checkpoint_version bigint, OUT incomplete text[], OUT last_completed text,
+    OUT resume_at text[], OUT problems text[], OUT version bigint, OUT lost text[]) RETURNS record
+LANGUAGE c AS 'MODULE_PATHNAME', 'recover_run_row_wrapper';
+
 -- ----------------------------------------------------------------------------------------------------------- comments
 
 COMMENT ON FUNCTION layra.grant_access(name, text) IS
@@ -133,3 +141,10 @@ Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller m
 Example: SELECT * FROM layra.verify('order-17');$$;
 
 SELECT layra.renew_grants();
+
+COMMENT ON FUNCTION layra.recover_run(text, boolean, boolean) IS
+$$Makes a run fit to go on after a crash: nodes that nobody holds become pending, a run whose questions have all expired is running again, and a state that is not valid is told, and rolled back where the caller says so.
+run_id text: the run. dry_run boolean, default false: true only reports what it would do. rollback boolean, default false: true goes back to checkpoint_version where there are problems.
+Result, one row: from_version; checkpoint_version, the newest one that is valid (NULL: the state is valid, or there is none); incomplete (nodes that were running); last_completed; resume_at (nodes to go on with); problems (as validate_run has them); version after it; lost (cells that a rollback takes back).
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 55000 the run finished.
+Example: SELECT version, resume_at, problems FROM layra.recover_run('order-17');$$;

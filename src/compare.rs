@@ -51,7 +51,15 @@ pub struct Difference {
     pub new_value: Option<Jsonb>,
 }
 
-/// The cells that differ between two versions (`from` <= `to`), sorted by scope, key and ordinal.
+impl Difference {
+    /// False of a node that was written anew with the value that it had.
+    pub fn is_one(&self) -> bool {
+        self.old_hash != self.new_hash
+    }
+}
+
+/// The cells that differ between two versions (`from` <= `to`), sorted by scope, key and ordinal. Without `values` also nodes
+/// that were written in between and have their old value again.
 pub fn differences(db: &Db, run_id: &str, from: i64, to: i64, values: bool) -> Vec<Difference> {
     let ids = candidates(db, run_id, from, to);
     if ids.is_empty() {
@@ -64,7 +72,11 @@ pub fn differences(db: &Db, run_id: &str, from: i64, to: i64, values: bool) -> V
     let statement = if values { &COMPARE_VALUES } else { &COMPARE_CELLS };
     let rows = db.query(statement, &[run_id.into_datum(), scopes, keys, ordinals, from.into_datum(), to.into_datum()]);
     let mut differences: Vec<Difference> = (0..rows.len())
-        .filter(|row| rows.hash(*row, 3) != rows.hash(*row, 7))
+        .filter(|row| {
+            let is_node = !values && rows.get::<i64>(*row, 1).is_some_and(|id| ids[id as usize - 1].scope == "node");
+            let again = is_node && rows.hash(*row, 3).is_some() && rows.get::<i64>(*row, 2) != rows.get::<i64>(*row, 5);
+            again || rows.hash(*row, 3) != rows.hash(*row, 7)
+        })
         .map(|row| {
             let id = ids[rows.get::<i64>(row, 1).unwrap_or(1) as usize - 1].clone();
             let at = At(&rows, row);
@@ -105,7 +117,8 @@ fn plain_differences(
             let newest = |is: bool, row: &Scan<'_>| if is { newest_of(row) } else { Newest::default() };
             let value = |is: bool, row: &Scan<'_>| if is { place.value_in(tables, row) } else { None };
             let (old_row, new_row) = (newest(had, &old), newest(has, &new));
-            (old_row.hash != new_row.hash).then(|| Difference {
+            let again = !values && id.scope == "node" && old_row.hash.is_some() && old_row.version != new_row.version;
+            (again || old_row.hash != new_row.hash).then(|| Difference {
                 old_version: old_row.version,
                 old_hash: old_row.hash,
                 old_is_whole: !had || old.is_null(cell::BASE),

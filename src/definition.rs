@@ -1,6 +1,7 @@
 //! Workflow definitions: what is checked when one is defined, and what a run needs of it. Pure.
 
 use crate::merge::pointer_token;
+use crate::topology::Topology;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -12,10 +13,16 @@ type Object<'a> = BTreeMap<String, &'a RawValue>;
 
 const MAX_NAME: usize = 255;
 
+/// The handles of edges that lead into a loop's body, and from its end back to it.
+const LOOP_BODY: &str = "loop_body";
+const LOOP_NEXT: &str = "loop_next";
+
 #[derive(Debug, Default)]
 pub struct Definition {
     pub nodes: BTreeMap<String, Node>,
     pub edges: Vec<Edge>,
+    /// The places in `edges` of those that leave a node.
+    leaving: HashMap<String, Vec<usize>>,
     pub variables: BTreeMap<String, Variable>,
     pub policy: Policy,
     /// The texts of `nodes` and `edges` as they were given.
@@ -182,21 +189,23 @@ fn parse_edges(raw: &RawValue, definition: &mut Definition, problems: &mut Probl
             }
         };
         if let (Some(source), Some(target)) = (source, target) {
+            definition.leaving.entry(source.clone()).or_default().push(definition.edges.len());
             definition.edges.push(Edge { index, source, target, handle });
         }
     }
 }
 
 fn check_graph(definition: &Definition, problems: &mut Problems, tick: fn()) {
-    let outside = definition.ways_back_from_outside(tick);
+    let topology = Topology::new(definition, tick);
+    let outside = definition.ways_back_from_outside(&topology, tick);
     let type_of = |id: &str| definition.nodes.get(id).map(|node| node.type_name.as_str()).unwrap_or("");
     for edge in &definition.edges {
         let path = format!("/edges/{}", edge.index);
         let mut problem = |message: &str| problems.push((path.clone(), message.to_owned()));
-        if edge.handle == "loop_body" && type_of(&edge.source) != "loop" {
+        if edge.handle == LOOP_BODY && type_of(&edge.source) != "loop" {
             problem("loop_body leaves a node of type loop");
         }
-        if edge.handle == "loop_next" {
+        if edge.handle == LOOP_NEXT {
             if type_of(&edge.target) != "loop" {
                 problem("loop_next leads back to a node of type loop");
             } else if outside.contains(&edge.index) {
@@ -210,7 +219,7 @@ fn check_graph(definition: &Definition, problems: &mut Problems, tick: fn()) {
             problem("condition-N leaves a node of type condition");
         }
     }
-    if let Some(id) = definition.node_in_cycle() {
+    if let Some(id) = Definition::node_in_cycle(&topology, tick) {
         problems.push(("/edges".into(), format!("node {id:?} is on a cycle that no loop_next edge closes")));
     }
 }
@@ -321,121 +330,58 @@ pub fn microseconds(text: &str) -> Option<i64> {
 impl Definition {
     /// The nodes inside a loop: reachable over its `loop_body` edges without following a `loop_next` edge.
     pub fn loop_body(&self, loop_id: &str) -> HashSet<&str> {
-        let next = self.forward_edges();
+        let from = |id: &str| self.leaving.get(id).into_iter().flatten().map(|place| &self.edges[*place]);
         let mut body = HashSet::new();
-        let mut open: Vec<&str> = self
-            .edges
-            .iter()
-            .filter(|edge| edge.source == loop_id && edge.handle == "loop_body")
-            .map(|edge| edge.target.as_str())
-            .collect();
+        let mut open: Vec<&str> =
+            from(loop_id).filter(|edge| edge.handle == LOOP_BODY).map(|edge| edge.target.as_str()).collect();
         while let Some(id) = open.pop() {
             if body.insert(id) {
-                open.extend(next.get(id).into_iter().flatten());
+                open.extend(from(id).filter(|edge| edge.handle != LOOP_NEXT).map(|edge| edge.target.as_str()));
             }
         }
         body
     }
 
-    /// The `loop_next` edges that do not start inside the body of the loop that they lead to, by their index. The bodies of
-    /// nested loops have most nodes in common: 512 loops are looked at in one pass over the graph, each as a bit of a node.
-    fn ways_back_from_outside(&self, tick: fn()) -> HashSet<usize> {
-        const WORDS: usize = 8;
-        let number = self.numbers();
-        let ends = |edge: &Edge| (number[edge.source.as_str()], number[edge.target.as_str()]);
-        let mut next: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];
-        let mut entries: HashMap<usize, Vec<usize>> = HashMap::new();
-        let mut back: BTreeMap<usize, Vec<&Edge>> = BTreeMap::new();
-        for edge in &self.edges {
-            tick();
-            let (source, target) = ends(edge);
-            match edge.handle.as_str() {
-                "loop_next" => back.entry(target).or_default().push(edge),
-                handle => {
-                    next[source].push(target);
-                    if handle == "loop_body" {
-                        entries.entry(source).or_default().push(target);
-                    }
-                }
-            }
-        }
-        let order = in_order(&next);
-        let mut in_place = vec![false; next.len()];
-        order.iter().for_each(|node| in_place[*node] = true);
-        let mut outside = HashSet::new();
-        let back: Vec<(usize, Vec<&Edge>)> = back.into_iter().collect();
-        for loops in back.chunks(WORDS * u64::BITS as usize) {
-            let mut inside = vec![[0u64; WORDS]; next.len()];
-            let place = |bit: usize| (bit / u64::BITS as usize, 1 << (bit % u64::BITS as usize));
-            for (bit, (id, _)) in loops.iter().enumerate() {
-                let (word, bit) = place(bit);
-                entries.get(id).into_iter().flatten().for_each(|entry| inside[*entry][word] |= bit);
-            }
-            // Each once in that order, and those on cycles, or behind them, as long as there is something new.
-            let mut open: Vec<usize> = (0..next.len()).filter(|node| !in_place[*node]).collect();
-            open.extend(order.iter().rev());
-            while let Some(node) = open.pop() {
-                tick();
-                let bits = inside[node];
-                for target in &next[node] {
-                    let mut news = 0;
-                    for (there, bits) in inside[*target].iter_mut().zip(bits) {
-                        news |= bits & !*there;
-                        *there |= bits;
-                    }
-                    if news != 0 && !in_place[*target] {
-                        open.push(*target);
-                    }
-                }
-            }
-            for (bit, (_, edges)) in loops.iter().enumerate() {
-                let (word, bit) = place(bit);
-                let strangers = edges.iter().filter(|edge| inside[ends(edge).0][word] & bit == 0);
-                outside.extend(strangers.map(|edge| edge.index));
-            }
-        }
-        outside
-    }
-
     /// Edges that lead on: all but `loop_next`.
-    fn forward_edges(&self) -> HashMap<&str, Vec<&str>> {
-        let mut next: HashMap<&str, Vec<&str>> = HashMap::new();
-        for edge in self.edges.iter().filter(|edge| edge.handle != "loop_next") {
-            next.entry(&edge.source).or_default().push(&edge.target);
-        }
-        next
+    pub fn forward_edges(&self) -> impl Iterator<Item = &Edge> {
+        self.edges.iter().filter(|edge| edge.handle != LOOP_NEXT)
     }
 
-    /// A node on a cycle of forward edges, or behind one, where there is one.
-    fn node_in_cycle(&self) -> Option<&str> {
-        let number = self.numbers();
-        let mut next: Vec<Vec<usize>> = vec![Vec::new(); number.len()];
-        for edge in self.edges.iter().filter(|edge| edge.handle != "loop_next") {
-            next[number[edge.source.as_str()]].push(number[edge.target.as_str()]);
-        }
-        let order: HashSet<usize> = in_order(&next).into_iter().collect();
-        self.nodes.keys().enumerate().find(|(number, _)| !order.contains(number)).map(|(_, id)| id.as_str())
+    /// Whether an edge leads into the body of a loop.
+    pub fn is_body(&self, edge: &Edge) -> bool {
+        edge.handle == LOOP_BODY && self.is_loop(&edge.source)
     }
 
-    fn numbers(&self) -> HashMap<&str, usize> {
-        self.nodes.keys().enumerate().map(|(number, id)| (id.as_str(), number)).collect()
+    pub fn is_loop(&self, id: &str) -> bool {
+        self.nodes.get(id).is_some_and(|node| node.type_name == "loop")
     }
-}
 
-/// The nodes of a graph, each behind its predecessors; those on cycles, and behind them, are left out.
-fn in_order(next: &[Vec<usize>]) -> Vec<usize> {
-    let mut incoming = vec![0usize; next.len()];
-    next.iter().flatten().for_each(|target| incoming[*target] += 1);
-    let mut order: Vec<usize> = (0..next.len()).filter(|node| incoming[*node] == 0).collect();
-    let mut at = 0;
-    while let Some(node) = order.get(at).copied() {
-        at += 1;
-        for target in &next[node] {
-            incoming[*target] -= 1;
-            if incoming[*target] == 0 {
-                order.push(*target);
+    /// The `loop_next` edges that do not start inside the body of the loop that they lead to, by their index.
+    fn ways_back_from_outside(&self, topology: &Topology<'_>, tick: fn()) -> HashSet<usize> {
+        let back: Vec<&Edge> = self.edges.iter().filter(|edge| edge.handle == LOOP_NEXT).collect();
+        let number = |id: &str| topology.number(id).unwrap_or_default();
+        let pairs: Vec<(usize, usize)> = back.iter().map(|edge| (number(&edge.target), number(&edge.source))).collect();
+        let inside = topology.are_inside(&pairs, tick);
+        back.iter().zip(inside).filter(|(_, inside)| !inside).map(|(edge, _)| edge.index).collect()
+    }
+
+    /// A node on a cycle of forward edges, where there is one: what is left when nodes without predecessors are taken
+    /// away again and again.
+    fn node_in_cycle<'a>(topology: &Topology<'a>, tick: fn()) -> Option<&'a str> {
+        let mut incoming = vec![0usize; topology.ids.len()];
+        topology.next.iter().flatten().for_each(|lead| incoming[lead.to] += 1);
+        let mut free: Vec<usize> = (0..incoming.len()).filter(|node| incoming[*node] == 0).collect();
+        let mut left = vec![true; incoming.len()];
+        while let Some(node) = free.pop() {
+            tick();
+            left[node] = false;
+            for lead in &topology.next[node] {
+                incoming[lead.to] -= 1;
+                if incoming[lead.to] == 0 {
+                    free.push(lead.to);
+                }
             }
         }
+        left.iter().position(|left| *left).map(|node| topology.ids[node])
     }
-    order
 }

@@ -4,6 +4,7 @@ use crate::args::{self, MAX_VALUE};
 use crate::binary::{Member, NOTHING, Value};
 use crate::cell::{self, COUNTER, CellId, Context, Counter, Newest, Write};
 use crate::change::{Change, NewEvent, Opened, Request};
+use crate::completion::Completed;
 use crate::error::{Error, Result};
 use crate::graph::Parts;
 use crate::hash::{Hash, hex, value_hash};
@@ -254,7 +255,11 @@ fn save(request: Request<'_>, document: Document, expected: Option<i64>) -> Resu
     };
     change.expect_version(expected)?;
     change.require_unfinished()?;
-    let payload = if created { first_payload(&change.run, Jsonb::parse("{}"), None) } else { Jsonb::parse("{}") };
+    let payload = if created {
+        first_payload(&change.run, Jsonb::parse("{}"), None, Completed::new())
+    } else {
+        Jsonb::parse("{}")
+    };
     let writes = plan(&mut change, document, created)?;
     let version = change.append(NewEvent::new("state.saved", payload, writes))?;
     change.close(version)

@@ -4,6 +4,7 @@ use crate::args;
 use crate::cell::{Content, Write};
 use crate::change::{NewEvent, Opened, Request};
 use crate::compare::cell_id;
+use crate::completion;
 use crate::error::{Error, Result};
 use crate::hash::hex;
 use crate::jsonb::Jsonb;
@@ -70,16 +71,23 @@ fn fork(run_id: Option<&str>, new_run_id: Option<&str>, at_version: Option<i64>,
     let mut change = request.create(db, run, now);
     change.copies_from = parent_id;
     let mut writes: Vec<Write> = Vec::with_capacity(live.len());
+    let mut completed = Vec::new();
     for row in 0..live.len() {
         if let Some(id) = cell_id(&live, row) {
             let version = live.get(row, 4).unwrap_or_default();
             let whole = At(&live, row).is_null(7);
-            writes.extend(restored(&mut change, id, live.hash(row, 5), version, whole, live.jsonb(row, 6)));
+            let node = live.jsonb(row, 6);
+            if node.is_some_and(|value| completion::is_completed(value.text())) {
+                completed.push((id.key.clone(), version));
+            }
+            writes.extend(restored(&mut change, id, live.hash(row, 5), version, whole, node));
         }
     }
     drop(live);
     debug_assert!(writes.iter().all(|write| !matches!(write.content, Content::Unset)));
-    let payload = first_payload(&change.run, metadata, Some(Parent { run_id: parent_id, version, hash: hex(&hash) }));
+    let completed = completion::in_fork(completion::order(&change.db, parent_id, completed));
+    let parent = Parent { run_id: parent_id, version, hash: hex(&hash) };
+    let payload = first_payload(&change.run, metadata, Some(parent), completed);
     let version = change.append(NewEvent::new("run.forked", payload, writes))?;
     change.close(version)
 }

@@ -1,7 +1,7 @@
 //! Reading the past: the history of a cell, the cells at a version, the version at a time, the digest.
 
 use crate::args;
-use crate::cell::{self, Context};
+use crate::cell::{self, COUNTER, CellId, Context, static_scope};
 use crate::chain::Place;
 use crate::error::Error;
 use crate::hash::{Hash, hex};
@@ -10,7 +10,7 @@ use crate::plain::{Scan, Tables};
 use crate::run::Reader;
 use crate::settings;
 use crate::spi::{At, Columns, Db, Rows};
-use crate::statements::{CELLS_AT, CONTEXT_AT, EVENT_HASH, HISTORY, NEWEST_CELLS};
+use crate::statements::{CELL_AT, CELLS_AT, CONTEXT_AT, EVENT_HASH, HISTORY, NEWEST_CELLS};
 use pgrx::IntoDatum;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -134,6 +134,32 @@ impl LiveCell {
             hash: Some(newest.hash?),
             value: place.value_in(tables, row),
         })
+    }
+
+    /// One cell at a version; None where it is not set.
+    pub fn at(db: &Db, run_id: &str, id: &CellId, version: i64) -> Option<LiveCell> {
+        let place = id.at(run_id);
+        let read = |tables: &Tables| {
+            place.newest(tables, Some(version)).and_then(|row| LiveCell::of(tables, run_id, id.scope, &id.key, &row))
+        };
+        let found = db.plain(read).unwrap_or_else(|| {
+            let (key, ordinal) = (id.key.as_str().into_datum(), id.ordinal.into_datum());
+            let rows =
+                db.query(&CELL_AT, &[run_id.into_datum(), id.scope.into_datum(), key, ordinal, version.into_datum()]);
+            let mut cells = Vec::new();
+            collect(&mut cells, db, run_id, &rows, 0..rows.len());
+            cells.pop()
+        });
+        // A list as a whole is not known by its counter.
+        let is_list = id.scope == "context" && id.ordinal == COUNTER;
+        found.map(|cell| if is_list { LiveCell { ordinal: None, value: None, ..cell } } else { cell })
+    }
+
+    /// None where somebody made up a scope.
+    pub fn id(&self) -> Option<CellId> {
+        let scope = static_scope(&self.scope)?;
+        let ordinal = if scope == "context" { self.ordinal.unwrap_or(COUNTER) } else { 0 };
+        Some(CellId { scope, key: self.key.clone(), ordinal })
     }
 }
 

@@ -7,8 +7,8 @@
 //! Every write goes through `change`: lock, head, checks, one event with its cells. How a value stands in rows is decided in
 //! `chain`. There are two ways to a row: `plain`, without a plan, where the tables are plain; and the SQL of `statements`, in
 //! every other case; which release the tables are of, in `release`. Errors are in `error`, hashing in `hash`, the merge in
-//! `merge`, definitions in `definition`, jsonb's binary form in `binary`, patches in `delta`: the last five, `json` and `list`
-//! know nothing of PostgreSQL.
+//! `merge`, definitions in `definition`, jsonb's binary form in `binary`, patches in `delta`, graphs in `topology` and
+//! `progress`: the last seven, `json` and `list` know nothing of PostgreSQL.
 //!
 //! Unsafe code is in `guard` (the switch of user, flags of the backend), `spi` (the executor), `plain` (tables and indexes),
 //! `rethrow` (errors on their way), `jsonb` and `name` (datums), `access` (roles), `settings` (time), `release` (a callback),
@@ -25,6 +25,7 @@ mod chain;
 mod change;
 mod checkpoint;
 mod compare;
+mod completion;
 mod definition;
 mod delta;
 mod diff;
@@ -49,16 +50,19 @@ mod merge;
 mod name;
 mod node;
 mod plain;
+mod progress;
 mod recovery;
 mod release;
 mod rethrow;
 mod rollback;
+mod row;
 mod run;
 mod schema;
 mod settings;
 mod spi;
 mod statements;
 mod timestamp;
+mod topology;
 mod validate;
 mod variables;
 mod verify;

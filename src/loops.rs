@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::history::live_cells;
 use crate::jsonb::Jsonb;
 use crate::node;
+use crate::progress::Turn;
 use crate::run::with_change;
 use crate::schema::Compiled;
 use crate::spi::Db;
@@ -14,7 +15,8 @@ use crate::{graph, schema};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use serde_json::value::RawValue;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 /// Iterations of a loop for which nobody gives a bound.
@@ -41,15 +43,26 @@ impl Loop {
     }
 }
 
-/// The live loops of a run at a version (the newest: None), and whether each is active.
-pub fn all(db: &Db, run_id: &str, at_version: Option<i64>) -> BTreeMap<String, bool> {
+/// Where each live loop of a run stands at a version (the newest: None).
+pub fn turns(db: &Db, run_id: &str, at_version: Option<i64>) -> HashMap<String, Turn> {
     live_cells(db, run_id, Some("loop"), at_version)
         .into_iter()
         .map(|cell| {
-            let value = cell.value.and_then(|value| serde_json::from_str::<Loop>(value.text()).ok());
-            (cell.key, value.is_some_and(|value| value.active))
+            let turn = cell.value.map_or(Turn::Iterates, |value| turn(value.text()));
+            (cell.key, turn)
         })
         .collect()
+}
+
+/// A document gives an index, and no word of whether the loop is over: its node has that.
+fn turn(value: &str) -> Turn {
+    let fields: BTreeMap<String, &RawValue> = serde_json::from_str(value).unwrap_or_default();
+    let index = fields.get("index").and_then(|index| index.get().parse::<f64>().ok());
+    match fields.get("active").map(|active| active.get()) {
+        Some("false") => Turn::Over,
+        _ if index.is_some_and(|index| index < 0.0) => Turn::Entered,
+        _ => Turn::Iterates,
+    }
 }
 
 #[derive(Serialize)]
@@ -71,6 +84,17 @@ pub fn topology(change: &mut Change<'_>) -> Result<Option<Rc<Compiled>>> {
     let values = change.cells.load_values(&change.db, change.run_id, vec![id.clone()]);
     let Some(reference) = values.get(&id) else { return Ok(None) };
     Ok(Some(schema::of_graph(&change.db, reference.text())))
+}
+
+/// As `topology`, of an older version.
+pub fn topology_at(change: &mut Change<'_>, version: i64) -> Result<Option<Rc<Compiled>>> {
+    if let Some(compiled) = change.compiled()?
+        && !compiled.definition.nodes.is_empty()
+    {
+        return Ok(Some(compiled));
+    }
+    let reference = CellId::new("engine", graph::CELL).at(change.run_id).value(&change.db, version);
+    Ok(reference.map(|reference| schema::of_graph(&change.db, reference.text())))
 }
 
 fn inactive(change: &Change<'_>, loop_id: &str) -> Error {

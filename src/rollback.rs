@@ -6,6 +6,7 @@ use crate::cell::{Content, Newest, Write};
 use crate::change::{Change, NewEvent, Request};
 use crate::checkpoint;
 use crate::compare::differences;
+use crate::completion::{self, Completed};
 use crate::error::{Error, Result};
 use crate::hash::{Hash, value_hash};
 use crate::interaction;
@@ -27,6 +28,8 @@ struct RolledBack<'a> {
     reason: Option<&'a str>,
     /// The run's status from here on.
     status: &'a str,
+    #[serde(skip_serializing_if = "Completed::is_empty")]
+    completed: Completed,
 }
 
 #[pg_extern]
@@ -83,12 +86,22 @@ pub fn restore(change: &mut Change<'_>, to_version: i64, label: Option<&str>, re
     let status = status_at(change, to_version, waits);
     let mut writes = Vec::new();
     let mut nodes = Vec::new();
+    let mut completed = Vec::new();
     for difference in differences(&change.db, change.run_id, to_version, change.head.version, false) {
-        let newest =
-            Newest { version: difference.new_version, revision: difference.new_revision, hash: difference.new_hash };
+        let completed_then = difference.id.scope == "node"
+            && difference.old_value.is_some_and(|value| completion::is_completed(value.text()));
+        if !difference.is_one() && !completed_then {
+            continue;
+        }
+        // A node that was completed again since is written, too: it has its old place in the order of completion back.
+        let hash = difference.new_hash.filter(|_| difference.is_one());
+        let newest = Newest { version: difference.new_version, revision: difference.new_revision, hash };
         change.cells.know(difference.id.clone(), newest);
         if difference.id.scope == "node" {
             nodes.push(difference.id.key.clone());
+        }
+        if completed_then {
+            completed.push((difference.id.key.clone(), difference.old_version));
         }
         writes.extend(restored(
             change,
@@ -99,8 +112,11 @@ pub fn restore(change: &mut Change<'_>, to_version: i64, label: Option<&str>, re
             difference.old_value,
         ));
     }
-    let payload = Jsonb::of(&RolledBack { to_version, label, reason: checked_reason(reason)?, status: status.name() });
-    args::within_limit(payload.text(), MAX_VALUE, "reason")?;
+    let reason = checked_reason(reason)?;
+    let mut payload = RolledBack { to_version, label, reason, status: status.name(), completed: Completed::new() };
+    args::within_limit(Jsonb::of(&payload).text(), MAX_VALUE, "reason")?;
+    payload.completed = completion::order(&change.db, change.run_id, completed);
+    let payload = Jsonb::of(&payload);
     let version = change.append(NewEvent::new("run.rolled_back", payload, writes))?;
     if !nodes.is_empty() {
         node::release(change, nodes);

@@ -3,6 +3,7 @@
 use crate::args::{self, MAX_VALUE};
 use crate::cell::CellId;
 use crate::change::{Change, Head, NewEvent, Opened, Request, live_ranges};
+use crate::completion::Completed;
 use crate::error::{Error, Result};
 use crate::graph::Parts;
 use crate::hash::{Hash, hex};
@@ -230,6 +231,8 @@ struct Started<'a> {
     workflow: Option<WorkflowPayload<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parent: Option<Parent<'a>>,
+    #[serde(skip_serializing_if = "Completed::is_empty")]
+    completed: Completed,
 }
 
 /// Where a fork comes from.
@@ -246,7 +249,7 @@ pub fn raw(text: &str) -> &RawValue {
 }
 
 /// The payload of a run's first event.
-pub fn first_payload(run: &Run, metadata: Jsonb, parent: Option<Parent<'_>>) -> Jsonb {
+pub fn first_payload(run: &Run, metadata: Jsonb, parent: Option<Parent<'_>>, completed: Completed) -> Jsonb {
     Jsonb::of(&Started {
         owner: &run.owner,
         workflow: run.workflow.as_ref().map(|w| WorkflowPayload {
@@ -256,6 +259,7 @@ pub fn first_payload(run: &Run, metadata: Jsonb, parent: Option<Parent<'_>>) -> 
             hash: hex(&w.hash),
         }),
         parent,
+        completed,
     })
     .with([("metadata", Some(&metadata))])
 }
@@ -328,7 +332,7 @@ fn start(
             MAX_VALUE,
         )?);
     }
-    let payload = first_payload(&change.run, metadata, None);
+    let payload = first_payload(&change.run, metadata, None, Completed::new());
     let version = change.append(NewEvent::new("run.started", payload, writes))?;
     change.close(version)
 }

@@ -361,6 +361,14 @@ SELECT w.scope, w.key, 0::pg_catalog.int8, w.version, w.revision, w.value, w.has
 }
 
 statement! {
+    /// One cell at a version, as CELLS_AT gives it.
+    CELL_AT, [TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID], "/* layra.cell_at */
+SELECT $2, $3, $4, c.version, c.revision, c.value, c.hash, c.base FROM ",
+    newest_row!("c.version, c.revision, c.value, c.hash, c.base", "$2", "$3", "$4", " AND c.version OPERATOR(pg_catalog.<=) $5"),
+    " c WHERE c.hash IS NOT NULL"
+}
+
+statement! {
     CELLS_AT, [TEXTOID, TEXTOID, TEXTOID, INT8OID], "/* layra.cells_at */
 WITH RECURSIVE ", walked_cells!(), "
 SELECT w.scope, w.key, 0::pg_catalog.int8, c.version, c.revision, c.value, c.hash, c.base
@@ -864,8 +872,24 @@ ORDER BY r.run_id"
 }
 
 statement! {
-    CHECKPOINTS, [TEXTOID], "/* layra.checkpoints */
-SELECT c.version, c.protected FROM layra.checkpoint c WHERE c.run_id OPERATOR(pg_catalog.=) $1 ORDER BY c.version DESC"
+    /// The newest checkpoint below a version.
+    CHECKPOINT_BELOW, [TEXTOID, INT8OID], "/* layra.checkpoint_below */
+SELECT c.version FROM layra.checkpoint c
+WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.version OPERATOR(pg_catalog.<) $2 ORDER BY c.version DESC LIMIT 1"
+}
+
+statement! {
+    NEWEST_PROTECTED, [TEXTOID], "/* layra.newest_protected */
+SELECT c.version FROM layra.checkpoint c
+WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.protected ORDER BY c.version DESC LIMIT 1"
+}
+
+statement! {
+    /// Of some versions, those that copied cells.
+    COPYING_EVENTS, [TEXTOID, INT8ARRAYOID], "/* layra.copying_events */
+SELECT e.version, e.payload FROM layra.event e
+WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.version OPERATOR(pg_catalog.=) ANY ($2)
+  AND e.type OPERATOR(pg_catalog.=) ANY ('{run.rolled_back,run.forked}'::pg_catalog.text[])"
 }
 
 statement! {

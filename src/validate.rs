@@ -1,6 +1,7 @@
 //! Validation of a whole state: schemas, references, loop bounds, sizes, hashes, and rules of one's own.
 
 use crate::args::{self, MAX_VALUE};
+use crate::cell::CellId;
 use crate::error::{Result, Violation};
 use crate::guard::Flag;
 use crate::handler::{checked_function, qualified_name};
@@ -11,7 +12,7 @@ use crate::merge::pointer_token;
 use crate::name::Procedure;
 use crate::run::{Reader, Run};
 use crate::schema::Compiled;
-use crate::spi::{Db, execute_text};
+use crate::spi::{Db, check_for_interrupts, execute_text};
 use crate::statements::{ADD_VALIDATOR, REMOVE_VALIDATOR, VALIDATORS};
 use crate::{access, document, graph, schema, settings, workflow};
 use pgrx::pg_sys::panic::ErrorReport;
@@ -32,11 +33,20 @@ pub struct Problem {
     pub rule: String,
     pub path: String,
     pub message: String,
+    /// Whether nobody should go on from such a state: it is damaged, or breaks a rule that somebody set. What an engine wrote of
+    /// itself (a stack, an index beyond what is usual) is only told.
+    pub stops: bool,
+    /// The cell that breaks the rule; None for a validator, which judges the state as a whole.
+    pub cell: Option<CellId>,
 }
 
 impl Problem {
-    fn new(rule: &str, path: String, message: impl Into<String>) -> Problem {
-        Problem { rule: rule.to_owned(), path, message: message.into() }
+    fn of_cell(rule: &str, stops: bool, cell: &LiveCell, path: String, message: impl Into<String>) -> Problem {
+        Problem { rule: rule.to_owned(), path, message: message.into(), stops, cell: cell.id() }
+    }
+
+    fn of_state(rule: &str, message: String) -> Problem {
+        Problem { rule: rule.to_owned(), path: String::new(), message, stops: true, cell: None }
     }
 
     /// As an error's DETAIL has it.
@@ -63,27 +73,37 @@ fn validate_run(
 
 /// What is wrong with a run's state at a version (the newest: None). Validators run as the caller.
 pub fn problems(db: &Db, run_id: &str, run: &Run, at_version: Option<i64>) -> Result<Vec<Problem>> {
-    let compiled = workflow::of(db, run)?;
     let mut cells = live_cells(db, run_id, None, at_version);
     // Problems come in one order, however the cells were read.
     cells.sort_by(|a, b| (&a.scope, &a.key, a.ordinal).cmp(&(&b.scope, &b.key, b.ordinal)));
+    let graph = cells.iter().find(|cell| cell.scope == "engine" && cell.key == graph::CELL);
+    let rules = Rules::new(db, run, graph)?;
     let mut found = Vec::new();
-    check_cells(&cells, compiled.as_deref(), &mut found);
-    let graph = graph_of(db, &cells, compiled.clone());
-    check_references(&cells, graph.as_deref(), &mut found);
-    check_loops(&cells, compiled.as_deref(), graph.as_deref(), &mut found);
+    for check in [Rules::check_value, Rules::check_references, Rules::check_loop] {
+        for cell in &cells {
+            check_for_interrupts();
+            check(&rules, cell, &mut found);
+        }
+    }
     if let Some(workflow) = &run.workflow {
         check_validators(db, run_id, &workflow.name, at_version, &mut found);
     }
     Ok(found)
 }
 
-fn graph_of(db: &Db, cells: &[LiveCell], compiled: Option<Rc<Compiled>>) -> Option<Rc<Compiled>> {
-    let reference = cells.iter().find(|cell| cell.scope == "engine" && cell.key == graph::CELL);
-    match reference.and_then(|cell| cell.value) {
-        Some(reference) => Some(schema::of_graph(db, reference.text())),
-        None => compiled,
+/// Of one cell at a version: what is wrong with it, and since which version that has been so without a change.
+pub fn problems_of_cell(db: &Db, run_id: &str, run: &Run, id: &CellId, version: i64) -> Result<(Vec<Problem>, i64)> {
+    let graph = LiveCell::at(db, run_id, &CellId::new("engine", graph::CELL), version);
+    let rules = Rules::new(db, run, graph.as_ref())?;
+    let mut found = Vec::new();
+    let mut since = graph.map_or(0, |graph| graph.version);
+    if let Some(cell) = LiveCell::at(db, run_id, id, version) {
+        since = since.max(cell.version);
+        rules.check_value(&cell, &mut found);
+        rules.check_references(&cell, &mut found);
+        rules.check_loop(&cell, &mut found);
     }
+    Ok((found, since))
 }
 
 /// Where the state document shows a cell.
@@ -103,71 +123,88 @@ fn path(cell: &LiveCell) -> String {
     format!("/{field}{}{entry}", pointer_token(&cell.key))
 }
 
-fn check_cells(cells: &[LiveCell], compiled: Option<&Compiled>, found: &mut Vec<Problem>) {
-    let limit = compiled.and_then(|compiled| compiled.definition.policy.value_bytes).unwrap_or(MAX_VALUE as i64);
-    for cell in cells {
-        let Some(value) = cell.value else { continue };
-        let text = value.text();
-        if Some(value_hash(text)) != cell.hash {
-            found.push(Problem::new("hash", path(cell), "the value does not match its hash"));
-        }
-        let limit = if cell.scope == "variable" { limit } else { MAX_VALUE as i64 };
-        if text.len() as i64 > limit {
-            found.push(Problem::new("size", path(cell), format!("has {} octets, more than {limit}", text.len())));
-        }
-        if let (Some(compiled), "variable") = (compiled, cell.scope.as_str()) {
-            for violation in compiled.check_variable(&cell.key, text) {
-                let path = format!("/global_variables{}", violation.path);
-                found.push(Problem::new("schema", path, format!("does not satisfy {}", violation.keyword)));
-            }
-        }
-    }
+/// What the cells of a state are checked against.
+struct Rules {
+    compiled: Option<Rc<Compiled>>,
+    graph: Option<Rc<Compiled>>,
 }
 
-/// Stack, skipped nodes, statuses and context name only nodes that exist.
-fn check_references(cells: &[LiveCell], graph: Option<&Compiled>, found: &mut Vec<Problem>) {
-    let Some(nodes) = graph.map(|graph| &graph.definition.nodes).filter(|nodes| !nodes.is_empty()) else { return };
-    let mut known: BTreeMap<String, ()> = BTreeMap::new();
-    for cell in cells {
+impl Rules {
+    fn new(db: &Db, run: &Run, graph: Option<&LiveCell>) -> Result<Rules> {
+        let compiled = workflow::of(db, run)?;
+        let graph = match graph.and_then(|cell| cell.value) {
+            Some(reference) => Some(schema::of_graph(db, reference.text())),
+            None => compiled.clone(),
+        };
+        Ok(Rules { compiled, graph })
+    }
+
+    fn check_value(&self, cell: &LiveCell, found: &mut Vec<Problem>) {
+        let Some(value) = cell.value else { return };
+        let text = value.text();
+        let mut stop = |rule: &str, path: String, message: String| {
+            found.push(Problem::of_cell(rule, true, cell, path, message));
+        };
+        if Some(value_hash(text)) != cell.hash {
+            stop("hash", path(cell), "the value does not match its hash".to_owned());
+        }
+        let compiled = self.compiled.as_ref().filter(|_| cell.scope == "variable");
+        let limit = compiled.and_then(|compiled| compiled.definition.policy.value_bytes).unwrap_or(MAX_VALUE as i64);
+        if text.len() as i64 > limit {
+            stop("size", path(cell), format!("has {} octets, more than {limit}", text.len()));
+        }
+        for violation in compiled.map(|compiled| compiled.check_variable(&cell.key, text)).unwrap_or_default() {
+            let path = format!("/global_variables{}", violation.path);
+            stop("schema", path, format!("does not satisfy {}", violation.keyword));
+        }
+    }
+
+    /// Stack, skipped nodes, statuses and context name only nodes that exist.
+    fn check_references(&self, cell: &LiveCell, found: &mut Vec<Problem>) {
+        let Some(graph) = self.graph.as_ref().filter(|graph| !graph.definition.nodes.is_empty()) else { return };
+        let nodes = &graph.definition.nodes;
+        let mut tell = |cell: &LiveCell, path: String, id: &str| {
+            // The entries of a node's context follow each other.
+            if found.last().is_none_or(|last| last.rule != "reference" || last.path != path) {
+                let message = format!("node {id:?} does not exist");
+                found.push(Problem::of_cell("reference", false, cell, path, message));
+            }
+        };
         match cell.scope.as_str() {
             "node" | "loop" | "context" if !nodes.contains_key(&cell.key) => {
-                let path = path(&LiveCell { ordinal: None, scope: cell.scope.clone(), key: cell.key.clone(), ..*cell });
-                if known.insert(path.clone(), ()).is_none() {
-                    found.push(Problem::new("reference", path, format!("node {:?} does not exist", cell.key)));
-                }
+                let list = LiveCell { ordinal: None, scope: cell.scope.clone(), key: cell.key.clone(), ..*cell };
+                tell(&list, path(&list), &cell.key);
             }
             "engine" if cell.key == "execution_stack" || cell.key == "skip_nodes" => {
-                let Some(value) = cell.value else { continue };
+                let Some(value) = cell.value else { return };
                 let elements: Vec<&RawValue> = serde_json::from_str(value.text()).unwrap_or_default();
                 for (index, element) in elements.iter().enumerate() {
                     if let Ok(id) = serde_json::from_str::<String>(element.get())
                         && !nodes.contains_key(&id)
                     {
-                        let path = format!("/{}/{index}", cell.key);
-                        found.push(Problem::new("reference", path, format!("node {id:?} does not exist")));
+                        tell(cell, format!("/{}/{index}", cell.key), &id);
                     }
                 }
             }
             _ => {}
         }
     }
-}
 
-fn check_loops(cells: &[LiveCell], compiled: Option<&Compiled>, graph: Option<&Compiled>, found: &mut Vec<Problem>) {
-    let policy = compiled.map(|compiled| &compiled.definition.policy);
-    let tolerance = policy.and_then(|policy| policy.tolerance).unwrap_or(DEFAULT_TOLERANCE);
-    let default_max = policy.and_then(|policy| policy.default_max).unwrap_or(DEFAULT_MAX);
-    for cell in cells.iter().filter(|cell| cell.scope == "loop") {
-        let Some(value) = cell.value else { continue };
+    fn check_loop(&self, cell: &LiveCell, found: &mut Vec<Problem>) {
+        let (Some(value), "loop") = (cell.value, cell.scope.as_str()) else { return };
+        let policy = self.compiled.as_ref().map(|compiled| &compiled.definition.policy);
+        let set = policy.and_then(|policy| policy.tolerance);
+        let tolerance = set.unwrap_or(DEFAULT_TOLERANCE);
+        let default_max = policy.and_then(|policy| policy.default_max).unwrap_or(DEFAULT_MAX);
         let fields: BTreeMap<String, &RawValue> = serde_json::from_str(value.text()).unwrap_or_default();
         let number = |key: &str| fields.get(key).and_then(|raw| raw.get().parse::<f64>().ok());
-        let of_node = || graph.and_then(|graph| graph.definition.nodes.get(&cell.key)?.max_count);
+        let of_node = || self.graph.as_ref().and_then(|graph| graph.definition.nodes.get(&cell.key)?.max_count);
         let max = number("max").unwrap_or_else(|| of_node().unwrap_or(default_max) as f64);
         let index = number("index").unwrap_or(f64::NAN);
         if !(-1.0..=max + tolerance as f64).contains(&index) {
             let text = fields.get("index").map_or("missing", |raw| raw.get());
             let message = format!("index {text} is outside -1 to {max} with a tolerance of {tolerance}");
-            found.push(Problem::new("loop", path(cell), message));
+            found.push(Problem::of_cell("loop", set.is_some(), cell, path(cell), message));
         }
     }
 }
@@ -181,7 +218,7 @@ fn check_validators(db: &Db, run_id: &str, workflow: &str, at_version: Option<i6
         if rows.get(row, 3).unwrap_or(false) {
             validators.push((name, function));
         } else {
-            found.push(Problem::new(&name, String::new(), format!("validator {function} does not exist any more")));
+            found.push(Problem::of_state(&name, format!("validator {function} does not exist any more")));
         }
     }
     drop(rows);
@@ -198,7 +235,7 @@ fn check_validators(db: &Db, run_id: &str, workflow: &str, at_version: Option<i6
             execute_text(&sql, &args)
         });
         for message in messages.into_iter().flatten() {
-            found.push(Problem::new(&name, String::new(), message));
+            found.push(Problem::of_state(&name, message));
         }
     }
 }

@@ -18,8 +18,13 @@ mod list;
 #[path = "../src/merge.rs"]
 #[allow(dead_code)]
 mod merge;
+#[path = "../src/progress.rs"]
+mod progress;
 #[path = "../src/timestamp.rs"]
 mod timestamp;
+#[path = "../src/topology.rs"]
+#[allow(dead_code)]
+mod topology;
 
 mod timestamps {
     use crate::timestamp::parse;
@@ -1249,6 +1254,191 @@ mod deltas {
             [(json!([1]), json!({"a": 1})), (json!("a"), json!(["a"])), (json!(1), json!(2)), (json!(null), json!("a"))]
         {
             assert_eq!(patch(&old, &new), None);
+        }
+    }
+}
+
+mod progressing {
+    use crate::definition::Definition;
+    use crate::progress::{Status, Turn, resume_points};
+    use crate::topology::Topology;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    const TYPES: [&str; 3] = ["code", "condition", "loop"];
+    const STATUSES: [Status; 6] =
+        [Status::Pending, Status::Running, Status::Lost, Status::Failed, Status::Completed, Status::Skipped];
+    const TURNS: [Option<Turn>; 4] = [None, Some(Turn::Entered), Some(Turn::Iterates), Some(Turn::Over)];
+
+    fn definition(types: &[&str], edges: &[(usize, usize, &str)]) -> Definition {
+        let node = |(number, type_): (usize, &&str)| json!({"id": format!("{number:06}"), "type": type_});
+        let edge = |(from, to, handle): &(usize, usize, &str)| json!({"source": format!("{from:06}"), "target": format!("{to:06}"), "sourceHandle": handle});
+        let nodes: Vec<Value> = types.iter().enumerate().map(node).collect();
+        let edges: Vec<Value> = edges.iter().map(edge).collect();
+        crate::definition::parse(&json!({"nodes": nodes, "edges": edges}).to_string(), || {}).0
+    }
+
+    fn points(definition: &Definition, status: &[Status], turn: &[Option<Turn>]) -> Vec<usize> {
+        let number = |id: &str| id.parse::<usize>().unwrap();
+        let topology = Topology::new(definition, || {});
+        let found = resume_points(definition, &topology, |id| status[number(id)], |id| turn[number(id)], || {});
+        found.into_iter().map(number).collect()
+    }
+
+    /// The rules, word for word, without a thought of what that costs.
+    struct Rules<'a> {
+        types: &'a [&'a str],
+        edges: Vec<(usize, usize, &'a str)>,
+        status: &'a [Status],
+        turn: &'a [Option<Turn>],
+        definition: &'a Definition,
+    }
+
+    #[derive(Clone, Copy, PartialEq)]
+    enum Edge {
+        LeadsOn,
+        Waits,
+        NotTaken,
+        LoopIsDone,
+    }
+
+    impl Rules<'_> {
+        fn body(&self, node: usize) -> Vec<usize> {
+            if self.types[node] != "loop" {
+                return Vec::new();
+            }
+            self.definition.loop_body(&format!("{node:06}")).into_iter().map(|id| id.parse().unwrap()).collect()
+        }
+
+        fn turn(&self, node: usize) -> Option<Turn> {
+            let ended = |node: &usize| matches!(self.status[*node], Status::Completed | Status::Failed | Status::Lost);
+            self.turn[node].or_else(|| self.body(node).iter().any(ended).then_some(Turn::Iterates))
+        }
+
+        fn incoming(&self, node: usize) -> Vec<(usize, Edge)> {
+            let leading = self.edges.iter().filter(|(_, to, _)| *to == node);
+            leading.map(|(from, _, handle)| (*from, self.edge(*from, handle))).collect()
+        }
+
+        fn together(&self, node: usize) -> Option<Edge> {
+            let edges = self.incoming(node);
+            [Edge::Waits, Edge::LeadsOn, Edge::NotTaken, Edge::LoopIsDone]
+                .into_iter()
+                .find(|kind| edges.iter().any(|(_, edge)| edge == kind))
+        }
+
+        fn is_done(&self, node: usize) -> bool {
+            matches!(self.status[node], Status::Completed | Status::Skipped)
+                || self.status[node] == Status::Pending && self.turn(node) == Some(Turn::Over)
+        }
+
+        fn edge(&self, from: usize, handle: &str) -> Edge {
+            let together = self.together(from).unwrap_or(Edge::LeadsOn);
+            let onward = if together == Edge::LoopIsDone {
+                Edge::LoopIsDone
+            } else if self.status[from] == Status::Skipped {
+                let leading: Vec<usize> = self
+                    .incoming(from)
+                    .into_iter()
+                    .filter(|(_, edge)| *edge == Edge::LeadsOn)
+                    .map(|(from, _)| from)
+                    .collect();
+                let only_conditions =
+                    !leading.is_empty() && leading.iter().all(|node| self.types[*node] == "condition");
+                if together == Edge::LeadsOn && only_conditions { Edge::NotTaken } else { together }
+            } else if self.is_done(from) {
+                Edge::LeadsOn
+            } else if self.status[from] == Status::Pending && together == Edge::NotTaken {
+                Edge::NotTaken
+            } else {
+                Edge::Waits
+            };
+            if handle != "loop_body" || self.types[from] != "loop" {
+                return onward;
+            }
+            match self.turn(from) {
+                _ if self.is_done(from) || onward == Edge::LoopIsDone => Edge::LoopIsDone,
+                Some(Turn::Over) => Edge::LoopIsDone,
+                Some(Turn::Iterates) if together == Edge::LeadsOn => Edge::LeadsOn,
+                _ => onward,
+            }
+        }
+
+        fn is_point(&self, node: usize) -> bool {
+            let together = self.together(node).unwrap_or(Edge::LeadsOn);
+            match (self.status[node], self.turn(node)) {
+                (Status::Lost, _) => true,
+                (Status::Failed, _) => together != Edge::LoopIsDone,
+                (Status::Pending, None) => together == Edge::LeadsOn,
+                (Status::Pending, Some(Turn::Entered)) => together == Edge::LeadsOn,
+                (Status::Pending, Some(Turn::Iterates)) => {
+                    let busy = |node: &usize| self.status[*node] == Status::Running || self.is_point(*node);
+                    together == Edge::LeadsOn && !self.body(node).iter().any(busy)
+                }
+                _ => false,
+            }
+        }
+    }
+
+    /// Types and edges of a graph, statuses and loops of a run.
+    type Run = (Vec<&'static str>, Vec<(usize, usize, &'static str)>, Vec<Status>, Vec<Option<Turn>>);
+
+    fn run() -> impl Strategy<Value = Run> {
+        (1usize..9).prop_flat_map(|size| {
+            let types = prop::collection::vec(prop::sample::select(TYPES.to_vec()), size);
+            let edge = (0..size, 0..size, prop::sample::select(vec!["", "", "loop_body", "loop_next"]));
+            let edges = prop::collection::vec(edge, 0..2 * size);
+            let status = prop::collection::vec(prop::sample::select(STATUSES.to_vec()), size);
+            let turn = prop::collection::vec(prop::sample::select(TURNS.to_vec()), size);
+            (types, edges, status, turn)
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4_000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn is_what_the_rules_say((types, edges, status, turn) in run()) {
+            // Without cycles: edges lead to higher numbers.
+            let edges: Vec<_> = edges.into_iter().filter(|(from, to, handle)| *handle == "loop_next" || from < to).collect();
+            let turn: Vec<_> = turn.into_iter().zip(&types).map(|(turn, type_)| turn.filter(|_| *type_ == "loop")).collect();
+            let definition = definition(&types, &edges);
+            let forward = edges.into_iter().filter(|(_, _, handle)| *handle != "loop_next").collect();
+            let rules = Rules { types: &types, edges: forward, status: &status, turn: &turn, definition: &definition };
+            let expected: Vec<usize> = (0..types.len()).filter(|node| rules.is_point(*node)).collect();
+            prop_assert_eq!(points(&definition, &status, &turn), expected);
+        }
+
+        /// A saved document may have cycles, and loops that are none: a run on such a graph goes on somewhere until all is done.
+        #[test]
+        fn no_graph_is_a_dead_end((types, edges, _, _) in run()) {
+            let definition = definition(&types, &edges);
+            let mut status = vec![Status::Pending; types.len()];
+            let mut turn = vec![None; types.len()];
+            for _ in 0..3 * types.len() {
+                let Some(next) = points(&definition, &status, &turn).first().copied() else { break };
+                if types[next] == "loop" && turn[next].is_none() {
+                    turn[next] = Some(Turn::Iterates);
+                } else {
+                    status[next] = Status::Completed;
+                }
+            }
+            prop_assert!(points(&definition, &status, &turn).is_empty());
+            let inside = |node: &str| definition.nodes.keys().any(|id| definition.is_loop(id) && definition.loop_body(id).contains(node));
+            for (node, status) in status.iter().enumerate() {
+                prop_assert!(*status == Status::Completed || inside(&format!("{node:06}")), "{node} was left out");
+            }
+        }
+
+        /// The bodies of many loops at once are the bodies of each.
+        #[test]
+        fn bodies_of_many_loops((types, edges, _, _) in run()) {
+            let definition = definition(&types, &edges);
+            let topology = Topology::new(&definition, || {});
+            let pairs: Vec<_> = (0..types.len()).flat_map(|a| (0..types.len()).map(move |b| (a, b))).filter(|(a, _)| types[*a] == "loop").collect();
+            let inside = |(a, b): &(usize, usize)| definition.loop_body(&format!("{a:06}")).contains(format!("{b:06}").as_str());
+            let expected: Vec<bool> = pairs.iter().map(inside).collect();
+            prop_assert_eq!(topology.are_inside(&pairs, || {}), expected);
         }
     }
 }

@@ -300,7 +300,7 @@ FUNCTIONS |= {
         {"run_id": "work", "loop_id": "l"},
         {"run_id": [*RUN, ("run", "55000"), ("failed", "55000")], "loop_id": [*NAME, REQUIRED, (LONGEST, "55000")]} | WRITE,
     ),
-    "recover_run": ({"run_id": "work"}, {"run_id": [*RUN, ("failed", "55000")], "dry_run": BOOLEAN}),
+    "recover_run": ({"run_id": "work"}, {"run_id": [*RUN, ("failed", "55000")], "dry_run": BOOLEAN, "rollback": BOOLEAN}),
     "stale_runs": ({"idle": "1 hour"}, {"idle": [REQUIRED, *INTERVAL[:-1]]}),
     "pause_run": (
         {"run_id": "work", "node_id": "n"},
@@ -351,7 +351,7 @@ SQL_TYPES = {
     "failure_threshold": "integer", "fields": "jsonb", "function": "regprocedure", "idle": "interval", "interaction": "uuid",
     "last": "integer", "lease": "interval", "loop_id": "text", "max_iterations": "integer", "node_id": "text", "node_ids": "text[]",
     "on_change": "text", "output": "jsonb", "probe_lease": "interval", "prompt": "jsonb", "reset_after": "interval", "response": "jsonb",
-    "response_schema": "jsonb", "schema": "jsonb", "type_pattern": "text", "worker": "text",
+    "response_schema": "jsonb", "rollback": "boolean", "schema": "jsonb", "type_pattern": "text", "worker": "text",
     "after_version": "bigint", "at": "timestamptz", "at_version": "bigint", "batch_size": "integer", "definition": "jsonb",
     "events": "jsonb", "expected_variables": "jsonb", "expected_version": "bigint", "from_version": "bigint",
     "idempotency_key": "text", "in_group": "text", "key": "text", "kind": "text", "label": "text", "level": "text", "metadata": "jsonb",

@@ -7,6 +7,7 @@ import pytest
 from execution import (
     attempt, begin, call, edge, events, flow, head, lease, node, row, rows, set_now, sound, start, state, status, unchanged,
 )  # fmt: skip
+from test_plans import blocks
 from test_recording import RUN as RECORDED
 from test_recording import lines, replay
 
@@ -20,8 +21,8 @@ def db(admin):
     return admin
 
 
-def recover(connection, run_id, dry_run=False):
-    return row(connection, "recover_run(%s, %s)", run_id, dry_run)
+def recover(connection, run_id, dry_run=False, rollback=True):
+    return row(connection, "recover_run(%s, %s, %s)", run_id, dry_run, rollback)
 
 
 def broken(connection, run_id):
@@ -51,7 +52,7 @@ def test_there_is_nothing_to_recover(db):
         for dry_run in (True, False):
             assert recover(db, run, dry_run) == {
                 "from_version": 4, "checkpoint_version": None, "incomplete": ["draft"], "last_completed": "prepare",
-                "resume_at": ["outer"], "problems": [], "version": 4,
+                "resume_at": ["outer"], "problems": [], "version": 4, "lost": [],
             }  # fmt: skip
 
 
@@ -86,15 +87,17 @@ def test_the_row_has_no_null_arrays(db):
     run = start(db, "arrays")
     assert recover(db, run) == {
         "from_version": 1, "checkpoint_version": None, "incomplete": [], "last_completed": None, "resume_at": [], "problems": [],
-        "version": 1,
+        "version": 1, "lost": [],
     }  # fmt: skip
     begin(db, run, "n", "w")
     assert recover(db, run)["resume_at"] == ["n"]
 
 
 @pytest.mark.parametrize("done, resume_at", [
-    ([], ["prepare"]), (["prepare"], ["outer"]), (["prepare", "draft"], ["middle"]), (["think"], ["inner"]), (["review"], ["outer"]),
-    (["report"], []), (["prepare", "review", "outer"], ["draft", "report"]), (["report", "prepare"], ["outer"]),
+    ([], ["prepare"]), (["prepare"], ["outer"]), (["prepare", "draft"], ["middle"]), (["prepare", "draft", "think"], ["inner"]),
+    (["prepare", "draft", "think", "step"], ["inner"]), (["prepare", "outer"], ["report"]), (["report", "prepare"], ["outer"]),
+    # In no order that a graph allows: what was left behind is still to be done.
+    (["report"], ["prepare"]), (["think"], ["inner", "prepare"]),
 ])  # fmt: skip
 def test_resume_points_come_from_the_graph(db, done, resume_at):
     run = start(db, "points", flow())
@@ -267,6 +270,155 @@ def test_two_recoveries_at_the_same_moment(db, connect):
     assert second["problems"] == []
 
 
+TOLD = flow(data={"outer": {"maxCount": 3}})
+
+
+def test_it_asks_before_it_rolls_back(db):
+    """A loop's index, as engines write it, and nothing of what was done since is thrown away unless somebody says so."""
+    run = start(db, "asks", TOLD)
+    complete(db, run, "prepare")
+    point = call(db, "checkpoint(%s)", run)
+    call(db, "set_variable(%s, 'v', '1')", run)
+    complete(db, run, "draft")
+    breaks(db, run)
+    with unchanged(db, run):
+        asked = [recover(db, run, dry_run, False) for dry_run in (True, False)]
+        told = recover(db, run, True)
+    assert asked[0] == asked[1]
+    assert (asked[0]["checkpoint_version"], asked[0]["from_version"]) == (point, head(db, run))
+    assert [problem.split(":")[0] for problem in asked[0]["problems"]] == ["loop /loop_index/outer"]
+    assert set(asked[0]["lost"]) >= {"variable/v", "node/draft", "context/draft/0", "loop/outer"}
+    assert (asked[0]["last_completed"], asked[0]["resume_at"]) == ("draft", ["middle"])
+    assert (told["last_completed"], told["resume_at"]) == ("prepare", ["outer"])
+    # Nodes that nobody holds are reset all the same.
+    begin(db, run, "think", "w")
+    assert recover(db, run, rollback=False)["resume_at"] == ["think"]
+    assert state(db, run)["global_variables"] == {"v": 1}
+    sound(db, run)
+
+
+@pytest.mark.parametrize("how", ["loop", "reference"])
+def test_what_is_only_told_stops_no_answer(db, how):
+    run = start(db, "answered", TOLD)
+    question = call(db, "pause_run(%s, 'prepare')", run)
+    document = {"loop": {"loop_index": {"outer": 15}}, "reference": {"execution_stack": ["gone"], "execution_status": {"gone": True}}}
+    call(db, "save_state(%s, %s::jsonb)", run, json.dumps(document[how]))
+    assert {problem["rule"] for problem in broken(db, run)} == {how}
+    assert attempt(db, "resume_run(%s, %s::uuid, on_change => 'accept')", run, question) == head(db, run)
+    assert status(db, run) == "running"
+    sound(db, run)
+
+
+def test_a_checkpoint_that_is_only_told_of_is_good_enough_for_damage(db):
+    run = start(db, "damage", flow(data={"outer": {"maxCount": 3}}))
+    breaks(db, run)
+    call(db, "set_variable(%s, 'v', '1')", run)
+    point = call(db, "checkpoint(%s)", run)
+    call(db, "set_variable(%s, 'v', '2')", run)
+    call(db, "checkpoint(%s)", run)
+    with db.transaction(force_rollback=True):
+        db.execute("UPDATE layra.cell SET value = '77' WHERE run_id = %s AND key = 'v' AND value = '2'", [run])
+        assert {problem["rule"] for problem in broken(db, run)} == {"hash", "loop"}
+        assert recover(db, run)["checkpoint_version"] == point
+        assert {problem["rule"] for problem in broken(db, run)} == {"loop"}
+    # No checkpoint is without a loop that ran away.
+    assert recover(db, run)["checkpoint_version"] is None
+
+
+# --- the order of completion ---------------------------------------------------------------------------------------------
+
+
+def test_the_last_completed_node_of_rollbacks_and_forks(db):
+    """By when it was completed, however often it was copied: by name, `a` is first."""
+    run = start(db, "order", flow())
+    last = lambda run_id: recover(db, run_id, True)["last_completed"]  # noqa: E731
+    complete(db, run, "report", "review", "think")
+    done = head(db, run)
+    call(db, "reset_nodes(%s, '{review,think,report}')", run)
+    complete(db, run, "draft")
+    call(db, "rollback(%s, %s)", run, done)
+    assert last(run) == "think"
+    call(db, "reset_nodes(%s, '{think}')", run)
+    assert last(run) == "review"
+    back = call(db, "rollback(%s, %s)", run, head(db, run) - 1)
+    assert last(run) == "think"
+    complete(db, run, "draft")
+    assert last(run) == "draft"
+    call(db, "rollback(%s, %s)", run, back)
+    # Forks of forks, of which the oldest are gone.
+    names = [f"{run} {number}" for number in range(3)]
+    for source, name in zip([run, *names], names):
+        call(db, "fork_run(%s, %s)", source, name)
+        assert last(name) == "think"
+        call(db, "reset_nodes(%s, '{think}')", name)
+        assert last(name) == "review"
+        call(db, "rollback(%s, 1)", name)
+        complete(db, name, "step")
+        assert last(name) == "step"
+        call(db, "rollback(%s, 1)", name)
+        db.execute("SELECT layra.drop_run(%s)", [source])
+    assert last(names[-1]) == "think"
+    sound(db, names[-1])
+
+
+def test_a_node_that_was_completed_again_has_its_old_place_back(db):
+    run = start(db, "again")
+    save = lambda **shown: call(db, "save_state(%s, %s::jsonb)", run, json.dumps({"execution_status": shown}))  # noqa: E731
+    save(a=True, b=False)
+    first = save(a=True, b=True)
+    save(a=False, b=True)
+    save(a=True, b=True)
+    assert recover(db, run, True)["last_completed"] == "a"
+    call(db, "rollback(%s, %s)", run, first)
+    assert recover(db, run, True)["last_completed"] == "b"
+    sound(db, run)
+
+
+def test_of_several_in_one_version_the_furthest(db):
+    run = start(db, "furthest", flow())
+    call(db, "save_state(%s, %s::jsonb)", run, json.dumps({"execution_status": {"prepare": True, "outer": True, "draft": True}}))
+    assert recover(db, run, True)["last_completed"] == "draft"
+
+
+# --- what it costs -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_no_checkpoint_is_valid(db, again):
+    """Not each of them is validated, but the loop's cell is looked at: once where it stayed as it was, else at each of 800."""
+    run = start(db, "hopeless", TOLD)
+    call(db, "set_variables(%s, %s::jsonb)", run, json.dumps({f"v{number}": number for number in range(500)}))
+    breaks(db, run)
+    index = 15
+
+    def checkpoints(number):
+        nonlocal index
+        for _ in range(number):
+            if again:
+                index += 1
+                call(db, "save_state(%s, %s::jsonb)", run, json.dumps(state(db, run) | {"loop_index": {"outer": index}}))
+            call(db, "checkpoint(%s)", run)
+
+    checkpoints(800)
+    pages = {name: blocks(db, f"SELECT * FROM layra.{name}('{run}')") for name in ("validate_run", "recover_run")}
+    print(pages)
+    assert pages["recover_run"] < 3 * pages["validate_run"] + (800 * 20 if again else 100)
+    assert recover(db, run)["checkpoint_version"] is None
+
+
+def test_validators_see_a_few_states_only(db):
+    run = start(db, "validators", flow())
+    db.execute("CREATE OR REPLACE FUNCTION public.never(run_id text, state jsonb) RETURNS SETOF text LANGUAGE plpgsql AS"
+               " $$ BEGIN RETURN NEXT 'never'; END $$")  # fmt: skip
+    (workflow,) = db.execute("SELECT workflow FROM layra.run WHERE run_id = %s", [run]).fetchone()
+    call(db, "add_validator(%s, 'never', 'public.never(text,jsonb)')", workflow)
+    for _ in range(30):
+        call(db, "checkpoint(%s)", run)
+    found = recover(db, run)
+    assert found["checkpoint_version"] is None
+    assert [problem.split(":")[0] for problem in found["problems"]] == ["never ", "recovery"]
+
+
 # --- the recorded run ----------------------------------------------------------------------------------------------------
 
 
@@ -308,6 +460,10 @@ def test_the_recorded_run_recovers(recorded, db):
     call(db, "fork_run(%s, %s, %s)", run, fork, first - 1)
     point = call(db, "checkpoint(%s)", fork)
     call(db, "save_state(%s, %s::jsonb)", fork, states[versions[-1]])
+    with unchanged(db, fork):
+        asked = recover(db, fork, rollback=False)
+    assert (asked["checkpoint_version"], asked["version"]) == (point, asked["from_version"])
+    assert "loop/loop_sections" in asked["lost"]
     found = recover(db, fork)
     assert found["checkpoint_version"] == point
     assert rows(db, "validate_run(%s)", fork) == []
