@@ -6,7 +6,7 @@ COMMENT ON EXTENSION layra_state IS
 'The state of workflow runs: versioned variables, a hash-chained event log, checkpoints, rollback and forks. \df+ layra.* shows every function with an example.';
 
 COMMENT ON SCHEMA layra IS
-'State of workflow runs (extension layra_state). \df+ layra.* lists the functions; the views runs, timeline, variables, nodes, loops and contexts are for people.';
+'State of workflow runs (extension layra_state). What writes to a run holds up its other writers until the transaction ends. \df+ layra.* lists the functions; the views runs, timeline, variables, nodes, loops and contexts are for people.';
 
 -- ------------------------------------------------------------------------------------------------ workflows and runs
 
@@ -15,12 +15,12 @@ $$Stores a workflow definition of the calling role and returns its version numbe
 name text: 1 to 255 characters, unique per owner.
 definition jsonb: object of nodes, edges, variables and policy, all optional; other keys are kept.
 shared boolean, default false: true lets the runs of every role use it (level admin).
-Result integer: 1 for the first definition of that name, then 2, 3 …; the same content again returns the same number.
+Result integer: 1 for the first definition of that name, then 2, 3, ...; the same content again returns the same number.
 Errors: 22023 bad argument or definition (DETAIL lists all problems), 42501 shared without level admin, 23505 the shared name belongs to another role, 54000 over 64 MB.
 Example: SELECT layra.define_workflow('billing', '{"variables": {"total": {"schema": {"type": "number"}, "default": 0}}}');$$;
 
 COMMENT ON FUNCTION layra.start_run(text, text, jsonb, jsonb, integer, text) IS
-$$Starts a run, owned by the calling role, and returns its first version, 1.
+$$Starts a run, owned by the calling role, and returns its first version, 1. Until the transaction ends whoever starts a run of that id waits.
 run_id text: name of the run, 1 to 255 characters, none a control character; unique in the database.
 workflow text, default NULL: name of a workflow of the caller, else a shared one; NULL: a run without definition.
 variables jsonb, default {}: object of first values; defaults of the definition apply to names that are not in it.
@@ -60,7 +60,7 @@ Example: SELECT layra.cancel_run('order-17', 'customer withdrew');$$;
 
 COMMENT ON FUNCTION layra.set_owner(text, name, bigint, text) IS
 $$Gives a run to another role.
-run_id text: the run. owner name: a role that the caller can SET ROLE to, as ALTER … OWNER TO asks.
+run_id text: the run. owner name: a role that the caller can SET ROLE to, as ALTER ... OWNER TO asks.
 expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
 idempotency_key text, default NULL: see start_run.
 Result bigint: the run's new version. The run keeps the workflow definition that it has.
@@ -68,7 +68,7 @@ Errors: 22023 bad argument, 42704 no such role, P0002 no such run, 42501 not the
 Example: SELECT layra.set_owner('order-17', 'billing_team');$$;
 
 COMMENT ON FUNCTION layra.drop_run(text) IS
-$$Deletes a run with its log, cells and checkpoints, whatever its status. Nothing of it is kept; digest before it, if you need proof.
+$$Erases a run with its log, cells and checkpoints, whatever its status. Nothing of it is kept, nor who did it, and verify misses nothing; digest before it, if you need proof.
 run_id text: the run. Its forks stay, and keep the idempotency keys they had from it: they become forks of its own parent; where it had none, their parent_run_id is NULL and their parent_version 0.
 Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run.
 Example: SELECT layra.drop_run('order-17');$$;
@@ -76,7 +76,7 @@ Example: SELECT layra.drop_run('order-17');$$;
 -- --------------------------------------------------------------------------------------------------------- variables
 
 COMMENT ON FUNCTION layra.set_variables(text, jsonb, jsonb, text, bigint, text) IS
-$$Sets variables of a run, all or none of them, in one new version.
+$$Sets variables of a run, all or none of them, in one new version. Other writers of the run wait until the transaction ends.
 run_id text: the run. updates jsonb: object of names and new values; a name that is left out is untouched. JSON null is a value.
 expected_variables jsonb, default NULL: object {"name": version} of the run version that last changed each variable, 0 for one that is not set; any other is 40001.
 on_conflict text, default fail: what happens when expected_version is not the newest. fail: 40001; overwrite: set them all the same; merge: three-way merge with the state at expected_version, 40001 only where both sides changed the same place.
@@ -149,7 +149,7 @@ Example: SELECT layra.get_state('order-18', at_version => 1);$$;
 -- ----------------------------------------------------------------------------------------------------------- the log
 
 COMMENT ON FUNCTION layra.append_event(text, text, jsonb, jsonb, bigint, text) IS
-$$Appends an event of the caller's own to a run's log, and sets variables in the same version.
+$$Appends an event of the caller's own to a run's log, and sets variables in the same version. Other writers of the run wait until the transaction ends.
 run_id text: the run. type text: 1 to 255 characters; types that start with run. variables. state. checkpoint. node. loop. interaction. workflow. breaker. policy. layra. are the extension's own.
 payload jsonb, default {}: any JSON value. updates jsonb, default NULL: object of variables to set.
 expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
@@ -160,7 +160,7 @@ Example: SELECT layra.append_event('order-17', 'payment.received', '{"amount": 9
 
 COMMENT ON FUNCTION layra.append_events(text, jsonb, bigint, text) IS
 $$Appends several events to a run's log, all or none, each with a version of its own.
-run_id text: the run. events jsonb: array of at least one object {"type": …, "payload": …, "updates": …}; type is required, the others are as in append_event.
+run_id text: the run. events jsonb: array of at least one object {"type": ..., "payload": ..., "updates": ...}; type is required, the others are as in append_event.
 expected_version bigint, default NULL: the run's version before the first event; NULL: no check.
 idempotency_key text, default NULL: see start_run; it is recorded with the last event.
 Result bigint: the version of the last event.
@@ -171,7 +171,7 @@ COMMENT ON FUNCTION layra.events(text, bigint, integer, text[]) IS
 $$Reads the log of a run in order, a batch at a time.
 run_id text: the run. after_version bigint, default 0: only events above this version.
 batch_size integer, default 1000: rows at most, 1 to 100,000. types text[], default NULL: only these types; NULL: all.
-Result: version, type, payload, changed (names of the cells it changed), actor (role), on_behalf_of (layra.actor), at. Ask again with the last version as after_version until no row comes.
+Result: version, type, payload, changed (names of the cells it changed), actor (the role that called), on_behalf_of (layra.actor: a claim), at. Ask again with the last version as after_version until no row comes.
 Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
 Example: SELECT version, type, payload FROM layra.events('order-17', after_version => 1, batch_size => 100);$$;
 
@@ -219,7 +219,7 @@ COMMENT ON FUNCTION layra.history(text, text, text) IS
 $$Reads every value that a variable (or another cell) had, oldest first.
 run_id text: the run. key text: the variable's name, node id, loop id or field.
 scope text, default variable: variable, node, loop, context (the node's entries, one after the other) or engine.
-Result: revision (1, 2 … per cell), version of the run, value (SQL NULL: unset), at, actor, on_behalf_of and type of the event. No row where there never was one.
+Result: revision (1, 2, ... per cell), version of the run, value (SQL NULL: unset), at, actor, on_behalf_of and type of the event. No row where there never was one.
 Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
 Example: SELECT version, value, actor FROM layra.history('order-17', 'total');$$;
 
@@ -272,16 +272,16 @@ Example: SELECT key, value FROM layra.cells('order-17', 'variable', at_version =
 -- --------------------------------------------------------------------------------------------------------- execution
 
 COMMENT ON FUNCTION layra.begin_node(text, text, text, interval) IS
-$$Takes a node of a run for a worker; of a completed or skipped node it returns what is recorded.
+$$Takes a node of a run for a worker; of a completed or skipped node it returns what is recorded. Call it in a transaction of its own: other writers of the run wait until that ends.
 run_id text: the run. node_id text: the node, 1 to 255 characters.
 worker text, default NULL: name of the worker, 1 to 255 characters; the one that holds the node takes it again.
 lease interval, default NULL: how long the node is held, above zero; NULL: until this worker, reset_nodes or recover_run gives it up.
-Result: version; attempt (1, 2 … never repeated in a run's life); status running where this call took it, else completed or skipped; output of a completed node, from its context.
+Result: version; attempt (1, 2, ... never repeated in a run's life); status running where this call took it, else completed or skipped; output of a completed node, from its context.
 Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 55P03 another worker holds it (DETAIL has holder and until), 55000 the run is paused, cancelling or finished, 40001 above READ COMMITTED where somebody wrote since.
 Example: SELECT * FROM layra.begin_node('order-17', 'price', worker => 'w1', lease => '5 minutes');$$;
 
 COMMENT ON FUNCTION layra.heartbeat(text, text, integer, interval) IS
-$$Extends the lease of a node, without an event and without waiting for the run.
+$$Extends the lease of a node, without an event and without waiting for the run. Call it in a transaction of its own: what changes this lease waits until that ends.
 run_id text: the run. node_id text: the node. attempt integer: the attempt that begin_node returned.
 lease interval: how long from now the node is held, above zero.
 Result: until (end of the lease), run_status (cancelling: stop working).
@@ -430,14 +430,14 @@ Example: SELECT layra.define_breaker('payment api', failure_threshold => 3);$$;
 COMMENT ON FUNCTION layra.breaker_try(text) IS
 $$Asks a circuit breaker whether to make a call: closed says true, open false, half open true to one caller at a time.
 name text: the caller's own breaker, else one of a role whose privileges the caller has.
-Result boolean. A closed breaker writes nothing; no call waits for another transaction. Report what came of it with breaker_success or breaker_failure.
+Result boolean. A closed or open breaker writes nothing; no call waits for another transaction. Report what came of it with breaker_success or breaker_failure.
 Errors: 22023 bad argument, P0002 no such breaker.
 Example: SELECT layra.breaker_try('mail api');$$;
 
 COMMENT ON FUNCTION layra.breaker_success(text) IS
-$$Reports to a circuit breaker that a call succeeded, which closes it; without failures before it writes nothing.
-name text: the breaker.
-Result: none.
+$$Reports to a circuit breaker that a call succeeded: a closed one counts its failures anew, a half-open one in which a caller tries is closed.
+name text: the breaker. An open one stays open, as the call began before it opened.
+Result: none. Without failures it writes nothing.
 Errors: 22023 bad argument, P0002 no such breaker.
 Example: SELECT layra.breaker_success('mail api');$$;
 
@@ -584,7 +584,7 @@ COMMENT ON TABLE layra.event IS
 'The log: one row per version of a run, only ever inserted. docs/hash-chain.md says how the hashes are made.';
 COMMENT ON COLUMN layra.event.run_id IS 'The run.';
 COMMENT ON COLUMN layra.event.version IS 'Position in the run''s log, from 1 without gaps.';
-COMMENT ON COLUMN layra.event.type IS 'What happened: run.started, variables.set …, or a type of the caller''s own.';
+COMMENT ON COLUMN layra.event.type IS 'What happened: run.started, variables.set, ..., or a type of the caller''s own.';
 COMMENT ON COLUMN layra.event.payload IS 'Data of the event, any JSON value.';
 COMMENT ON COLUMN layra.event.payload_hash IS 'BLAKE3 of the payload''s JSON text, 32 octets.';
 COMMENT ON COLUMN layra.event.changed IS 'Cells that the event changed, as scope/key, for context as context/NODE/ORDINAL; sorted by scope, key and ordinal.';
@@ -596,13 +596,13 @@ COMMENT ON COLUMN layra.event.idempotency_key IS 'Key that the caller gave; the 
 COMMENT ON COLUMN layra.event.checkpoint_kind IS 'Kind of the checkpoint that this event made; NULL: none.';
 COMMENT ON COLUMN layra.event.checkpoint_label IS 'Label that this checkpoint was given.';
 COMMENT ON COLUMN layra.event.hash IS 'BLAKE3 over the hash of the event before and all fields of this one, 32 octets.';
-COMMENT ON COLUMN layra.event.xact IS 'Transaction that wrote the row, for reading events in the order of commit. Not part of the hash.';
+COMMENT ON COLUMN layra.event.xact IS 'Transaction that wrote the row, as this server counts them: no order to follow the log by, as a commit can come late, and rows of a restored dump have the numbers of another server. Not part of the hash.';
 COMMENT ON COLUMN layra.event.bytes_since_checkpoint IS 'Octets of JSON text written to the run since its last checkpoint. Not part of the hash.';
 COMMENT ON COLUMN layra.event.checkpoint_version IS 'Version of the newest checkpoint up to here; NULL: none yet. Not part of the hash.';
 COMMENT ON INDEX layra.event_pkey IS 'The log of a run in order, and its newest event.';
 COMMENT ON INDEX layra.event_idempotency_key IS 'Uses of an idempotency key in a run. Not unique: a key of an undone version can be used again.';
 COMMENT ON INDEX layra.event_status IS 'The few events that change a run''s status: which versions are undone, and what the status was.';
-COMMENT ON INDEX layra.event_xact IS 'Events since a transaction, in every run; a block range index of a few pages.';
+COMMENT ON INDEX layra.event_xact IS 'Events of a range of transactions of this server, in every run; a block range index of a few pages.';
 COMMENT ON POLICY readable ON layra.event IS 'Events of the runs that the role sees.';
 COMMENT ON OPERATOR CLASS layra.xid8_minmax_ops USING brin IS 'Block range indexes on xid8, for which PostgreSQL has no operator class of its own.';
 COMMENT ON OPERATOR FAMILY layra.xid8_minmax_ops USING brin IS 'Of the operator class xid8_minmax_ops.';
@@ -647,7 +647,7 @@ COMMENT ON TABLE layra.workflow IS
 'Workflow definitions, one row per version, which never changes.';
 COMMENT ON COLUMN layra.workflow.owner IS 'Role that defined it, as text.';
 COMMENT ON COLUMN layra.workflow.name IS 'Name, unique per owner; that of a shared workflow belongs to one owner.';
-COMMENT ON COLUMN layra.workflow.version IS '1 for the first definition of that name, then 2, 3 ….';
+COMMENT ON COLUMN layra.workflow.version IS '1 for the first definition of that name, then 2, 3, ...';
 COMMENT ON COLUMN layra.workflow.shared IS 'true: the runs of every role can use it.';
 COMMENT ON COLUMN layra.workflow.definition IS 'The definition as it was given.';
 COMMENT ON COLUMN layra.workflow.hash IS 'BLAKE3 of the definition''s JSON text, 32 octets.';
@@ -731,11 +731,12 @@ COMMENT ON TABLE layra.breaker_outcome IS
 'What was reported to circuit breakers: rows, so that no report waits for another. A success removes what came before it.';
 COMMENT ON COLUMN layra.breaker_outcome.owner IS 'Role that the breaker belongs to, as text.';
 COMMENT ON COLUMN layra.breaker_outcome.name IS 'The breaker.';
-COMMENT ON COLUMN layra.breaker_outcome.at IS 'Time of the report.';
+COMMENT ON COLUMN layra.breaker_outcome.at IS 'Its place among the others: the time of the report; of a success just behind the failures that it ends.';
 COMMENT ON COLUMN layra.breaker_outcome.id IS 'Tells reports of the same time apart.';
 COMMENT ON COLUMN layra.breaker_outcome.outcome IS 'failure, success or reset.';
 COMMENT ON COLUMN layra.breaker_outcome.error IS 'What was reported with a failure.';
 COMMENT ON INDEX layra.breaker_outcome_pkey IS 'The reports to a breaker by time.';
+COMMENT ON INDEX layra.breaker_closed IS 'The newest success or reset of a breaker, however many failures came since.';
 COMMENT ON POLICY readable ON layra.breaker_outcome IS 'Reports to breakers of owners whose privileges the role has; auditors see all.';
 
 COMMENT ON TABLE layra.event_type IS
@@ -779,7 +780,7 @@ COMMENT ON POLICY readable ON layra.access IS 'A role''s own levels; auditors se
 -- ------------------------------------------------------------------------------------------------------------- views
 
 COMMENT ON VIEW layra.runs IS
-'The runs that the caller may read, with newest version and last activity. Page it by run_id: WHERE run_id > … ORDER BY run_id LIMIT 100.';
+'The runs that the caller may read, with newest version and last activity. Page it by run_id: WHERE run_id > ''...'' ORDER BY run_id LIMIT 100.';
 COMMENT ON COLUMN layra.runs.run_id IS 'Name of the run.';
 COMMENT ON COLUMN layra.runs.status IS 'running, paused, cancelling, completed, failed or cancelled.';
 COMMENT ON COLUMN layra.runs.owner IS 'Role that the run belongs to.';
@@ -795,7 +796,7 @@ COMMENT ON COLUMN layra.runs.metadata IS 'JSON object given when it was started.
 COMMENT ON COLUMN layra.runs.result IS 'JSON value given to finish_run.';
 
 COMMENT ON VIEW layra.timeline IS
-'The log of a run for people, a line for each event: WHERE run_id = … ORDER BY version.';
+'The log of a run for people, a line for each event: WHERE run_id = ''...'' ORDER BY version.';
 COMMENT ON COLUMN layra.timeline.run_id IS 'The run.';
 COMMENT ON COLUMN layra.timeline.version IS 'Version of the run.';
 COMMENT ON COLUMN layra.timeline.at IS 'Time of the event.';
@@ -804,7 +805,7 @@ COMMENT ON COLUMN layra.timeline.who IS 'Role, and whom it said to act for.';
 COMMENT ON COLUMN layra.timeline.what IS 'What the event did, the reason given, the checkpoint it made, and the first four cells it changed. Not for programs.';
 
 COMMENT ON VIEW layra.variables IS
-'The variables of a run as they are now: WHERE run_id = …';
+'The variables of a run as they are now: WHERE run_id = ''...''';
 COMMENT ON COLUMN layra.variables.run_id IS 'The run.';
 COMMENT ON COLUMN layra.variables.name IS 'Name of the variable.';
 COMMENT ON COLUMN layra.variables.value IS 'Its value.';
@@ -813,7 +814,7 @@ COMMENT ON COLUMN layra.variables.revision IS 'Number of its changes, from 1.';
 COMMENT ON COLUMN layra.variables."group" IS 'Group that the workflow''s definition puts it in; NULL: none.';
 
 COMMENT ON VIEW layra.nodes IS
-'The nodes of a run as they are now: WHERE run_id = …';
+'The nodes of a run as they are now: WHERE run_id = ''...''';
 COMMENT ON COLUMN layra.nodes.run_id IS 'The run.';
 COMMENT ON COLUMN layra.nodes.node_id IS 'Id of the node.';
 COMMENT ON COLUMN layra.nodes.status IS 'pending, running, completed, failed or skipped.';
@@ -822,7 +823,7 @@ COMMENT ON COLUMN layra.nodes.version IS 'Version of the run that last changed i
 COMMENT ON COLUMN layra.nodes.revision IS 'Number of its changes, from 1.';
 
 COMMENT ON VIEW layra.loops IS
-'The loops of a run as they are now: WHERE run_id = …';
+'The loops of a run as they are now: WHERE run_id = ''...''';
 COMMENT ON COLUMN layra.loops.run_id IS 'The run.';
 COMMENT ON COLUMN layra.loops.loop_id IS 'Id of the loop''s node.';
 COMMENT ON COLUMN layra.loops.index IS 'Index of the iteration, a JSON number.';
@@ -831,7 +832,7 @@ COMMENT ON COLUMN layra.loops.version IS 'Version of the run that last changed i
 COMMENT ON COLUMN layra.loops.revision IS 'Number of its changes, from 1.';
 
 COMMENT ON VIEW layra.contexts IS
-'The context of a run as it is now, a row for each entry of each node: WHERE run_id = …';
+'The context of a run as it is now, a row for each entry of each node: WHERE run_id = ''...''';
 COMMENT ON COLUMN layra.contexts.run_id IS 'The run.';
 COMMENT ON COLUMN layra.contexts.node_id IS 'Node that the entry is an output of.';
 COMMENT ON COLUMN layra.contexts.ordinal IS 'Number of the entry: the newest has the highest. The first is not 0 where older entries were dropped.';

@@ -75,6 +75,8 @@ CREATE TABLE layra.breaker_outcome (
     error   jsonb,
     PRIMARY KEY (name, owner, at, id)
 );
+-- The newest success or reset, however many failures came since.
+CREATE INDEX breaker_closed ON layra.breaker_outcome (name, owner, at) WHERE outcome <> 'failure';
 
 CREATE TABLE layra.event_type (
     owner      text COLLATE "C" NOT NULL,

@@ -111,6 +111,94 @@ CREATE FUNCTION layra.recover_run(run_id text, dry_run boolean DEFAULT false, ro
     OUT from_version bigint, OUT checkpoint_version bigint, OUT incomplete text[], OUT last_completed text,
     OUT resume_at text[], OUT problems text[], OUT version bigint, OUT lost text[]) RETURNS record
 LANGUAGE c AS 'MODULE_PATHNAME', 'recover_run_row_wrapper';
+-- The newest success or reset of a breaker, however many failures came since.
+CREATE INDEX breaker_closed ON layra.breaker_outcome (name, owner, at) WHERE outcome <> 'failure';
+
+-- The separator is ASCII: clients in other encodings read it, too.
+CREATE OR REPLACE VIEW layra.timeline WITH (security_invoker, security_barrier) AS
+SELECT e.run_id, e.version, e.at, e.type,
+    e.actor OPERATOR(pg_catalog.||) COALESCE(' for ' OPERATOR(pg_catalog.||) e.on_behalf_of, '') AS who,
+    pg_catalog.concat_ws('; ',
+        CASE e.type
+            WHEN 'run.rolled_back' THEN pg_catalog.concat('back to version ', e.payload OPERATOR(pg_catalog.->>) 'to_version',
+                ' (' OPERATOR(pg_catalog.||) (e.payload OPERATOR(pg_catalog.->>) 'label') OPERATOR(pg_catalog.||) ')')
+            WHEN 'run.forked' THEN pg_catalog.concat('from ', e.payload OPERATOR(pg_catalog.#>>) '{parent,run_id}',
+                ' at version ', e.payload OPERATOR(pg_catalog.#>>) '{parent,version}')
+            WHEN 'run.finished' THEN e.payload OPERATOR(pg_catalog.->>) 'status'
+            WHEN 'run.owner_changed' THEN pg_catalog.concat('to ', e.payload OPERATOR(pg_catalog.->>) 'owner')
+            WHEN 'checkpoint.protected' THEN e.payload OPERATOR(pg_catalog.->>) 'label'
+            WHEN 'checkpoint.unprotected' THEN e.payload OPERATOR(pg_catalog.->>) 'label'
+        END,
+        e.payload OPERATOR(pg_catalog.->>) 'reason',
+        'checkpoint ' OPERATOR(pg_catalog.||) e.checkpoint_kind
+            OPERATOR(pg_catalog.||) COALESCE(' ' OPERATOR(pg_catalog.||) e.checkpoint_label, ''),
+        CASE WHEN c.total OPERATOR(pg_catalog.>) 0 THEN pg_catalog.concat('changed ', c.names,
+            CASE WHEN c.total OPERATOR(pg_catalog.>) 4
+                 THEN pg_catalog.concat(' and ', c.total OPERATOR(pg_catalog.-) 4, ' more') END) END
+    ) AS what
+FROM layra.event e
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.count(*) AS total,
+        pg_catalog.string_agg(n.name, ', ' ORDER BY n.position) FILTER (WHERE n.position OPERATOR(pg_catalog.<=) 4) AS names
+    FROM (
+        -- Counters and the extension's own cells say nothing to a reader.
+        SELECT u.name, pg_catalog.row_number() OVER (ORDER BY u.name) AS position
+        FROM pg_catalog.unnest(e.changed) u(name)
+        WHERE u.name OPERATOR(pg_catalog.!~~) 'engine/layra.%' AND u.name OPERATOR(pg_catalog.!~~) 'context/%/-1') n) c;
+
+-- ---------------------------------------------------------------------------------------------------- functions of one row
+
+-- Sets of one row until now: PostgreSQL calls what stands beside a set in a SELECT list once more than there are rows.
+-- Where a view of your own calls one of them, this fails and names it: drop it, update, and create it again.
+-- The view breakers is one that others may use, so it stays, for a moment without the function.
+CREATE OR REPLACE VIEW layra.breakers WITH (security_invoker, security_barrier) AS
+SELECT b.owner, b.name, NULL::pg_catalog.text AS state, NULL::pg_catalog.int8 AS failures, NULL::pg_catalog.timestamptz AS opened_at,
+    b.failure_threshold, b.reset_after, b.probe_lease, NULL::pg_catalog.jsonb AS last_error
+FROM layra.breaker b;
+
+DROP FUNCTION layra.begin_node(text, text, text, interval);
+DROP FUNCTION layra.heartbeat(text, text, integer, interval);
+DROP FUNCTION layra.try_set_variables(text, jsonb, jsonb, text, bigint, text);
+DROP FUNCTION layra.breaker_state(text, text);
+
+CREATE FUNCTION layra.begin_node(run_id text, node_id text, worker text DEFAULT NULL, lease interval DEFAULT NULL,
+    OUT version bigint, OUT attempt integer, OUT status text, OUT output jsonb) RETURNS record
+LANGUAGE c AS 'MODULE_PATHNAME', 'begin_node_row_wrapper';
+
+CREATE FUNCTION layra.heartbeat(run_id text, node_id text, attempt integer, lease interval,
+    OUT until timestamptz, OUT run_status text) RETURNS record
+LANGUAGE c AS 'MODULE_PATHNAME', 'heartbeat_row_wrapper';
+
+CREATE FUNCTION layra.try_set_variables(run_id text, updates jsonb, expected_variables jsonb DEFAULT NULL,
+    on_conflict text DEFAULT 'fail', expected_version bigint DEFAULT NULL, idempotency_key text DEFAULT NULL,
+    OUT committed boolean, OUT version bigint, OUT conflicts jsonb) RETURNS record
+LANGUAGE c AS 'MODULE_PATHNAME', 'try_set_variables_row_wrapper';
+
+CREATE FUNCTION layra.breaker_state(owner text, name text,
+    OUT state text, OUT failures bigint, OUT opened_at timestamptz, OUT last_error jsonb) RETURNS record
+STABLE LANGUAGE c AS 'MODULE_PATHNAME', 'breaker_state_row_wrapper';
+
+CREATE OR REPLACE VIEW layra.breakers WITH (security_invoker, security_barrier) AS
+SELECT b.owner, b.name, s.state, s.failures, s.opened_at, b.failure_threshold, b.reset_after, b.probe_lease, s.last_error
+FROM layra.breaker b CROSS JOIN LATERAL layra.breaker_state(b.owner, b.name) s;
+
+-- Nothing for PUBLIC, nor for those to whom the default privileges of whoever updates this gave something: grant_access gives.
+REVOKE ALL ON FUNCTION layra.begin_node, layra.breaker_state, layra.heartbeat, layra.try_set_variables FROM PUBLIC;
+DO $$
+DECLARE
+    given record;
+BEGIN
+    FOR given IN
+        SELECT p.oid::pg_catalog.regprocedure AS object, a.grantee::pg_catalog.regrole AS grantee
+        FROM pg_catalog.pg_proc p CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) a
+        WHERE p.pronamespace OPERATOR(pg_catalog.=) 'layra'::pg_catalog.regnamespace
+          AND a.grantee OPERATOR(pg_catalog.<>) 0 AND a.grantee OPERATOR(pg_catalog.<>) p.proowner
+          AND p.proname OPERATOR(pg_catalog.=) ANY ('{begin_node,breaker_state,heartbeat,try_set_variables}'::pg_catalog.name[])
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM %s', given.object, given.grantee);
+    END LOOP;
+END
+$$;
 
 -- ----------------------------------------------------------------------------------------------------------- comments
 
@@ -139,8 +227,138 @@ Result: run_id (NULL for a definition or graph, which is of no run), version (NU
 A log that lost its newest events is still a chain: compare digest with one that was kept elsewhere.
 Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
 Example: SELECT * FROM layra.verify('order-17');$$;
-
-SELECT layra.renew_grants();
+COMMENT ON FUNCTION layra.try_set_variables(text, jsonb, jsonb, text, bigint, text) IS
+$$As set_variables, but a conflict is a row and not an error, so the transaction goes on.
+run_id, updates, expected_variables, on_conflict, expected_version, idempotency_key: as in set_variables.
+committed boolean: whether the variables were set. version bigint: the new version, after a conflict the newest.
+conflicts jsonb: NULL, or after a conflict an array of objects with path and, as far as they apply, expected and actual (versions of the variable), base (merge only), ours and theirs (values; a side that has none is left out).
+Errors: as set_variables; 40001 only above READ COMMITTED, where the snapshot hides the newest version.
+Example: SELECT * FROM layra.try_set_variables('order-17', '{"total": 80}', expected_version => 1);$$;
+COMMENT ON FUNCTION layra.breaker_state(text, text) IS
+$$Internal, for the view breakers: the state of one breaker.
+owner text: the role that it belongs to. name text: the breaker.
+Result: state (closed, open or half_open), failures since the last success, opened_at, last_error.
+Errors: 22023 bad argument, P0002 no such breaker, or not one that the caller may see.
+Example: SELECT state FROM layra.breaker_state(current_user, 'mail api');$$;
+COMMENT ON FUNCTION layra.define_workflow(text, jsonb, boolean) IS
+$$Stores a workflow definition of the calling role and returns its version number.
+name text: 1 to 255 characters, unique per owner.
+definition jsonb: object of nodes, edges, variables and policy, all optional; other keys are kept.
+shared boolean, default false: true lets the runs of every role use it (level admin).
+Result integer: 1 for the first definition of that name, then 2, 3, ...; the same content again returns the same number.
+Errors: 22023 bad argument or definition (DETAIL lists all problems), 42501 shared without level admin, 23505 the shared name belongs to another role, 54000 over 64 MB.
+Example: SELECT layra.define_workflow('billing', '{"variables": {"total": {"schema": {"type": "number"}, "default": 0}}}');$$;
+COMMENT ON FUNCTION layra.set_owner(text, name, bigint, text) IS
+$$Gives a run to another role.
+run_id text: the run. owner name: a role that the caller can SET ROLE to, as ALTER ... OWNER TO asks.
+expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
+idempotency_key text, default NULL: see start_run.
+Result bigint: the run's new version. The run keeps the workflow definition that it has.
+Errors: 22023 bad argument, 42704 no such role, P0002 no such run, 42501 not the caller's run or role, 40001 another version, 55000 finished.
+Example: SELECT layra.set_owner('order-17', 'billing_team');$$;
+COMMENT ON FUNCTION layra.append_events(text, jsonb, bigint, text) IS
+$$Appends several events to a run's log, all or none, each with a version of its own.
+run_id text: the run. events jsonb: array of at least one object {"type": ..., "payload": ..., "updates": ...}; type is required, the others are as in append_event.
+expected_version bigint, default NULL: the run's version before the first event; NULL: no check.
+idempotency_key text, default NULL: see start_run; it is recorded with the last event.
+Result bigint: the version of the last event.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 finished, 54000 over a size limit, 23514 a variable breaks its schema.
+Example: SELECT layra.append_events('order-17', '[{"type": "mail.sent"}, {"type": "mail.read", "updates": {"read": true}}]');$$;
+COMMENT ON FUNCTION layra.history(text, text, text) IS
+$$Reads every value that a variable (or another cell) had, oldest first.
+run_id text: the run. key text: the variable's name, node id, loop id or field.
+scope text, default variable: variable, node, loop, context (the node's entries, one after the other) or engine.
+Result: revision (1, 2, ... per cell), version of the run, value (SQL NULL: unset), at, actor, on_behalf_of and type of the event. No row where there never was one.
+Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT version, value, actor FROM layra.history('order-17', 'total');$$;
+COMMENT ON FUNCTION layra.breaker_try(text) IS
+$$Asks a circuit breaker whether to make a call: closed says true, open false, half open true to one caller at a time.
+name text: the caller's own breaker, else one of a role whose privileges the caller has.
+Result boolean. A closed or open breaker writes nothing; no call waits for another transaction. Report what came of it with breaker_success or breaker_failure.
+Errors: 22023 bad argument, P0002 no such breaker.
+Example: SELECT layra.breaker_try('mail api');$$;
+COMMENT ON FUNCTION layra.breaker_success(text) IS
+$$Reports to a circuit breaker that a call succeeded: a closed one counts its failures anew, a half-open one in which a caller tries is closed.
+name text: the breaker. An open one stays open, as the call began before it opened.
+Result: none. Without failures it writes nothing.
+Errors: 22023 bad argument, P0002 no such breaker.
+Example: SELECT layra.breaker_success('mail api');$$;
+COMMENT ON COLUMN layra.event.type IS 'What happened: run.started, variables.set, ..., or a type of the caller''s own.';
+COMMENT ON COLUMN layra.workflow.version IS '1 for the first definition of that name, then 2, 3, ...';
+COMMENT ON COLUMN layra.breaker_outcome.at IS 'Its place among the others: the time of the report; of a success just behind the failures that it ends.';
+COMMENT ON INDEX layra.breaker_closed IS 'The newest success or reset of a breaker, however many failures came since.';
+COMMENT ON VIEW layra.runs IS
+'The runs that the caller may read, with newest version and last activity. Page it by run_id: WHERE run_id > ''...'' ORDER BY run_id LIMIT 100.';
+COMMENT ON VIEW layra.timeline IS
+'The log of a run for people, a line for each event: WHERE run_id = ''...'' ORDER BY version.';
+COMMENT ON VIEW layra.variables IS
+'The variables of a run as they are now: WHERE run_id = ''...''';
+COMMENT ON VIEW layra.nodes IS
+'The nodes of a run as they are now: WHERE run_id = ''...''';
+COMMENT ON VIEW layra.loops IS
+'The loops of a run as they are now: WHERE run_id = ''...''';
+COMMENT ON VIEW layra.contexts IS
+'The context of a run as it is now, a row for each entry of each node: WHERE run_id = ''...''';
+COMMENT ON FUNCTION layra.start_run(text, text, jsonb, jsonb, integer, text) IS
+$$Starts a run, owned by the calling role, and returns its first version, 1. Until the transaction ends whoever starts a run of that id waits.
+run_id text: name of the run, 1 to 255 characters, none a control character; unique in the database.
+workflow text, default NULL: name of a workflow of the caller, else a shared one; NULL: a run without definition.
+variables jsonb, default {}: object of first values; defaults of the definition apply to names that are not in it.
+metadata jsonb, default {}: object that is kept with the run and never changes.
+workflow_version integer, default NULL: version of the definition; NULL: the newest.
+idempotency_key text, default NULL: 1 to 255 characters; the same call again with the same key does nothing and returns the first call's version.
+Errors: 22023 bad argument, P0002 no such workflow, 23505 the run exists, 23514 a variable breaks its schema, 54000 over a size limit, 40001 above READ COMMITTED where a concurrent start won.
+Example: SELECT layra.start_run('order-17', variables => '{"total": 120.50}');$$;
+COMMENT ON FUNCTION layra.drop_run(text) IS
+$$Erases a run with its log, cells and checkpoints, whatever its status. Nothing of it is kept, nor who did it, and verify misses nothing; digest before it, if you need proof.
+run_id text: the run. Its forks stay, and keep the idempotency keys they had from it: they become forks of its own parent; where it had none, their parent_run_id is NULL and their parent_version 0.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run.
+Example: SELECT layra.drop_run('order-17');$$;
+COMMENT ON FUNCTION layra.set_variables(text, jsonb, jsonb, text, bigint, text) IS
+$$Sets variables of a run, all or none of them, in one new version. Other writers of the run wait until the transaction ends.
+run_id text: the run. updates jsonb: object of names and new values; a name that is left out is untouched. JSON null is a value.
+expected_variables jsonb, default NULL: object {"name": version} of the run version that last changed each variable, 0 for one that is not set; any other is 40001.
+on_conflict text, default fail: what happens when expected_version is not the newest. fail: 40001; overwrite: set them all the same; merge: three-way merge with the state at expected_version, 40001 only where both sides changed the same place.
+expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check; needed for overwrite and merge.
+idempotency_key text, default NULL: see start_run.
+Result bigint: the run's new version, also where every value was the same already.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 conflict (DETAIL names the paths), 55000 finished, 54000 over a size limit, 23514 a value breaks its schema.
+Example: SELECT layra.set_variables('order-17', '{"total": 99.90}', expected_version => 1);$$;
+COMMENT ON FUNCTION layra.append_event(text, text, jsonb, jsonb, bigint, text) IS
+$$Appends an event of the caller's own to a run's log, and sets variables in the same version. Other writers of the run wait until the transaction ends.
+run_id text: the run. type text: 1 to 255 characters; types that start with run. variables. state. checkpoint. node. loop. interaction. workflow. breaker. policy. layra. are the extension's own.
+payload jsonb, default {}: any JSON value. updates jsonb, default NULL: object of variables to set.
+expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
+idempotency_key text, default NULL: see start_run.
+Result bigint: the run's new version.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 finished, 54000 over a size limit, 23514 a variable breaks its schema.
+Example: SELECT layra.append_event('order-17', 'payment.received', '{"amount": 99.90}', '{"paid": true}');$$;
+COMMENT ON FUNCTION layra.events(text, bigint, integer, text[]) IS
+$$Reads the log of a run in order, a batch at a time.
+run_id text: the run. after_version bigint, default 0: only events above this version.
+batch_size integer, default 1000: rows at most, 1 to 100,000. types text[], default NULL: only these types; NULL: all.
+Result: version, type, payload, changed (names of the cells it changed), actor (the role that called), on_behalf_of (layra.actor: a claim), at. Ask again with the last version as after_version until no row comes.
+Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT version, type, payload FROM layra.events('order-17', after_version => 1, batch_size => 100);$$;
+COMMENT ON FUNCTION layra.begin_node(text, text, text, interval) IS
+$$Takes a node of a run for a worker; of a completed or skipped node it returns what is recorded. Call it in a transaction of its own: other writers of the run wait until that ends.
+run_id text: the run. node_id text: the node, 1 to 255 characters.
+worker text, default NULL: name of the worker, 1 to 255 characters; the one that holds the node takes it again.
+lease interval, default NULL: how long the node is held, above zero; NULL: until this worker, reset_nodes or recover_run gives it up.
+Result: version; attempt (1, 2, ... never repeated in a run's life); status running where this call took it, else completed or skipped; output of a completed node, from its context.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 55P03 another worker holds it (DETAIL has holder and until), 55000 the run is paused, cancelling or finished, 40001 above READ COMMITTED where somebody wrote since.
+Example: SELECT * FROM layra.begin_node('order-17', 'price', worker => 'w1', lease => '5 minutes');$$;
+COMMENT ON FUNCTION layra.heartbeat(text, text, integer, interval) IS
+$$Extends the lease of a node, without an event and without waiting for the run. Call it in a transaction of its own: what changes this lease waits until that ends.
+run_id text: the run. node_id text: the node. attempt integer: the attempt that begin_node returned.
+lease interval: how long from now the node is held, above zero.
+Result: until (end of the lease), run_status (cancelling: stop working).
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 55000 this attempt has no lease any more.
+Example: SELECT * FROM layra.heartbeat('order-17', 'pay', attempt => 1, lease => '5 minutes');$$;
+COMMENT ON COLUMN layra.event.xact IS 'Transaction that wrote the row, as this server counts them: no order to follow the log by, as a commit can come late, and rows of a restored dump have the numbers of another server. Not part of the hash.';
+COMMENT ON INDEX layra.event_xact IS 'Events of a range of transactions of this server, in every run; a block range index of a few pages.';
+COMMENT ON SCHEMA layra IS
+'State of workflow runs (extension layra_state). What writes to a run holds up its other writers until the transaction ends. \df+ layra.* lists the functions; the views runs, timeline, variables, nodes, loops and contexts are for people.';
 
 COMMENT ON FUNCTION layra.recover_run(text, boolean, boolean) IS
 $$Makes a run fit to go on after a crash: nodes that nobody holds become pending, a run whose questions have all expired is running again, and a state that is not valid is told, and rolled back where the caller says so.
@@ -148,3 +366,5 @@ run_id text: the run. dry_run boolean, default false: true only reports what it 
 Result, one row: from_version; checkpoint_version, the newest one that is valid (NULL: the state is valid, or there is none); incomplete (nodes that were running); last_completed; resume_at (nodes to go on with); problems (as validate_run has them); version after it; lost (cells that a rollback takes back).
 Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 55000 the run finished.
 Example: SELECT version, resume_at, problems FROM layra.recover_run('order-17');$$;
+
+SELECT layra.renew_grants();

@@ -54,7 +54,8 @@ CREATE INDEX event_idempotency_key ON layra.event (run_id, idempotency_key, vers
 -- Which versions are undone, and the status and the interactions at an older version, follow from these few events.
 CREATE INDEX event_status ON layra.event (run_id, version)
     WHERE type = ANY ('{run.finished,run.reopened,run.cancelling,run.rolled_back,interaction.answered,interaction.withdrawn}'::text[]);
--- For a feed in commit order: xact grows with the table, so a block range index costs next to nothing. PostgreSQL has no
+-- xact mostly grows with the table, so a block range index costs next to nothing. It is no order of commits, and after a
+-- restore the numbers of another server. PostgreSQL has no
 -- BRIN operator class for xid8; its generic minmax functions serve any ordered type.
 CREATE OPERATOR CLASS layra.xid8_minmax_ops FOR TYPE pg_catalog.xid8 USING brin AS
     OPERATOR 1 pg_catalog.<,

@@ -1,5 +1,5 @@
 -- What operators and auditors read. Every view has the caller's privileges and row security, and costs one run under
--- WHERE run_id = …; runs and timeline cost the rows that are asked for.
+-- WHERE run_id = ...; runs and timeline cost the rows that are asked for.
 
 CREATE VIEW layra.runs WITH (security_invoker, security_barrier) AS
 SELECT r.run_id, r.status, r.owner, r.workflow, r.workflow_version, e.version, e.at AS last_activity,
@@ -12,7 +12,7 @@ CROSS JOIN LATERAL (
 CREATE VIEW layra.timeline WITH (security_invoker, security_barrier) AS
 SELECT e.run_id, e.version, e.at, e.type,
     e.actor OPERATOR(pg_catalog.||) COALESCE(' for ' OPERATOR(pg_catalog.||) e.on_behalf_of, '') AS who,
-    pg_catalog.concat_ws(' · ',
+    pg_catalog.concat_ws('; ',
         CASE e.type
             WHEN 'run.rolled_back' THEN pg_catalog.concat('back to version ', e.payload OPERATOR(pg_catalog.->>) 'to_version',
                 ' (' OPERATOR(pg_catalog.||) (e.payload OPERATOR(pg_catalog.->>) 'label') OPERATOR(pg_catalog.||) ')')

@@ -15,7 +15,7 @@ use crate::plain::Tables;
 use crate::run::{Reader, Run, Status, first_payload};
 use crate::spi::{Columns, Db, check_for_interrupts};
 use crate::statements::STATE_HASHES;
-use crate::{access, graph, node, settings, variables};
+use crate::{access, graph, node, variables};
 use foldhash::{HashMap, HashSet};
 use pgrx::IntoDatum;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -246,8 +246,7 @@ fn save(request: Request<'_>, document: Document, expected: Option<i64>) -> Resu
             parent: None,
             orphan: false,
         };
-        let now = settings::now()?;
-        if run.insert(&db, request.run_id, Jsonb::parse("{}"), now) {
+        if let Some(now) = run.insert(&db, request.run_id, Jsonb::parse("{}"))? {
             break (request.create(db, run, now), true);
         }
         // Somebody created it since we looked: open that one.

@@ -145,7 +145,9 @@ impl Error {
             Error::Argument { hint, .. } | Error::State { hint, .. } => return hint.clone(),
             Error::Definition { .. } => "DETAIL lists every problem with its JSON Pointer.",
             Error::NoSuchRun(_) => "Start it with layra.start_run, or with layra.save_state.",
-            Error::NoSuchCheckpoint { .. } => "SELECT label FROM layra.checkpoint WHERE run_id = … lists the labels.",
+            Error::NoSuchCheckpoint { .. } => {
+                "SELECT label FROM layra.checkpoint WHERE run_id = '...' lists the labels."
+            }
             Error::NoSuchWorkflow { .. } => {
                 "Define it with layra.define_workflow; a run uses its owner's workflows, else shared ones."
             }

@@ -1,5 +1,6 @@
 //! Forks: a new run that begins with the state of another one at some version.
 
+use crate::access;
 use crate::args;
 use crate::cell::{Content, Write};
 use crate::change::{NewEvent, Opened, Request};
@@ -12,7 +13,6 @@ use crate::rollback::restored;
 use crate::run::{Parent, Run, Status, existing, first_payload, lock_row, within};
 use crate::spi::{At, Columns, Db};
 use crate::statements::{EVENT_HASH, HEAD, LIVE_AT, SHARE_RUN};
-use crate::{access, settings};
 use pgrx::IntoDatum;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -56,13 +56,12 @@ fn fork(run_id: Option<&str>, new_run_id: Option<&str>, at_version: Option<i64>,
         orphan: false,
     };
     let metadata = metadata.unwrap_or_else(|| Jsonb::parse("{}"));
-    let now = settings::now()?;
-    if !run.insert(&db, request.run_id, metadata, now) {
+    let Some(now) = run.insert(&db, request.run_id, metadata)? else {
         // Somebody made it since we looked.
         let run_id = request.run_id.to_owned();
         drop(db);
         return repeated(request)?.ok_or(Error::RunExists(run_id));
-    }
+    };
     let hash = db.query(&EVENT_HASH, &[parent_id.into_datum(), version.into_datum()]).hash(0, 1).unwrap_or_default();
     let live = db.query(
         &LIVE_AT,

@@ -11,7 +11,7 @@
 //! `progress`: the last seven, `json` and `list` know nothing of PostgreSQL.
 //!
 //! Unsafe code is in `guard` (the switch of user, flags of the backend), `spi` (the executor), `plain` (tables and indexes),
-//! `rethrow` (errors on their way), `jsonb` and `name` (datums), `access` (roles), `settings` (time), `release` (a callback),
+//! `rethrow` (errors on their way), `jsonb`, `name` and `row` (datums), `access` (roles), `settings` (time), `release` (a callback),
 //! and `_PG_init`.
 
 use pgrx::prelude::*;
@@ -78,7 +78,7 @@ extension_sql_file!(
     name = "security",
     requires = ["views", access::owns, access::reads_every_run]
 );
-extension_sql_file!("../sql/execution.sql", name = "execution", requires = ["security", breaker::breaker_state]);
+extension_sql_file!("../sql/execution.sql", name = "execution", requires = ["security", breaker::breaker_state_row]);
 extension_sql_file!("../sql/comments.sql", name = "comments", finalize);
 
 #[pg_guard]

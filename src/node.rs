@@ -9,8 +9,9 @@ use crate::error::{Error, Result};
 use crate::hash::value_hash;
 use crate::jsonb::Jsonb;
 use crate::plain::{Is, Key, Tables};
+use crate::row::Row;
 use crate::run::{Reader, Status, with_change};
-use crate::spi::{At, Columns};
+use crate::spi::{At, Columns, Db};
 use crate::statements::*;
 use crate::{document, settings, variables};
 use foldhash::HashMap;
@@ -201,13 +202,28 @@ struct Started<'a> {
     worker: Option<&'a str>,
 }
 
-#[pg_extern]
+#[pg_extern(sql = r#"
+CREATE FUNCTION layra.begin_node(run_id text, node_id text, worker text DEFAULT NULL, lease interval DEFAULT NULL,
+    OUT version bigint, OUT attempt integer, OUT status text, OUT output jsonb) RETURNS record
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
+fn begin_node_row(
+    run_id: Option<&str>,
+    node_id: Option<&str>,
+    worker: Option<&str>,
+    lease: Option<Interval>,
+) -> std::result::Result<Row<Begun>, ErrorReport> {
+    Ok(Row(begin(run_id, node_id, worker, lease)?))
+}
+
+/// As version 0.2.0 declares it, whose symbol has to stay: a set of one row.
+#[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn begin_node(
     run_id: Option<&str>,
     node_id: Option<&str>,
-    worker: default!(Option<&str>, "NULL"),
-    lease: default!(Option<Interval>, "NULL"),
+    worker: Option<&str>,
+    lease: Option<Interval>,
 ) -> std::result::Result<
     TableIterator<
         'static,
@@ -237,28 +253,19 @@ fn begin(run_id: Option<&str>, node_id: Option<&str>, worker: Option<&str>, leas
     if change.run.status != Status::Running {
         return Err(Error::state(format!("run {:?} is {}", change.run_id, change.run.status.name())));
     }
+    let lease_before = Lease::lock(&change.db, change.run_id, node_id);
+    // Read again: a heartbeat, which does not wait for the run, may have held the lease for long.
+    change.now = settings::now()?;
     // Running by a document's word only, it has no attempt: nobody holds it.
-    let taken = node.status == "running" && node.attempt.is_some();
-    if taken {
-        require_free(&change, node_id, worker)?;
+    if node.status == "running" && node.attempt.is_some() {
+        require_free(&change, node_id, worker, lease_before)?;
     }
     let until = lease.map(|lease| settings::after(change.now, lease, "lease")).transpose()?;
     let rows = change.db.query(
         &TAKE_LEASE,
-        &[
-            change.run_id.into_datum(),
-            node_id.into_datum(),
-            worker.into_datum(),
-            until.into_datum(),
-            change.now.into_datum(),
-            (!taken).into_datum(),
-        ],
+        &[change.run_id.into_datum(), node_id.into_datum(), worker.into_datum(), until.into_datum()],
     );
-    let Some(attempt) = (if rows.is_empty() { None } else { rows.get::<i32>(0, 1) }) else {
-        // A heartbeat came first, which does not wait for the run: now it is seen.
-        require_free(&change, node_id, worker)?;
-        return Err(held(&change, node_id, None, None));
-    };
+    let attempt: i32 = rows.get(0, 1).unwrap_or_default();
     drop(rows);
     let cell = Node {
         status: "running".into(),
@@ -274,24 +281,55 @@ fn begin(run_id: Option<&str>, node_id: Option<&str>, worker: Option<&str>, leas
     Ok((change.close(version)?, Some(attempt), cell.status, None))
 }
 
-/// 55P03 while somebody else holds the node.
-fn require_free(change: &Change<'_>, node_id: &str, worker: Option<&str>) -> Result<()> {
-    let rows = change.db.query(&GET_LEASE, &[change.run_id.into_datum(), node_id.into_datum()]);
-    if rows.is_empty() {
-        // Running by a document's word only: nobody holds it.
-        return Ok(());
-    }
-    let holder: Option<String> = rows.get(0, 2);
-    let until: Option<i64> = rows.get(0, 3);
-    if holder.as_deref() == worker || until.is_some_and(|until| until <= change.now) {
-        return Ok(());
-    }
-    let time: Option<TimestampWithTimeZone> = rows.get(0, 3);
-    Err(held(change, node_id, holder, time.map(|time| time.to_iso_string())))
+/// What the row of a node that was ever begun says of its lease.
+struct Lease {
+    attempt: i32,
+    worker: Option<String>,
+    until: Option<i64>,
 }
 
-fn held(change: &Change<'_>, node_id: &str, holder: Option<String>, until: Option<String>) -> Error {
-    Error::LeaseHeld { run: change.run_id.to_owned(), node: node_id.to_owned(), holder, until }
+impl Lease {
+    fn of(row: &impl Columns, first: i32) -> Lease {
+        let attempt = row.get(first).unwrap_or_default();
+        Lease { attempt, worker: row.get(first + 1), until: row.get(first + 2) }
+    }
+
+    /// Locks the row, for whoever reads the clock then. None where there is none.
+    fn lock(db: &Db, run_id: &str, node_id: &str) -> Option<Lease> {
+        let locked = db.plain(|tables| {
+            let leases = tables.lease()?;
+            let mut lease = leases.scan(&[Key::Text(1, Is::Equal, run_id), Key::Text(2, Is::Equal, node_id)]);
+            if !lease.down() {
+                return Some(None);
+            }
+            lease.lock().then(|| Some(Lease::of(&lease, 3)))
+        });
+        if let Some(Some(lease)) = locked {
+            return lease;
+        }
+        let rows = db.query(&LOCK_LEASE, &[run_id.into_datum(), node_id.into_datum()]);
+        (!rows.is_empty()).then(|| Lease::of(&At(&rows, 0), 1))
+    }
+
+    fn is_over(&self, now: i64) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+}
+
+/// 55P03 while somebody else holds the node. Without a lease nobody does.
+fn require_free(change: &Change<'_>, node_id: &str, worker: Option<&str>, lease: Option<Lease>) -> Result<()> {
+    match lease {
+        Some(lease) if lease.worker.as_deref() != worker && !lease.is_over(change.now) => {
+            let until = lease.until.and_then(|until| TimestampWithTimeZone::try_from(until).ok());
+            Err(Error::LeaseHeld {
+                run: change.run_id.to_owned(),
+                node: node_id.to_owned(),
+                holder: lease.worker,
+                until: until.map(|until| until.to_iso_string()),
+            })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn output_of(change: &mut Change<'_>, node_id: &str, node: &Node) -> Option<Jsonb> {
@@ -316,7 +354,22 @@ pub fn milestone(change: &mut Change<'_>, node_id: &str) -> Result<Option<&'stat
     Ok(due(change, node_id, |policy| &policy.milestones)?.then_some("milestone"))
 }
 
-#[pg_extern]
+#[pg_extern(sql = r#"
+CREATE FUNCTION layra.heartbeat(run_id text, node_id text, attempt integer, lease interval,
+    OUT until timestamptz, OUT run_status text) RETURNS record
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
+fn heartbeat_row(
+    run_id: Option<&str>,
+    node_id: Option<&str>,
+    attempt: Option<i32>,
+    lease: Option<Interval>,
+) -> std::result::Result<Row<Beat>, ErrorReport> {
+    Ok(Row(beat(run_id, node_id, attempt, lease)?))
+}
+
+/// As version 0.2.0 declares it, whose symbol has to stay: a set of one row.
+#[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn heartbeat(
     run_id: Option<&str>,
@@ -327,23 +380,27 @@ fn heartbeat(
     TableIterator<'static, (name!(until, Option<TimestampWithTimeZone>), name!(run_status, String))>,
     ErrorReport,
 > {
+    Ok(TableIterator::once(beat(run_id, node_id, attempt, lease)?))
+}
+
+type Beat = (Option<TimestampWithTimeZone>, String);
+
+fn beat(run_id: Option<&str>, node_id: Option<&str>, attempt: Option<i32>, lease: Option<Interval>) -> Result<Beat> {
     let run_id = args::run_id(run_id)?;
     let node_id = args::name(node_id, "node_id")?;
     let attempt = args::required(attempt, "attempt")?;
+    let duration = args::required(lease, "lease")?;
+    settings::after(0, duration, "lease")?;
+    let db = crate::run::for_update_of_its_own(run_id)?;
+    let lease = Lease::lock(&db, run_id, node_id);
+    // Read after the lock is held: a lease that ended while we waited for it is over.
     let now = settings::now()?;
-    let until = settings::after(now, args::required(lease, "lease")?, "lease")?;
-    let (db, run) = crate::run::for_update_of_its_own(run_id)?;
-    let rows = db.query(
-        &EXTEND_LEASE,
-        &[run_id.into_datum(), node_id.into_datum(), attempt.into_datum(), until.into_datum(), now.into_datum()],
-    );
-    if rows.is_empty() {
-        return Err(
-            Error::state(format!("attempt {attempt} of node {node_id:?} of run {run_id:?} has no lease")).into()
-        );
+    if lease.is_none_or(|lease| lease.attempt != attempt || lease.until.is_none() || lease.is_over(now)) {
+        return Err(Error::state(format!("attempt {attempt} of node {node_id:?} of run {run_id:?} has no lease")));
     }
-    let until = TimestampWithTimeZone::try_from(until).ok();
-    Ok(TableIterator::once((until, run.status.name().to_owned())))
+    let until = settings::after(now, duration, "lease")?;
+    let rows = db.query(&EXTEND_LEASE, &[run_id.into_datum(), node_id.into_datum(), until.into_datum()]);
+    Ok((TimestampWithTimeZone::try_from(until).ok(), rows.get(0, 1).unwrap_or_default()))
 }
 
 // -------------------------------------------------------------------------------------------------- complete and fail
@@ -609,7 +666,7 @@ fn reset_loaded(change: &mut Change<'_>, nodes: &[String], current: &HashMap<Cel
 }
 
 /// The live nodes of a run at a version (the newest: None), and what is known of them.
-pub fn all(db: &crate::spi::Db, run_id: &str, at_version: Option<i64>) -> BTreeMap<String, (i64, Node)> {
+pub fn all(db: &Db, run_id: &str, at_version: Option<i64>) -> BTreeMap<String, (i64, Node)> {
     crate::history::live_cells(db, run_id, Some("node"), at_version)
         .into_iter()
         .map(|cell| (cell.key, (cell.version, Node::parse(cell.value.as_ref()))))

@@ -143,7 +143,7 @@ fn recover(run_id: Option<&str>, dry_run: bool, roll_back: bool) -> Result<Repor
         (Some(_), None) => node::all(&change.db, change.run_id, None),
         (Some(_), Some(version)) => restored(node::all(&change.db, change.run_id, Some(version)), &nodes),
     };
-    let lost = lost_nodes(&change, &nodes);
+    let lost = lost_nodes(&mut change, &nodes)?;
     let status = interaction::status_without(&change, None);
     if !dry_run && (!lost.is_empty() || status != change.run.status) {
         let writes = node::reset(&mut change, &lost)?;
@@ -174,15 +174,17 @@ fn restored(nodes: Nodes, now: &Nodes) -> Nodes {
 }
 
 /// Running nodes that nobody works on any more: their lease ran out, or they never had one.
-fn lost_nodes(change: &Change<'_>, nodes: &Nodes) -> Vec<String> {
+fn lost_nodes(change: &mut Change<'_>, nodes: &Nodes) -> Result<Vec<String>> {
     let rows = change.db.query(&LEASES, &[change.run_id.into_datum()]);
+    // Read again: a heartbeat may have held a lease for long.
+    change.now = settings::now()?;
     let leases: HashMap<String, i64> =
         (0..rows.len()).filter_map(|row| rows.get(row, 1).zip(rows.get(row, 2))).collect();
-    nodes
+    Ok(nodes
         .iter()
         .filter(|(id, (_, node))| node.status == "running" && leases.get(*id).is_none_or(|until| *until <= change.now))
         .map(|(id, _)| id.clone())
-        .collect()
+        .collect())
 }
 
 /// The cells in which the newest state differs from an older one, as `event.changed` names them.

@@ -76,7 +76,7 @@ pub fn restore(change: &mut Change<'_>, to_version: i64, label: Option<&str>, re
         return Err(Error::State {
             message: format!("run {:?} has a protected checkpoint at version {version}", change.run_id),
             hint: Some(
-                "No rollback goes behind a protected checkpoint; layra.protect_checkpoint(…, false) frees it.".into(),
+                "No rollback goes behind a protected checkpoint; layra.protect_checkpoint(..., false) frees it.".into(),
             ),
         });
     }

@@ -10,7 +10,7 @@ use crate::hash::{Hash, hex};
 use crate::jsonb::Jsonb;
 use crate::name::Name;
 use crate::plain::{Is, Key, Tables};
-use crate::spi::{At, Columns, Db, Rows, Statement, above_read_committed, check_for_interrupts};
+use crate::spi::{At, Columns, Db, Rows, Statement, above_read_committed, check_for_interrupts, completions};
 use crate::statements::*;
 use crate::{access, graph, interaction, settings, variables, workflow};
 use pgrx::IntoDatum;
@@ -115,8 +115,24 @@ impl Run {
         locked.then(|| Run::of(&scan, 2))
     }
 
-    /// Inserts the row of a new run; false where the run exists already.
-    pub fn insert(&self, db: &Db, run_id: &str, metadata: Jsonb, now: i64) -> bool {
+    /// Inserts the row of a new run, and returns its time; None where the run exists already.
+    pub fn insert(&self, db: &Db, run_id: &str, metadata: Jsonb) -> Result<Option<i64>> {
+        let (now, seen) = (settings::now()?, completions());
+        if !self.insert_at(db, run_id, metadata, now) {
+            return Ok(None);
+        }
+        // It waits for an open transaction that has inserted a run of that id, and may have done so for long. Once that has
+        // come to nothing the id is ours: again, with the time that it is now.
+        let then = settings::now()?;
+        if completions() == seen || then - now < MAY_HAVE_WAITED {
+            return Ok(Some(now));
+        }
+        db.query(&DELETE_RUN, &[run_id.into_datum()]);
+        self.insert_at(db, run_id, metadata, then);
+        Ok(Some(then))
+    }
+
+    fn insert_at(&self, db: &Db, run_id: &str, metadata: Jsonb, now: i64) -> bool {
         let workflow = self.workflow.as_ref();
         let rows = db.query(
             &INSERT_RUN,
@@ -136,6 +152,9 @@ impl Run {
         rows.len() == 1
     }
 }
+
+/// Microseconds that a statement of one row hardly takes unless it waits.
+const MAY_HAVE_WAITED: i64 = 1000;
 
 /// A run that somebody reads: its row, and the connection that the rest is read with.
 pub struct Reader<'a> {
@@ -195,14 +214,14 @@ pub fn lock_row(db: &Db, statement: &'static Statement, run_id: &str) -> Rows {
     if rows.is_empty() { db.query(statement, &[run_id.into_datum()]) } else { rows }
 }
 
-/// For writes beside the log (a heartbeat): the run, unlocked, of which the caller must be an owner.
-pub fn for_update_of_its_own(run_id: &str) -> Result<(Db, Run)> {
+/// For writes beside the log (a heartbeat): the run stays unlocked, and the caller must be an owner of it.
+pub fn for_update_of_its_own(run_id: &str) -> Result<Db> {
     let db = Db::write();
     let Some(run) = Run::read(&db.query(&READ_RUN, &[run_id.into_datum()])) else {
         return Err(Error::NoSuchRun(run_id.to_owned()));
     };
     access::may_write(&db, run_id, &run.owner)?;
-    Ok((db, run))
+    Ok(db)
 }
 
 /// 22023 for a version that a run does not have.
@@ -305,10 +324,9 @@ fn start(
         Err(error) => return repeated_start(db, request, Some(error)),
     };
     let run = Run { status: Status::Running, owner, workflow: reference, parent: None, orphan: false };
-    let now = settings::now()?;
-    if !run.insert(&db, request.run_id, metadata, now) {
+    let Some(now) = run.insert(&db, request.run_id, metadata)? else {
         return repeated_start(db, request, None);
-    }
+    };
     let mut change = request.create(db, run, now);
     args::within_limit(metadata.text(), MAX_VALUE, "metadata")?;
     let mut values = given;

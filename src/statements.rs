@@ -765,19 +765,20 @@ SELECT a.role FROM layra.access a WHERE a.level OPERATOR(pg_catalog.=) $1"
 // ------------------------------------------------------------------------------------------------------------- nodes
 
 statement! {
-    GET_LEASE, [TEXTOID, TEXTOID], "/* layra.get_lease */
+    /// Locks a node's lease. The table is locked as for the change that follows, which then does not wait.
+    LOCK_LEASE, [TEXTOID, TEXTOID], "/* layra.lock_lease */
+WITH nothing AS (UPDATE layra.lease SET held = held WHERE false)
 SELECT l.attempt, l.worker, l.until FROM layra.lease l
-WHERE l.run_id OPERATOR(pg_catalog.=) $1 AND l.node_id OPERATOR(pg_catalog.=) $2"
+WHERE l.run_id OPERATOR(pg_catalog.=) $1 AND l.node_id OPERATOR(pg_catalog.=) $2 FOR NO KEY UPDATE"
 }
 
 statement! {
-    /// The next attempt of a node ($6: whatever a lease says, because the node is not running). No row: somebody else's heartbeat extended the lease since it was read.
-    TAKE_LEASE, [TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID], "/* layra.take_lease */
+    /// The next attempt of a node, whose lease is locked if there is one.
+    TAKE_LEASE, [TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID], "/* layra.take_lease */
 INSERT INTO layra.lease AS l (run_id, node_id, attempt, worker, until, held)
 VALUES ($1, $2, 1, $3, $4, $4 IS NOT NULL)
 ON CONFLICT (run_id, node_id) DO UPDATE
 SET attempt = l.attempt OPERATOR(pg_catalog.+) 1, worker = $3, until = $4, held = $4 IS NOT NULL
-WHERE $6 OR l.until IS NULL OR l.until OPERATOR(pg_catalog.<=) $5 OR l.worker OPERATOR(pg_catalog.=) $3 OR (l.worker IS NULL AND $3 IS NULL)
 RETURNING l.attempt"
 }
 
@@ -789,10 +790,11 @@ WHERE l.run_id OPERATOR(pg_catalog.=) $1 AND l.node_id OPERATOR(pg_catalog.=) AN
 }
 
 statement! {
-    EXTEND_LEASE, [TEXTOID, TEXTOID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID], "/* layra.extend_lease */
-UPDATE layra.lease l SET until = $4
-WHERE l.run_id OPERATOR(pg_catalog.=) $1 AND l.node_id OPERATOR(pg_catalog.=) $2 AND l.attempt OPERATOR(pg_catalog.=) $3
-  AND l.held AND l.until OPERATOR(pg_catalog.>) $5"
+    /// A new end for a lease that is locked. The run's status is that of this moment, which may have followed a wait.
+    EXTEND_LEASE, [TEXTOID, TEXTOID, TIMESTAMPTZOID], "/* layra.extend_lease */
+UPDATE layra.lease l SET until = $3
+WHERE l.run_id OPERATOR(pg_catalog.=) $1 AND l.node_id OPERATOR(pg_catalog.=) $2
+RETURNING (SELECT r.status FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) $1)"
 }
 
 statement! {
@@ -995,9 +997,9 @@ SELECT b.owner, b.created_at FROM layra.breaker b WHERE b.name OPERATOR(pg_catal
 }
 
 statement! {
-    /// A breaker, its last success or reset, and the newest failures since: how many (up to the threshold), when, what.
+    /// A breaker, its last success or reset, and the newest failures since: how many (up to the threshold), from when to when.
     BREAKER_STATE, [TEXTOID, TEXTOID], "/* layra.breaker_state */
-SELECT b.failure_threshold, b.reset_after, b.probe_lease, p.probe_at, f.failures, f.at, f.error, s.at
+SELECT b.failure_threshold, b.reset_after, b.probe_lease, p.probe_at, s.at, f.failures, f.newest, f.oldest
 FROM layra.breaker b
 LEFT JOIN LATERAL (
     SELECT p.probe_at FROM layra.breaker_probe p
@@ -1007,12 +1009,20 @@ LEFT JOIN LATERAL (
     WHERE o.name OPERATOR(pg_catalog.=) $1 AND o.owner OPERATOR(pg_catalog.=) $2 AND o.outcome OPERATOR(pg_catalog.<>) 'failure'
     ORDER BY o.at DESC LIMIT 1) s ON true
 LEFT JOIN LATERAL (
-    SELECT pg_catalog.count(*) AS failures, pg_catalog.max(n.at) AS at, (pg_catalog.array_agg(n.error))[1] AS error
-    FROM (SELECT o.at, o.error FROM layra.breaker_outcome o
+    SELECT pg_catalog.count(*) AS failures, pg_catalog.max(n.at) AS newest, pg_catalog.min(n.at) AS oldest
+    FROM (SELECT o.at FROM layra.breaker_outcome o
           WHERE o.name OPERATOR(pg_catalog.=) $1 AND o.owner OPERATOR(pg_catalog.=) $2 AND o.outcome OPERATOR(pg_catalog.=) 'failure'
             AND o.at OPERATOR(pg_catalog.>) COALESCE(s.at, '-infinity')
           ORDER BY o.at DESC LIMIT b.failure_threshold) n) f ON true
 WHERE b.name OPERATOR(pg_catalog.=) $1 AND b.owner OPERATOR(pg_catalog.=) $2"
+}
+
+statement! {
+    /// What was reported with the failure of a time.
+    BREAKER_ERROR, [TEXTOID, TEXTOID, TIMESTAMPTZOID], "/* layra.breaker_error */
+SELECT o.error FROM layra.breaker_outcome o
+WHERE o.name OPERATOR(pg_catalog.=) $1 AND o.owner OPERATOR(pg_catalog.=) $2 AND o.at OPERATOR(pg_catalog.=) $3
+  AND o.outcome OPERATOR(pg_catalog.=) 'failure' LIMIT 1"
 }
 
 statement! {
@@ -1042,12 +1052,14 @@ VALUES ($1, $2, $3, pg_catalog.gen_random_uuid(), $4, $5)"
 }
 
 statement! {
-    /// What a success made meaningless; rows that somebody else is deleting are left to him.
-    FORGET_OUTCOMES, [TEXTOID, TEXTOID, TIMESTAMPTZOID], "/* layra.forget_outcomes */
+    /// Outcomes between two times; those that somebody else is deleting are left to them.
+    FORGET_OUTCOMES, [TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID], "/* layra.forget_outcomes */
 DELETE FROM layra.breaker_outcome d
-WHERE d.name OPERATOR(pg_catalog.=) $1 AND d.owner OPERATOR(pg_catalog.=) $2 AND d.id OPERATOR(pg_catalog.=) ANY (ARRAY(
+WHERE d.name OPERATOR(pg_catalog.=) $1 AND d.owner OPERATOR(pg_catalog.=) $2
+  AND d.at OPERATOR(pg_catalog.>) $3 AND d.at OPERATOR(pg_catalog.<) $4 AND d.id OPERATOR(pg_catalog.=) ANY (ARRAY(
     SELECT o.id FROM layra.breaker_outcome o
-    WHERE o.name OPERATOR(pg_catalog.=) $1 AND o.owner OPERATOR(pg_catalog.=) $2 AND o.at OPERATOR(pg_catalog.<) $3
+    WHERE o.name OPERATOR(pg_catalog.=) $1 AND o.owner OPERATOR(pg_catalog.=) $2
+      AND o.at OPERATOR(pg_catalog.>) $3 AND o.at OPERATOR(pg_catalog.<) $4
     ORDER BY o.at LIMIT 1000 FOR UPDATE SKIP LOCKED))"
 }
 

@@ -8,6 +8,7 @@ use crate::error::{Error, Result, Violation};
 use crate::history::live_cells;
 use crate::jsonb::Jsonb;
 use crate::merge::{self, pointer_token};
+use crate::row::Row;
 use crate::run::{Reader, raw, with_change};
 use crate::spi::{At, check_for_interrupts};
 use crate::statements::{COMPARE_VALUES, GET_CELLS};
@@ -300,24 +301,56 @@ fn set_variables(
     }
 }
 
-#[pg_extern]
+#[pg_extern(sql = r#"
+CREATE FUNCTION layra.try_set_variables(run_id text, updates jsonb, expected_variables jsonb DEFAULT NULL,
+    on_conflict text DEFAULT 'fail', expected_version bigint DEFAULT NULL, idempotency_key text DEFAULT NULL,
+    OUT committed boolean, OUT version bigint, OUT conflicts jsonb) RETURNS record
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
+fn try_set_variables_row(
+    run_id: Option<&str>,
+    updates: Option<Jsonb>,
+    expected_variables: Option<Jsonb>,
+    on_conflict: Option<&str>,
+    expected_version: Option<i64>,
+    idempotency_key: Option<&str>,
+) -> std::result::Result<Row<Tried>, ErrorReport> {
+    Ok(Row(try_set(run_id, updates, expected_variables, on_conflict, expected_version, idempotency_key)?))
+}
+
+/// As version 0.2.0 declares it, whose symbol has to stay: a set of one row.
+#[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn try_set_variables(
     run_id: Option<&str>,
     updates: Option<Jsonb>,
-    expected_variables: default!(Option<Jsonb>, "NULL"),
-    on_conflict: default!(Option<&str>, "'fail'"),
-    expected_version: default!(Option<i64>, "NULL"),
-    idempotency_key: default!(Option<&str>, "NULL"),
+    expected_variables: Option<Jsonb>,
+    on_conflict: Option<&str>,
+    expected_version: Option<i64>,
+    idempotency_key: Option<&str>,
 ) -> std::result::Result<
     TableIterator<'static, (name!(committed, bool), name!(version, i64), name!(conflicts, Option<Jsonb>))>,
     ErrorReport,
 > {
-    let request = SetRequest::new(run_id, updates, expected_variables, on_conflict, expected_version, idempotency_key)?;
-    Ok(TableIterator::once(match request.run()? {
+    let tried = try_set(run_id, updates, expected_variables, on_conflict, expected_version, idempotency_key)?;
+    Ok(TableIterator::once(tried))
+}
+
+type Tried = (bool, i64, Option<Jsonb>);
+
+fn try_set(
+    run_id: Option<&str>,
+    updates: Option<Jsonb>,
+    expected_variables: Option<Jsonb>,
+    on_conflict: Option<&str>,
+    expected: Option<i64>,
+    key: Option<&str>,
+) -> Result<Tried> {
+    let request = SetRequest::new(run_id, updates, expected_variables, on_conflict, expected, key)?;
+    Ok(match request.run()? {
         Outcome::Committed(version) => (true, version, None),
         Outcome::Conflict { head, differences, .. } => (false, head, Some(Jsonb::parse(&differences))),
-    }))
+    })
 }
 
 #[pg_extern]

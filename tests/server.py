@@ -21,6 +21,10 @@ from pathlib import Path
 
 PG_CONFIG = os.environ.get("PG_CONFIG") or "/usr/lib/postgresql/15/bin/pg_config"
 
+# Seconds after which something that a test waits for never comes: much more than it takes where a machine is busy with ten
+# other things.
+PATIENCE = 600
+
 # A program to run servers under, and its arguments.
 UNDER = shlex.split(os.environ.get("CLUSTER_UNDER", ""))
 
@@ -117,7 +121,7 @@ class Server:
         with open(self.data / "postgresql.conf", "a") as conf:
             conf.write(lines)
 
-    def start(self, timeout=60):
+    def start(self, timeout=PATIENCE):
         """Starts the server, and returns once it accepts connections."""
         with open(self.log, "ab") as output:
             self.process = subprocess.Popen(
@@ -138,7 +142,7 @@ class Server:
             self.run("pg_ctl", "stop", "-D", self.data, "-m", mode, "-s", check=False)
         if self.process:
             try:
-                self.process.wait(60)
+                self.process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 self.kill()
             self.process = None

@@ -1,6 +1,7 @@
 """Circuit breakers: closed, open, half open, shared by all sessions, and no call ever waits for another transaction."""
 
 import json
+import random
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -111,14 +112,23 @@ def test_a_success_in_between_counts_the_failures_anew(db):
 def test_order_is_that_of_the_calls_where_the_clock_stands_still(db):
     """Or is set back: what comes after a success counts, and what came before it does not."""
     name = define(db, "clock", 2)
-    for ending in ("breaker_success", "reset_breaker"):
-        for minutes in (0, 0, -10):
-            set_now(db, minutes)
-            trip(db, name, 2)
-            assert tries(db, name) is False, (ending, minutes)
+    for minutes in (0, 0, -10):
+        set_now(db, minutes)
+        for failures, ending in ((2, "reset_breaker"), (1, "breaker_success"), (1, "reset_breaker")):
+            trip(db, name, failures)
+            assert tries(db, name) is (failures < 2), (ending, minutes)
             call(db, f"{ending}(%s)", name)
             assert shown(db, name)["failures"] == 0
             assert tries(db, name) is True, (ending, minutes)
+    # A probe that fails is over, also where the clock was set back meanwhile.
+    trip(db, name, 2)
+    set_now(db, 10)
+    assert tries(db, name) is True
+    set_now(db, 9)
+    call(db, "breaker_failure(%s)", name)
+    call(db, "breaker_success(%s)", name)
+    set_now(db, 10.5)
+    assert tries(db, name) is False
 
 
 def test_reset_closes_it_whatever_it_was(db):
@@ -140,6 +150,127 @@ def test_a_late_failure_keeps_it_open(db):
     assert tries(db, name) is False
     set_now(db, 2)
     assert tries(db, name) is True
+
+
+def test_a_late_success_does_not_close_it(db):
+    """The call began before the breaker opened, so that it succeeded says nothing about now."""
+    name = define(db, "late success")
+    trip(db, name)
+    for minutes, state in ((0, "open"), (0.9, "open"), (1.1, "half_open"), (5, "half_open")):
+        set_now(db, minutes)
+        call(db, "breaker_success(%s)", name)
+        view = shown(db, name)
+        assert (view["state"], view["failures"], view["last_error"]) == (state, 2, {"number": 1}), minutes
+    # Nor after a probe has failed; the probe's success does, however late it is.
+    assert tries(db, name) is True
+    call(db, "breaker_failure(%s)", name)
+    call(db, "breaker_success(%s)", name)
+    assert (shown(db, name)["state"], tries(db, name)) == ("open", False)
+    set_now(db, 7)
+    assert tries(db, name) is True
+    set_now(db, 60)
+    call(db, "breaker_success(%s)", name)
+    assert (shown(db, name)["state"], tries(db, name)) == ("closed", True)
+
+
+def test_a_late_success_of_another_worker_before_and_after_the_probe(db, connect):
+    name = define(db, "workers", 2)
+    slow, prober = connect(), connect()
+    for session in (slow, prober):
+        set_now(session)
+        assert tries(session, name) is True
+    trip(prober, name)
+    call(slow, "breaker_success(%s)", name)
+    assert tries(prober, name) is False
+    for session in (slow, prober):
+        set_now(session, 2)
+    call(slow, "breaker_success(%s)", name)
+    assert [tries(prober, name), tries(slow, name)] == [True, False]
+    # In an open transaction a probe is nobody else's to close.
+    set_now(prober, 4)
+    call(prober, "breaker_failure(%s)", name)
+    set_now(prober, 6)
+    with prober.transaction():
+        assert tries(prober, name) is True
+        set_now(slow, 6)
+        call(slow, "breaker_success(%s)", name)
+        assert tries(slow, name) is False
+        call(prober, "breaker_success(%s)", name)
+    assert [tries(prober, name), tries(slow, name)] == [True, True]
+
+
+def test_a_success_ends_the_failures_that_it_has_seen(db, connect):
+    """Not those by which the breaker opened between its look and its commit."""
+    name = define(db, "seen", 2)
+    trip(db, name, 1)
+    session = connect(autocommit=False)
+    session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    assert shown(session, name)["failures"] == 1
+    set_now(db, 0.1)
+    trip(db, name, 2)
+    set_now(session, 0.2)
+    call(session, "breaker_success(%s)", name)
+    session.commit()
+    assert (tries(db, name), shown(db, name)["failures"]) == (False, 2)
+
+
+class Model:
+    """A breaker as docs/breakers.md has it, in microseconds."""
+
+    THRESHOLD, RESET, LEASE = 3, 60_000_000, 20_000_000
+
+    def __init__(self):
+        self.failures, self.newest, self.failed_at, self.probe_at = 0, 0, None, None
+
+    def state(self, now):
+        if self.failures < self.THRESHOLD:
+            return "closed"
+        return "open" if self.failed_at + self.RESET > now else "half_open"
+
+    def breaker_try(self, now):
+        state = self.state(now)
+        if state != "half_open":
+            return state == "closed"
+        if self.probe_at is not None and self.probe_at + self.LEASE > now:
+            return False
+        self.probe_at = self.newest = now
+        return True
+
+    def breaker_failure(self, now):
+        self.failures = min(self.failures + 1, self.THRESHOLD)
+        # Reports of the same moment have an order.
+        self.failed_at = self.newest = max(now, self.newest + 1)
+        self.probe_at = None
+
+    def breaker_success(self, now):
+        if self.failures and (self.state(now) == "closed" or self.probe_at is not None):
+            self.failures, self.probe_at, self.newest = 0, None, max(self.newest, self.failed_at + 1)
+
+    def reset_breaker(self, now):
+        self.failures, self.probe_at, self.newest = 0, None, max(now, self.newest + 1)
+
+
+def test_as_a_plain_model_has_it(db, soak):
+    """Every report in every state, in every order."""
+    rng = random.Random(8)
+    met = set()
+    for _ in range(soak(30, 1000)):
+        name, model, now = define(db, "model", 3, "1 minute", "20 seconds"), Model(), 0
+        for _ in range(60):
+            now += rng.choice((0, 0, 1_000_000, 15_000_000, 21_000_000, 61_000_000))
+            set_now(db, now / 60_000_000)
+            function = rng.choice(("breaker_try", "breaker_try", "breaker_failure", "breaker_failure", "breaker_success"))
+            if rng.random() < 0.03:
+                function = "reset_breaker"
+            state = model.state(now), model.probe_at is not None
+            met.add((state, function))
+            expected = getattr(model, function)(now)
+            found = call(db, f"{function}(%s)", name)
+            assert (found or None) == (expected or None), (state, function)
+            view = shown(db, name)
+            assert (view["state"], view["failures"]) == (model.state(now), model.failures), (state, function)
+    # Closed, open, half open without a probe and with one.
+    assert len(met) == 4 * 4, met
 
 
 def test_a_new_definition_keeps_what_happened(db):
@@ -377,6 +508,49 @@ def test_outcomes_do_not_pile_up(db):
         call(db, "breaker_success(%s)", name)
     (count,) = db.execute("SELECT count(*) FROM layra.breaker_outcome WHERE name = %s", [name]).fetchone()
     assert count <= 5
+
+
+def pages_of(connection, sql, *arguments):
+    """Pages that a call touches, once the session knows how."""
+    for _ in range(3):
+        (plan,) = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT layra.{sql}", arguments).fetchone()
+    return sum(plan[0]["Plan"][f"Shared {kind} Blocks"] for kind in ("Hit", "Read"))
+
+
+@pytest.mark.parametrize("outcome", ["failure", "success"])
+def test_a_try_costs_the_same_after_many_outcomes(db, connect, outcome, soak, figures):
+    """Whatever an older version has left behind, and before anybody has analysed anything."""
+    few, many = define(db, "few"), define(db, "many")
+    count = soak(20_000, 1_000_000)
+    outcomes = """
+        INSERT INTO layra.breaker_outcome (owner, name, at, id, outcome)
+        SELECT current_user, %s, '2020-01-01'::timestamptz + n * interval '1 ms', gen_random_uuid(),
+            CASE WHEN n = 1 THEN 'success' ELSE %s END
+        FROM generate_series(1, %s) n"""
+    connection = connect()
+    set_now(connection)
+    # The plans are made, and kept, while there is next to nothing.
+    db.execute(outcomes, [few, outcome, 10])
+    calls = ("breaker_try(%s)", "breaker_state(current_user, %s)", "breaker_success(%s)", "breaker_failure(%s)")
+    before = {sql: pages_of(connection, sql, few) for sql in calls}
+    db.execute(outcomes, [many, outcome, count])
+    after = {sql: pages_of(connection, sql, many) for sql in calls[:2]}
+    figures(f"10 and {count} times {outcome}: {before}, {after}")
+    for sql in calls[:2]:
+        # One level more of the index, at most two of a larger one.
+        assert after[sql] <= before[sql] + 8, sql
+    assert tries(connection, many) is (outcome == "success")
+
+
+def test_failures_do_not_pile_up_while_it_is_open(db):
+    """Not even while nobody ever succeeds; and those that are kept are the newest."""
+    name = define(db, "storm of failures", 3)
+    for number in range(300):
+        call(db, "breaker_failure(%s, %s::jsonb)", name, json.dumps(number))
+    view = shown(db, name)
+    assert (view["state"], view["failures"], view["last_error"]) == ("open", 3, 299)
+    (count,) = db.execute("SELECT count(*) FROM layra.breaker_outcome WHERE name = %s", [name]).fetchone()
+    assert count <= 3 + 64
 
 
 # --- whose ------------------------------------------------------------------------------------------------------------------

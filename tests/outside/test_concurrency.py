@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import IsolationLevel
+from server import PATIENCE
 
 WRITERS = 16
 ABOVE = [IsolationLevel.REPEATABLE_READ, IsolationLevel.SERIALIZABLE]
@@ -39,7 +40,7 @@ def together(connect):
 
     def together(function, count=WRITERS, **options):
         connections = [connect(**options) for _ in range(count)]
-        start = threading.Barrier(count, timeout=60)
+        start = threading.Barrier(count, timeout=PATIENCE)
 
         def run(number):
             start.wait()
@@ -134,7 +135,7 @@ def test_writers_of_the_whole_state_all_succeed(admin, together):
 def test_one_winner_for_each_expected_version(admin, together):
     call(admin, "start_run('raced')")
     rounds = 12
-    start = threading.Barrier(WRITERS, timeout=60)
+    start = threading.Barrier(WRITERS, timeout=PATIENCE)
 
     def race(connection, number):
         outcomes = []

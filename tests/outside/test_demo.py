@@ -7,13 +7,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from server import PATIENCE
 
 ROOT = Path(__file__).parent.parent.parent
 RECORDING = ROOT / "tests/data/layra-trace.jsonl"
 
 
 def run(script, database):
-    return subprocess.run([script, database], capture_output=True, text=True, timeout=120, cwd=ROOT)
+    return subprocess.run([script, database], capture_output=True, text=True, timeout=PATIENCE, cwd=ROOT)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+from server import PATIENCE
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -30,7 +31,7 @@ rolled back to the checkpoint, as version 8
 5 | agent.searched | WHO for alice@example.com | changed variable/hits
 6 | checkpoint.created | WHO | checkpoint manual researched
 7 | variables.set | WHO | changed variable/draft, variable/facts
-8 | run.rolled_back | WHO | back to version 6 (researched) · the draft lost the facts · changed variable/draft, variable/facts
+8 | run.rolled_back | WHO | back to version 6 (researched); the draft lost the facts; changed variable/draft, variable/facts
 """
 
 
@@ -59,7 +60,7 @@ def rust_example():
 def run(command, database):
     """What a program prints, connected by the variables that every libpq program knows."""
     environment = os.environ | {"PGDATABASE": database["dbname"], "PGUSER": database["user"]}
-    done = subprocess.run([*command, "first steps"], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*command, "first steps"], env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return done.stdout
@@ -92,7 +93,7 @@ def test_without_a_run_id_they_make_one_up(engine):
     for _ in range(2):
         done = subprocess.run(
             [ROOT / "target/venv/bin/python", ROOT / "examples/python/quickstart.py"],
-            env=environment, capture_output=True, text=True, timeout=60,
+            env=environment, capture_output=True, text=True, timeout=PATIENCE,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith("started run quickstart-")

@@ -10,6 +10,7 @@ from execution import (
     attempt, begin, call, checkpoints, content, events, flow, head, lease, node, row, rows, set_now, sound, start, state,
     status, unchanged,
 )  # fmt: skip
+from server import PATIENCE
 from test_concurrency import together, waiting  # noqa: F401
 from ways import prepare  # noqa: F401
 
@@ -806,7 +807,7 @@ def test_threads_of_one_worker_never_hold_a_node_twice(db, connect):
     """Two threads that name themselves alike: only the newest attempt completes."""
     run = start(db, "alike")
     connections = [connect() for _ in range(2)]
-    barrier = threading.Barrier(2, timeout=60)
+    barrier = threading.Barrier(2, timeout=PATIENCE)
 
     def work(connection):
         barrier.wait()

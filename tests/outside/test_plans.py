@@ -240,6 +240,7 @@ EXECUTION = [
     "define_breaker('b', 1, '1 microsecond', '1 microsecond')",
     "breaker_try('b')",
     "breaker_failure('b', '{{\"why\": 1}}')",
+    "breaker_state(session_user::text, 'b')",
     "breaker_try('b')",
     "breaker_success('b')",
     "reset_breaker('b')",
@@ -283,6 +284,9 @@ def perform_all(connection, run_id):
     with connection.transaction():
         perform(connection, run_id, ABOVE_READ_COMMITTED)
     connection.isolation_level = None
+    # Who has no breaker of that name may use somebody else's.
+    with pytest.raises(psycopg.errors.NoDataFound):
+        connection.execute("SELECT layra.breaker_try('of nobody')")
     # What verify only does for those who read everything, and where a cell is named by no event.
     with connection.transaction(force_rollback=True):
         connection.execute("RESET SESSION AUTHORIZATION")

@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from execution import call, events, sound, state, status
 from psycopg.conninfo import conninfo_to_dict
+from server import PATIENCE
 
 ROOT = Path(__file__).parent.parent.parent
 WORKER = ROOT / "examples/python/worker.py"
@@ -71,7 +72,7 @@ class Run:
         return process
 
     def end_of(self, process):
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=PATIENCE)
         assert (process.returncode, errors) == (0, "")
         return output
 

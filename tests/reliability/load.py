@@ -23,6 +23,7 @@ from random import Random
 import psycopg
 from psycopg import IsolationLevel, sql
 from psycopg.types.json import Jsonb
+from server import PATIENCE
 
 CLIENTS = 6
 SHARED = ["shared a", "shared b", "shared c"]
@@ -468,7 +469,7 @@ class Load:
     def until(self, reached, why):
         """Lets the load go on until a condition holds."""
         with self.condition:
-            done = self.condition.wait_for(lambda: self.broken() or reached(), timeout=120)
+            done = self.condition.wait_for(lambda: self.broken() or reached(), timeout=PATIENCE)
         for client in self.clients:
             if client.error:
                 raise client.error

@@ -15,7 +15,7 @@ import contents
 import psycopg
 import pytest
 from contents import acting_as, differences, fingerprint, write
-from server import Server
+from server import PATIENCE, Server
 
 READ_ONLY = "25006"
 # The archive lies beside the data directory, which is where archive_command and restore_command run.
@@ -49,7 +49,7 @@ def create_database(server, name, template="template0"):
 
 def wait_until(connection, condition, *arguments):
     """Until a query gives true."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while not connection.execute(f"SELECT {condition}", arguments).fetchone()[0]:
         assert time.monotonic() < deadline, f"never came true: {condition} {arguments}"
         time.sleep(0.02)

@@ -18,7 +18,7 @@ from random import Random, SystemRandom
 import psycopg
 import pytest
 from load import Load
-from server import Server
+from server import PATIENCE, Server
 
 SEED = int(os.environ.get("CRASH_SEED") or SystemRandom().randrange(10**6))
 
@@ -43,7 +43,7 @@ def random(request):
     return Random(f"{SEED} {request.node.name}")
 
 
-def wait_until(condition, why, seconds=60):
+def wait_until(condition, why, seconds=PATIENCE):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain for {why}"

@@ -17,9 +17,10 @@ import psycopg
 import pytest
 from fuzz import EXHAUSTING, Raw, Run, Values, World, definition, document, text
 from psycopg import sql
+from server import PATIENCE
 
 TIMEOUT = 10  # seconds, statement_timeout
-GRACE = 30  # seconds more, until a call counts as one that cannot be cancelled
+GRACE = 300  # seconds more, until a call counts as one that cannot be cancelled
 MORE = 5 if os.environ.get("CLUSTER_UNDER") else 1  # valgrind's own memory counts, too
 MEMORY = MORE * 1_500  # MB that a backend may have of its own during a call, whose values have at most 64 MB
 KEPT = MORE * 300  # MB that it may keep afterwards
@@ -162,7 +163,7 @@ class Fuzzer:
     def session(self, role):
         """A connection as one of the roles, made anew where the last one was lost."""
         connection = self.sessions.get(role)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while connection is None or connection.closed:
             try:
                 connection = self.connect(role)
@@ -306,7 +307,7 @@ class Fuzzer:
     def lost(self, function, why, shown, role):
         """The server ends every session when one crashes."""
         self.fail(function, why, shown, role)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while True:
             for session in self.sessions.values():
                 session.close()

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel
 from psycopg.errors import NoDataFound, UniqueViolation
+from server import PATIENCE
 
 CLIENTS = 32
 ABOVE = [IsolationLevel.REPEATABLE_READ, IsolationLevel.SERIALIZABLE]
@@ -22,7 +23,7 @@ def together(connect):
 
     def together(function, count=CLIENTS):
         connections = [connect() for _ in range(count)]
-        start = threading.Barrier(count, timeout=60)
+        start = threading.Barrier(count, timeout=PATIENCE)
 
         def run(number):
             start.wait()
@@ -103,7 +104,7 @@ def test_whoever_expects_nothing_succeeds(admin, together, soak, figures, calls)
 def test_one_winner_for_each_version(admin, together, soak, figures):
     """Of all that expect the same version one gets the next one, and every other call is 40001."""
     rounds = soak(15, 1000)
-    start = threading.Barrier(CLIENTS, timeout=60)
+    start = threading.Barrier(CLIENTS, timeout=PATIENCE)
     call(admin, "start_run('raced')")
     kinds = [
         "set_variables('raced', '{\"v\": 1}', expected_version => %s)",

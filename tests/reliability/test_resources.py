@@ -23,7 +23,7 @@ import pytest
 from every_function import OF_THE_OWNER, SETUP, calls, functions
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.json import Jsonb
-from server import SERVER_USER
+from server import PATIENCE, SERVER_USER
 
 # Octets that a call may leave behind, on average; a pointer that is lost takes 16 at least.
 A_CALL = 8
@@ -441,7 +441,7 @@ def pgbouncer(server):
         process = subprocess.Popen([program, "-q", directory / "ini"], stderr=subprocess.DEVNULL, **SERVER_USER)
         processes.append(process)
         pooled = make_conninfo(host=str(directory), port=6432, dbname=database)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while failed_to_connect(pooled, roles[0]):
             assert process.poll() is None and time.monotonic() < deadline, (directory / "log").read_text()
             time.sleep(0.02)

@@ -230,6 +230,38 @@ def test_until_the_update_the_library_says_what_to_do(new_database, raises, vers
         assert connection.execute("SELECT layra.start_run('r')").fetchone() == (1,)
 
 
+def test_what_others_made_of_the_functions_that_are_created_again(new_database, raises):
+    """A view that calls one of them stops the update, which names it and does nothing; one on a view of the extension stays."""
+    with psycopg.connect(new_database(), autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION layra_state VERSION '0.2.0'")
+        connection.execute("CREATE VIEW public.beats AS SELECT * FROM layra.heartbeat('r', 'n', 1, '1 hour')")
+        connection.execute("CREATE VIEW public.broken AS SELECT name FROM layra.breakers WHERE state <> 'closed'")
+        with raises("2BP01") as error:
+            connection.execute("ALTER EXTENSION layra_state UPDATE")
+        assert "view public.beats" in error.detail
+        (version,) = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'layra_state'").fetchone()
+        assert version == "0.2.0"
+        connection.execute("DROP VIEW public.beats")
+        connection.execute("ALTER EXTENSION layra_state UPDATE")
+        connection.execute("CREATE VIEW public.beats AS SELECT * FROM layra.heartbeat('r', 'n', 1, '1 hour')")
+        connection.execute("SELECT layra.define_breaker('b', 1), layra.breaker_failure('b')")
+        assert connection.execute("SELECT * FROM public.broken").fetchall() == [("b",)]
+
+
+def test_default_privileges_give_nobody_the_functions_that_are_created_again(new_database, role):
+    stranger = role("stranger")
+    with psycopg.connect(new_database(), autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION layra_state VERSION '0.2.0'")
+        connection.execute(f"ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO {stranger}")
+        connection.execute("ALTER EXTENSION layra_state UPDATE")
+        (count,) = connection.execute(
+            "SELECT count(*) FROM pg_proc p, aclexplode(proacl) a WHERE pronamespace = 'layra'::regnamespace"
+            " AND (a.grantee = 0 OR a.grantee = %s::regrole)", [stranger]
+        ).fetchone()  # fmt: skip
+        assert count == 0
+        connection.execute(f"ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM {stranger}")
+
+
 def test_each_release_updates_from_the_one_before(new_database):
     with psycopg.connect(new_database(), autocommit=True) as connection:
         connection.execute(f"CREATE EXTENSION layra_state VERSION '{RELEASED[0]}'")
