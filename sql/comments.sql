@@ -536,8 +536,30 @@ role name: must exist. level text: writer, auditor or admin.
 Errors: 22023 unknown level, 42704 no such role, 25001 above READ COMMITTED.
 Example: SELECT layra.check_access('app', 'writer');$$;
 
+COMMENT ON FUNCTION layra.reads_runs_of(text) IS
+$$Internal, for row security: does the current role read what this one owns, by its privileges or as an auditor?
+owner text: name of a role; one that does not exist is read by auditors alone.
+Result boolean.
+Example: SELECT layra.reads_runs_of('billing_team');$$;
+
+COMMENT ON FUNCTION layra.reads_run(text) IS
+$$Internal, for row security: does the current role read this run?
+run_id text: the run; one that does not exist is read by auditors alone.
+Result boolean.
+Example: SELECT layra.reads_run('order-17');$$;
+
+COMMENT ON FUNCTION layra.readable_owners() IS
+$$Internal, for row security: the roles whose runs the current role reads, to look for in an index.
+Result text[]: roles whose privileges it has; for auditors and superusers whoever owns anything.
+Example: SELECT layra.readable_owners();$$;
+
+COMMENT ON FUNCTION layra.owners_by_index(internal) IS
+$$Internal: tells the planner that an index on owners serves reads_runs_of. Not for SQL.
+request internal: the planner's question.
+Result internal: its answer.$$;
+
 COMMENT ON FUNCTION layra.owns(text) IS
-$$Internal, for row security: has the current role the privileges of this one?
+$$Internal: has the current role the privileges of this one?
 owner text: name of a role; one that does not exist gives false.
 Result boolean.
 Example: SELECT layra.owns('billing_team');$$;
@@ -576,7 +598,8 @@ COMMENT ON CONSTRAINT run_result ON layra.run IS 'Only a finished run has a resu
 COMMENT ON CONSTRAINT run_workflow ON layra.run IS 'A run has a workflow''s owner, name, version and hash, or none of them.';
 COMMENT ON CONSTRAINT run_parent_version ON layra.run IS 'A fork has a parent and a version of it; one whose parent was dropped has the version 0 alone.';
 COMMENT ON INDEX layra.run_pkey IS 'A run by its name.';
-COMMENT ON INDEX layra.run_running IS 'The running and paused runs, for stale_runs.';
+COMMENT ON INDEX layra.run_running IS 'The running and paused runs of each owner, for stale_runs.';
+COMMENT ON INDEX layra.run_owner IS 'The runs of an owner, for row security.';
 COMMENT ON INDEX layra.run_parent IS 'The forks of a run, for drop_run.';
 COMMENT ON POLICY readable ON layra.run IS 'A role sees the runs whose owner''s privileges it has; auditors see all.';
 
@@ -601,7 +624,7 @@ COMMENT ON COLUMN layra.event.bytes_since_checkpoint IS 'Octets of JSON text wri
 COMMENT ON COLUMN layra.event.checkpoint_version IS 'Version of the newest checkpoint up to here; NULL: none yet. Not part of the hash.';
 COMMENT ON INDEX layra.event_pkey IS 'The log of a run in order, and its newest event.';
 COMMENT ON INDEX layra.event_idempotency_key IS 'Uses of an idempotency key in a run. Not unique: a key of an undone version can be used again.';
-COMMENT ON INDEX layra.event_status IS 'The few events that change a run''s status: which versions are undone, and what the status was.';
+COMMENT ON INDEX layra.event_status IS 'The few events that change a run''s status, by type: which versions are undone, and what the status was.';
 COMMENT ON INDEX layra.event_xact IS 'Events of a range of transactions of this server, in every run; a block range index of a few pages.';
 COMMENT ON POLICY readable ON layra.event IS 'Events of the runs that the role sees.';
 COMMENT ON OPERATOR CLASS layra.xid8_minmax_ops USING brin IS 'Block range indexes on xid8, for which PostgreSQL has no operator class of its own.';
@@ -636,12 +659,31 @@ COMMENT ON INDEX layra.checkpoint_protected IS 'The protected checkpoints after 
 COMMENT ON POLICY readable ON layra.checkpoint IS 'Checkpoints of the runs that the role sees.';
 
 COMMENT ON TABLE layra.inherited_key IS
-'Idempotency keys that a fork has from a parent that was dropped since.';
+'Idempotency keys that a fork has from a parent that was dropped before version 0.3.0.';
 COMMENT ON COLUMN layra.inherited_key.run_id IS 'The fork.';
 COMMENT ON COLUMN layra.inherited_key.idempotency_key IS 'The key, which counts as used in the fork''s version 1.';
 COMMENT ON COLUMN layra.inherited_key.type IS 'Type of the event that the key was used with.';
 COMMENT ON INDEX layra.inherited_key_pkey IS 'A key of a fork.';
 COMMENT ON POLICY readable ON layra.inherited_key IS 'Keys of the runs that the role sees.';
+
+COMMENT ON TABLE layra.bequeathed_key IS
+'Idempotency keys of runs that were dropped while they had forks, once for all of them. Auditors read it.';
+COMMENT ON COLUMN layra.bequeathed_key.source IS 'The dropped run, which has no name any more.';
+COMMENT ON COLUMN layra.bequeathed_key.idempotency_key IS 'The key. Empty: a rollback of the dropped run, or the run itself.';
+COMMENT ON COLUMN layra.bequeathed_key.version IS 'Version of the dropped run that used the key, or was a rollback; 0 stands for the run itself.';
+COMMENT ON COLUMN layra.bequeathed_key.type IS 'Type of that event; run.dropped for the run itself.';
+COMMENT ON COLUMN layra.bequeathed_key.to_version IS 'Version that a rollback went back to; NULL: no rollback.';
+COMMENT ON INDEX layra.bequeathed_key_pkey IS 'The uses of a key in a dropped run, and its rollbacks.';
+COMMENT ON POLICY readable ON layra.bequeathed_key IS 'Auditors see all.';
+
+COMMENT ON TABLE layra.inheritance IS
+'The dropped runs that a fork comes from: their idempotency keys count as used in its version 1.';
+COMMENT ON COLUMN layra.inheritance.run_id IS 'The fork.';
+COMMENT ON COLUMN layra.inheritance.source IS 'The dropped run, in layra.bequeathed_key.';
+COMMENT ON COLUMN layra.inheritance.version IS 'Version of the dropped run up to which its history is the fork''s.';
+COMMENT ON INDEX layra.inheritance_pkey IS 'What a fork inherits from.';
+COMMENT ON INDEX layra.inheritance_source IS 'The forks that come from a dropped run, for drop_run.';
+COMMENT ON POLICY readable ON layra.inheritance IS 'Those of the runs that the role sees.';
 
 COMMENT ON TABLE layra.workflow IS
 'Workflow definitions, one row per version, which never changes.';
@@ -705,7 +747,8 @@ COMMENT ON CONSTRAINT interaction_response ON layra.interaction IS 'An answered 
 COMMENT ON CONSTRAINT interaction_answered_by ON layra.interaction IS 'An answered question has somebody who answered it.';
 COMMENT ON INDEX layra.interaction_pkey IS 'An interaction of a run.';
 COMMENT ON INDEX layra.interaction_run_id_version_key IS 'The interaction that a version asked for.';
-COMMENT ON INDEX layra.interaction_pending IS 'The questions that wait in a run.';
+COMMENT ON INDEX layra.interaction_pending IS 'The questions that wait in a run, by when they expire.';
+COMMENT ON INDEX layra.interaction_closed IS 'The questions of a run that were answered or withdrawn, by the version that did it, for rollback.';
 COMMENT ON POLICY readable ON layra.interaction IS 'Interactions of the runs that the role sees.';
 
 COMMENT ON TABLE layra.breaker IS
@@ -717,6 +760,7 @@ COMMENT ON COLUMN layra.breaker.reset_after IS 'How long it stays open after the
 COMMENT ON COLUMN layra.breaker.probe_lease IS 'How long the one that tries again has to report.';
 COMMENT ON COLUMN layra.breaker.created_at IS 'Time at which it was defined.';
 COMMENT ON INDEX layra.breaker_pkey IS 'A breaker by name.';
+COMMENT ON INDEX layra.breaker_owner IS 'The breakers of an owner, for row security.';
 COMMENT ON POLICY readable ON layra.breaker IS 'Breakers of owners whose privileges the role has; auditors see all.';
 
 COMMENT ON TABLE layra.breaker_probe IS

@@ -21,7 +21,7 @@ CREATE TABLE layra.lease (
     CONSTRAINT lease_held_until CHECK (held = (until IS NOT NULL))
 ) WITH (fillfactor = 70);
 CREATE INDEX lease_held ON layra.lease (run_id, node_id) WHERE held;
-CREATE INDEX run_running ON layra.run (run_id) WHERE status = ANY ('{running,paused}'::text[]);
+CREATE INDEX run_running ON layra.run (owner, run_id) WHERE status = ANY ('{running,paused}'::text[]);
 
 CREATE TABLE layra.interaction (
     run_id          text COLLATE "C" NOT NULL,
@@ -45,7 +45,9 @@ CREATE TABLE layra.interaction (
     CONSTRAINT interaction_response CHECK ((status = 'answered') = (response_hash IS NOT NULL)),
     CONSTRAINT interaction_answered_by CHECK ((status = 'answered') = (answered_by IS NOT NULL))
 );
-CREATE INDEX interaction_pending ON layra.interaction (run_id) WHERE status = 'pending';
+-- Those that ran out unanswered stand first, and are passed over.
+CREATE INDEX interaction_pending ON layra.interaction (run_id, COALESCE(expires_at, 'infinity'::timestamptz)) WHERE status = 'pending';
+CREATE INDEX interaction_closed ON layra.interaction (run_id, closed_version) WHERE closed_version IS NOT NULL;
 
 CREATE TABLE layra.breaker (
     owner             text COLLATE "C" NOT NULL,
@@ -56,6 +58,7 @@ CREATE TABLE layra.breaker (
     created_at        timestamptz NOT NULL,
     PRIMARY KEY (name, owner)
 );
+CREATE INDEX breaker_owner ON layra.breaker (owner, name);
 
 -- The right to probe is a row of its own, so that a definition does not wait for a probe.
 CREATE TABLE layra.breaker_probe (
@@ -122,30 +125,24 @@ ALTER TABLE layra.breaker_probe ENABLE ROW LEVEL SECURITY;
 ALTER TABLE layra.breaker_outcome ENABLE ROW LEVEL SECURITY;
 ALTER TABLE layra.event_type ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY readable ON layra.lease FOR SELECT
-    USING (EXISTS (SELECT FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) lease.run_id));
-CREATE POLICY readable ON layra.interaction FOR SELECT
-    USING (EXISTS (SELECT FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) interaction.run_id));
-CREATE POLICY readable ON layra.breaker FOR SELECT
-    USING (layra.owns(owner) OR (SELECT layra.reads_every_run()));
-CREATE POLICY readable ON layra.breaker_probe FOR SELECT
-    USING (layra.owns(owner) OR (SELECT layra.reads_every_run()));
-CREATE POLICY readable ON layra.breaker_outcome FOR SELECT
-    USING (layra.owns(owner) OR (SELECT layra.reads_every_run()));
 ALTER TABLE layra.validator ENABLE ROW LEVEL SECURITY;
 ALTER TABLE layra.handler ENABLE ROW LEVEL SECURITY;
-CREATE POLICY readable ON layra.validator FOR SELECT
-    USING (layra.owns(created_by) OR (SELECT layra.reads_every_run()));
-CREATE POLICY readable ON layra.handler FOR SELECT
-    USING (layra.owns(created_by) OR (SELECT layra.reads_every_run()));
-CREATE POLICY readable ON layra.event_type FOR SELECT
-    USING (shared OR layra.owns(owner) OR (SELECT layra.reads_every_run()));
 
-CREATE VIEW layra.interactions WITH (security_invoker, security_barrier) AS
+CREATE POLICY readable ON layra.lease FOR SELECT USING (layra.reads_run(run_id));
+CREATE POLICY readable ON layra.interaction FOR SELECT USING (layra.reads_run(run_id));
+CREATE POLICY readable ON layra.breaker FOR SELECT USING (layra.reads_runs_of(owner));
+CREATE POLICY readable ON layra.breaker_probe FOR SELECT USING (layra.reads_runs_of(owner));
+CREATE POLICY readable ON layra.breaker_outcome FOR SELECT USING (layra.reads_runs_of(owner));
+CREATE POLICY readable ON layra.validator FOR SELECT USING (layra.reads_runs_of(created_by));
+CREATE POLICY readable ON layra.handler FOR SELECT USING (layra.reads_runs_of(created_by));
+CREATE POLICY readable ON layra.event_type FOR SELECT USING (shared OR layra.reads_runs_of(owner));
+
+-- By way of the run, which is found by its owner: the rows of a run say nothing of whose they are.
+CREATE VIEW layra.interactions WITH (security_invoker) AS
 SELECT i.run_id, i.id AS interaction, i.node_id, i.status, i.assignee, i.prompt, i.response_schema,
     i.created_at, i.expires_at, i.version, i.closed_version, i.response, i.answered_by, i.answered_for
-FROM layra.interaction i;
+FROM layra.run r JOIN layra.interaction i ON i.run_id OPERATOR(pg_catalog.=) r.run_id;
 
-CREATE VIEW layra.breakers WITH (security_invoker, security_barrier) AS
+CREATE VIEW layra.breakers WITH (security_invoker) AS
 SELECT b.owner, b.name, s.state, s.failures, s.opened_at, b.failure_threshold, b.reset_after, b.probe_lease, s.last_error
 FROM layra.breaker b CROSS JOIN LATERAL layra.breaker_state(b.owner, b.name) s;

@@ -43,6 +43,137 @@ DROP INDEX layra.run_parent;
 CREATE INDEX run_parent ON layra.run (parent_run_id, run_id) WHERE parent_run_id IS NOT NULL AND layra.format_3();
 COMMENT ON INDEX layra.run_parent IS 'The forks of a run, for drop_run.';
 
+-- What a search by owner, a rollback or a drop costs. Each index below locks its table against writes (SHARE) while it is built,
+-- layra.event and layra.run among them, which takes one pass over them; what is altered, dropped or replaced (indexes, policies,
+-- views) is locked against everybody (ACCESS EXCLUSIVE), for a moment. All of it until the update commits.
+CREATE INDEX run_owner ON layra.run (owner);
+COMMENT ON INDEX layra.run_owner IS 'The runs of an owner, for row security.';
+DROP INDEX layra.run_running;
+CREATE INDEX run_running ON layra.run (owner, run_id) WHERE status = ANY ('{running,paused}'::text[]);
+COMMENT ON INDEX layra.run_running IS 'The running and paused runs of each owner, for stale_runs.';
+DROP INDEX layra.event_status;
+CREATE INDEX event_status ON layra.event (run_id, type, version)
+    WHERE type = ANY ('{run.finished,run.reopened,run.cancelling,run.rolled_back,interaction.answered,interaction.withdrawn}'::text[]);
+COMMENT ON INDEX layra.event_status IS 'The few events that change a run''s status, by type: which versions are undone, and what the status was.';
+DROP INDEX layra.interaction_pending;
+CREATE INDEX interaction_pending ON layra.interaction (run_id, COALESCE(expires_at, 'infinity'::timestamptz)) WHERE status = 'pending';
+COMMENT ON INDEX layra.interaction_pending IS 'The questions that wait in a run, by when they expire.';
+CREATE INDEX interaction_closed ON layra.interaction (run_id, closed_version) WHERE closed_version IS NOT NULL;
+COMMENT ON INDEX layra.interaction_closed IS 'The questions of a run that were answered or withdrawn, by the version that did it, for rollback.';
+CREATE INDEX breaker_owner ON layra.breaker (owner, name);
+COMMENT ON INDEX layra.breaker_owner IS 'The breakers of an owner, for row security.';
+
+-- Row security without a query in any policy: see sql/security.sql.
+CREATE FUNCTION layra.owners_by_index(request internal) RETURNS internal
+    STABLE LANGUAGE c AS 'MODULE_PATHNAME', 'owners_by_index_wrapper';
+CREATE FUNCTION layra.reads_runs_of(owner text) RETURNS boolean
+    STABLE COST 10 LANGUAGE c AS 'MODULE_PATHNAME', 'reads_runs_of_wrapper' SUPPORT layra.owners_by_index;
+CREATE FUNCTION layra.reads_run(run_id text) RETURNS boolean
+    STABLE COST 10 LANGUAGE c AS 'MODULE_PATHNAME', 'reads_run_wrapper';
+CREATE FUNCTION layra.readable_owners() RETURNS text[]
+    STABLE STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'readable_owners_wrapper';
+ALTER FUNCTION layra.owns(text) COST 1;
+REVOKE ALL ON FUNCTION layra.owners_by_index(internal), layra.reads_runs_of(text), layra.reads_run(text), layra.readable_owners()
+    FROM PUBLIC;
+
+ALTER POLICY readable ON layra.run USING (layra.reads_runs_of(owner));
+ALTER POLICY readable ON layra.event USING (layra.reads_run(run_id));
+ALTER POLICY readable ON layra.cell USING (layra.reads_run(run_id));
+ALTER POLICY readable ON layra.checkpoint USING (layra.reads_run(run_id));
+ALTER POLICY readable ON layra.workflow USING (shared OR layra.reads_runs_of(owner));
+ALTER POLICY readable ON layra.graph USING (layra.reads_runs_of(owner));
+ALTER POLICY readable ON layra.access USING (layra.reads_runs_of(role));
+ALTER POLICY readable ON layra.lease USING (layra.reads_run(run_id));
+ALTER POLICY readable ON layra.interaction USING (layra.reads_run(run_id));
+ALTER POLICY readable ON layra.breaker USING (layra.reads_runs_of(owner));
+ALTER POLICY readable ON layra.breaker_probe USING (layra.reads_runs_of(owner));
+ALTER POLICY readable ON layra.breaker_outcome USING (layra.reads_runs_of(owner));
+ALTER POLICY readable ON layra.validator USING (layra.reads_runs_of(created_by));
+ALTER POLICY readable ON layra.handler USING (layra.reads_runs_of(created_by));
+ALTER POLICY readable ON layra.event_type USING (shared OR layra.reads_runs_of(owner));
+
+-- No view is a security barrier, which kept conditions and LIMIT from the indexes: the policies hold back what a role may not see.
+ALTER VIEW layra.runs RESET (security_barrier);
+ALTER VIEW layra.timeline RESET (security_barrier);
+ALTER VIEW layra.variables RESET (security_barrier);
+ALTER VIEW layra.nodes RESET (security_barrier);
+ALTER VIEW layra.loops RESET (security_barrier);
+ALTER VIEW layra.contexts RESET (security_barrier);
+ALTER VIEW layra.breakers RESET (security_barrier);
+ALTER VIEW layra.interactions RESET (security_barrier);
+CREATE OR REPLACE VIEW layra.interactions WITH (security_invoker) AS
+SELECT i.run_id, i.id AS interaction, i.node_id, i.status, i.assignee, i.prompt, i.response_schema,
+    i.created_at, i.expires_at, i.version, i.closed_version, i.response, i.answered_by, i.answered_for
+FROM layra.run r JOIN layra.interaction i ON i.run_id OPERATOR(pg_catalog.=) r.run_id;
+
+-- Keys of dropped runs stand once for all of their forks. What forks have inherited so far stays where it is.
+CREATE TABLE layra.bequeathed_key (
+    source          uuid NOT NULL,
+    idempotency_key text COLLATE "C" NOT NULL,
+    version         bigint NOT NULL,
+    type            text NOT NULL,
+    to_version      bigint,
+    PRIMARY KEY (source, idempotency_key, version)
+);
+CREATE TABLE layra.inheritance (
+    run_id  text COLLATE "C" NOT NULL,
+    source  uuid NOT NULL,
+    version bigint NOT NULL,
+    PRIMARY KEY (run_id, source)
+);
+CREATE INDEX inheritance_source ON layra.inheritance (source);
+ALTER TABLE layra.bequeathed_key ENABLE ROW LEVEL SECURITY;
+ALTER TABLE layra.inheritance ENABLE ROW LEVEL SECURITY;
+ALTER POLICY readable ON layra.inherited_key USING (layra.reads_run(run_id));
+CREATE POLICY readable ON layra.bequeathed_key FOR SELECT USING (layra.reads_every_run());
+CREATE POLICY readable ON layra.inheritance FOR SELECT USING (layra.reads_run(run_id));
+SELECT pg_catalog.pg_extension_config_dump('layra.bequeathed_key', '');
+SELECT pg_catalog.pg_extension_config_dump('layra.inheritance', '');
+
+COMMENT ON TABLE layra.inherited_key IS
+'Idempotency keys that a fork has from a parent that was dropped before version 0.3.0.';
+COMMENT ON TABLE layra.bequeathed_key IS
+'Idempotency keys of runs that were dropped while they had forks, once for all of them. Auditors read it.';
+COMMENT ON COLUMN layra.bequeathed_key.source IS 'The dropped run, which has no name any more.';
+COMMENT ON COLUMN layra.bequeathed_key.idempotency_key IS 'The key. Empty: a rollback of the dropped run, or the run itself.';
+COMMENT ON COLUMN layra.bequeathed_key.version IS 'Version of the dropped run that used the key, or was a rollback; 0 stands for the run itself.';
+COMMENT ON COLUMN layra.bequeathed_key.type IS 'Type of that event; run.dropped for the run itself.';
+COMMENT ON COLUMN layra.bequeathed_key.to_version IS 'Version that a rollback went back to; NULL: no rollback.';
+COMMENT ON INDEX layra.bequeathed_key_pkey IS 'The uses of a key in a dropped run, and its rollbacks.';
+COMMENT ON POLICY readable ON layra.bequeathed_key IS 'Auditors see all.';
+
+COMMENT ON TABLE layra.inheritance IS
+'The dropped runs that a fork comes from: their idempotency keys count as used in its version 1.';
+COMMENT ON COLUMN layra.inheritance.run_id IS 'The fork.';
+COMMENT ON COLUMN layra.inheritance.source IS 'The dropped run, in layra.bequeathed_key.';
+COMMENT ON COLUMN layra.inheritance.version IS 'Version of the dropped run up to which its history is the fork''s.';
+COMMENT ON INDEX layra.inheritance_pkey IS 'What a fork inherits from.';
+COMMENT ON INDEX layra.inheritance_source IS 'The forks that come from a dropped run, for drop_run.';
+COMMENT ON POLICY readable ON layra.inheritance IS 'Those of the runs that the role sees.';
+COMMENT ON FUNCTION layra.reads_runs_of(text) IS
+$$Internal, for row security: does the current role read what this one owns, by its privileges or as an auditor?
+owner text: name of a role; one that does not exist is read by auditors alone.
+Result boolean.
+Example: SELECT layra.reads_runs_of('billing_team');$$;
+COMMENT ON FUNCTION layra.reads_run(text) IS
+$$Internal, for row security: does the current role read this run?
+run_id text: the run; one that does not exist is read by auditors alone.
+Result boolean.
+Example: SELECT layra.reads_run('order-17');$$;
+COMMENT ON FUNCTION layra.readable_owners() IS
+$$Internal, for row security: the roles whose runs the current role reads, to look for in an index.
+Result text[]: roles whose privileges it has; for auditors and superusers whoever owns anything.
+Example: SELECT layra.readable_owners();$$;
+COMMENT ON FUNCTION layra.owners_by_index(internal) IS
+$$Internal: tells the planner that an index on owners serves reads_runs_of. Not for SQL.
+request internal: the planner's question.
+Result internal: its answer.$$;
+COMMENT ON FUNCTION layra.owns(text) IS
+$$Internal: has the current role the privileges of this one?
+owner text: name of a role; one that does not exist gives false.
+Result boolean.
+Example: SELECT layra.owns('billing_team');$$;
+
 -- What the default privileges of whoever installed an older version gave away: it is among the initial privileges.
 DO $$
 DECLARE

@@ -20,12 +20,15 @@ CREATE TABLE layra.run (
     CONSTRAINT run_workflow CHECK ((workflow IS NULL) = (workflow_version IS NULL)
        AND (workflow IS NULL) = (workflow_owner IS NULL)
        AND (workflow IS NULL) = (definition_hash IS NULL)),
-    -- A version without a run: the parent is gone, and the keys inherited from it are in layra.inherited_key.
+    -- A version without a run: the parent is gone, and what is inherited from it is in layra.inheritance.
     CONSTRAINT run_parent_version CHECK (parent_run_id IS NULL OR parent_version IS NOT NULL)
 );
 -- In the order in which a run that is dropped locks its forks. PostgreSQL evaluates format_3() when a session plans its first
 -- statement on the table, and never again: that of an older release, whose library has no such function, ends there.
 CREATE INDEX run_parent ON layra.run (parent_run_id, run_id) WHERE parent_run_id IS NOT NULL AND layra.format_3();
+
+-- The runs of a role, for row security. Owners hardly ever change, so updates of a run stay on its page.
+CREATE INDEX run_owner ON layra.run (owner);
 
 -- As few CHECKs on event and cell as can be: PostgreSQL reads and compiles a table's expressions anew for each statement,
 -- which with one for each column was 476,000 of the 910,000 instructions of a write. Rows come from the functions alone.
@@ -51,8 +54,9 @@ CREATE TABLE layra.event (
 );
 -- Not unique: a key of an undone version counts as unused, so it can stand in the log more than once.
 CREATE INDEX event_idempotency_key ON layra.event (run_id, idempotency_key, version) WHERE idempotency_key IS NOT NULL;
--- Which versions are undone, and the status and the interactions at an older version, follow from these few events.
-CREATE INDEX event_status ON layra.event (run_id, version)
+-- Which versions are undone, and the status and the interactions at an older version, follow from these few events: by type,
+-- as the newest of one type may stand behind any number of others.
+CREATE INDEX event_status ON layra.event (run_id, type, version)
     WHERE type = ANY ('{run.finished,run.reopened,run.cancelling,run.rolled_back,interaction.answered,interaction.withdrawn}'::text[]);
 -- xact mostly grows with the table, so a block range index costs next to nothing. It is no order of commits, and after a
 -- restore the numbers of another server. PostgreSQL has no
@@ -95,6 +99,24 @@ CREATE TABLE layra.checkpoint (
 );
 CREATE INDEX checkpoint_protected ON layra.checkpoint (run_id, version) WHERE protected;
 
+-- What is left of a run that was dropped while it had forks, once for all of them: the uses of its idempotency keys, and under
+-- the key '' its rollbacks, and the version 0 for the run itself. It has no name any more: a run of the same name is another one.
+CREATE TABLE layra.bequeathed_key (
+    source          uuid NOT NULL,
+    idempotency_key text COLLATE "C" NOT NULL,
+    version         bigint NOT NULL,
+    type            text NOT NULL,
+    to_version      bigint,
+    PRIMARY KEY (source, idempotency_key, version)
+);
+CREATE TABLE layra.inheritance (
+    run_id  text COLLATE "C" NOT NULL,
+    source  uuid NOT NULL,
+    version bigint NOT NULL,
+    PRIMARY KEY (run_id, source)
+);
+CREATE INDEX inheritance_source ON layra.inheritance (source);
+-- Before version 0.3.0 each fork had these keys itself: nothing is added any more, but by the restore of an older dump.
 CREATE TABLE layra.inherited_key (
     run_id          text COLLATE "C" NOT NULL,
     idempotency_key text COLLATE "C" NOT NULL,
@@ -136,6 +158,8 @@ SELECT pg_catalog.pg_extension_config_dump('layra.event', '');
 SELECT pg_catalog.pg_extension_config_dump('layra.cell', '');
 SELECT pg_catalog.pg_extension_config_dump('layra.checkpoint', '');
 SELECT pg_catalog.pg_extension_config_dump('layra.inherited_key', '');
+SELECT pg_catalog.pg_extension_config_dump('layra.bequeathed_key', '');
+SELECT pg_catalog.pg_extension_config_dump('layra.inheritance', '');
 SELECT pg_catalog.pg_extension_config_dump('layra.workflow', '');
 SELECT pg_catalog.pg_extension_config_dump('layra.graph', '');
 SELECT pg_catalog.pg_extension_config_dump('layra.access', '');

@@ -17,6 +17,7 @@ use crate::spi::{Columns, Db, Rows, above_read_committed, completions};
 use crate::statements::*;
 use crate::workflow;
 use crate::{access, args, guess};
+use pgrx::datum::Uuid;
 use pgrx::{IntoDatum, pg_sys};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -311,11 +312,7 @@ fn family(type_name: &str) -> &str {
 /// The version of the live use of a key, and its type. Keys of undone versions count as unused.
 fn find_use(db: &Db, run_id: &str, run: &Run, key: &str, head: i64, uses: Vec<(i64, String)>) -> Option<(i64, String)> {
     let live = |run_id: &str, head: i64, uses: Vec<(i64, String)>| {
-        if uses.is_empty() {
-            return None;
-        }
-        let ranges = live_ranges(db, run_id, head);
-        uses.into_iter().find(|(version, _)| ranges.iter().any(|(from, to)| (from..=to).contains(&version)))
+        live_use(head, |version| rollback_before(db, run_id, version), uses)
     };
     if let Some(found) = live(run_id, head, uses) {
         return Some(found);
@@ -372,24 +369,63 @@ fn key_uses(db: &Db, run_id: &str, key: &str, up_to: i64) -> Vec<(i64, String)> 
     (0..rows.len()).map(|row| (rows.get(row, 1).unwrap_or_default(), rows.get(row, 2).unwrap_or_default())).collect()
 }
 
+/// From the runs between this one and its parent, which were dropped.
 fn inherited(db: &Db, run_id: &str, key: &str) -> Option<(i64, String)> {
-    let rows = db.query(&INHERITED_KEY, &[run_id.into_datum(), key.into_datum()]);
-    (!rows.is_empty()).then(|| (1, rows.get(0, 1).unwrap_or_default()))
+    let rows = db.query(&INHERITED_USES, &[run_id.into_datum(), key.into_datum()]);
+    (0..rows.len()).find_map(|row| {
+        let source: Option<Uuid> = rows.get(row, 1);
+        let versions: Vec<i64> = rows.get(row, 3)?;
+        let uses = versions.into_iter().zip(rows.get::<Vec<String>>(row, 4)?).collect();
+        let rollback_before = |version: i64| {
+            rollback_in(&db.query(&INHERITED_ROLLBACK_BEFORE, &[source.into_datum(), version.into_datum()]))
+        };
+        live_use(rows.get(row, 2)?, rollback_before, uses).map(|(_, type_name)| (1, type_name))
+    })
 }
 
-/// The versions up to `head` that no rollback undid, as ranges: one probe for each rollback on the way.
-pub fn live_ranges(db: &Db, run_id: &str, head: i64) -> Vec<(i64, i64)> {
-    let mut ranges = Vec::new();
-    let mut top = head;
-    loop {
-        let rows = db.query(&ROLLBACK_BEFORE, &[run_id.into_datum(), top.into_datum()]);
-        if rows.is_empty() {
-            ranges.push((1, top));
-            return ranges;
+/// The newest of some uses of a key (newest first) that no rollback undid up to `head`: one probe for each rollback on the way
+/// from there.
+fn live_use(
+    head: i64,
+    rollback_before: impl Fn(i64) -> Option<(i64, i64)>,
+    uses: Vec<(i64, String)>,
+) -> Option<(i64, String)> {
+    // The versions `from` to `to` are those after the newest rollback up to `to`; what precedes them is undone down to where
+    // that went back to.
+    let mut range: Option<(i64, i64)> = None;
+    let mut next = Some(head);
+    uses.into_iter().find(|(version, _)| {
+        while range.is_none_or(|(from, _)| *version < from) {
+            let Some(to) = next else { return false };
+            let rollback = rollback_before(to);
+            range = Some((rollback.map_or(1, |(at, _)| at), to));
+            next = rollback.map(|(_, to_version)| to_version);
         }
-        let rollback: i64 = rows.get(0, 1).unwrap_or_default();
-        ranges.push((rollback, top));
-        top = rows.get(0, 2).unwrap_or_default();
+        range.is_some_and(|(_, to)| *version <= to)
+    })
+}
+
+/// The newest rollback at or below a version, and where it went back to.
+pub fn rollback_before(db: &Db, run_id: &str, version: i64) -> Option<(i64, i64)> {
+    rollback_in(&db.query(&ROLLBACK_BEFORE, &[run_id.into_datum(), version.into_datum()]))
+}
+
+/// It goes back in any case, whatever somebody has made of the event: who follows rollbacks comes to an end.
+fn rollback_in(rows: &Rows) -> Option<(i64, i64)> {
+    let at: i64 = if rows.is_empty() { None } else { rows.get(0, 1) }?;
+    Some((at, rows.get(0, 2).unwrap_or(0).min(at - 1)))
+}
+
+/// The newest version that both the history of one version and that of another have in common: one probe for each rollback
+/// between them.
+pub fn common_version(db: &Db, run_id: &str, one: i64, other: i64) -> i64 {
+    let (mut older, mut newer) = (one.min(other), one.max(other));
+    loop {
+        match rollback_before(db, run_id, newer) {
+            Some((at, to_version)) if at > older => newer = to_version,
+            _ => return older,
+        }
+        (older, newer) = (older.min(newer), older.max(newer));
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::access;
 use crate::args::{self, MAX_VALUE};
 use crate::cell::COUNTER;
-use crate::change::{Change, NewCheckpoint, NewEvent, Opened, Request};
+use crate::change::{Change, NewCheckpoint, NewEvent, Opened, Request, common_version, rollback_before};
 use crate::compare::{Difference, differences};
 use crate::error::{Error, Result, Violation};
 use crate::hash::{Hash, value_hash};
@@ -12,6 +12,7 @@ use crate::merge::pointer_token;
 use crate::name::fresh_uuid;
 use crate::run::{Status, checked_reason, restore_status, with_change};
 use crate::settings;
+use crate::spi::Rows;
 use crate::statements::*;
 use crate::{schema, validate, variables};
 use pgrx::IntoDatum;
@@ -19,8 +20,7 @@ use pgrx::datum::{Interval, Uuid};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde::Serialize;
-use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{HashMap, HashSet};
 
 #[derive(Serialize)]
 struct Requested<'a> {
@@ -258,13 +258,16 @@ fn must_be_unchanged(change: &Change<'_>, interaction: &Interaction) -> Result<(
     if interaction.status != "pending" {
         return Ok(());
     }
-    let rows = change.db.query(&ANSWER_VERSIONS, &[change.run_id.into_datum()]);
-    let answers: Vec<i64> = (0..rows.len()).filter_map(|row| rows.get(row, 1)).collect();
+    let rows = change.db.query(&ANSWER_VERSIONS, &[change.run_id.into_datum(), interaction.version.into_datum()]);
+    let answers: HashSet<i64> = (0..rows.len()).filter_map(|row| rows.get(row, 1)).collect();
+    // Only a rollback brings back what an answer set: without one since, the versions tell.
+    let rollback = rollback_before(&change.db, change.run_id, change.head.version);
+    let brought_back = rollback.is_some_and(|(at, _)| at > interaction.version);
     let conflicts: Vec<String> =
         differences(&change.db, change.run_id, interaction.version, change.head.version, false)
             .into_iter()
             .filter(|d| matches!(d.id.scope, "variable" | "loop" | "context") && !answers.contains(&d.new_version))
-            .filter(|d| d.id.ordinal != COUNTER && !answered_so(change, d, &answers))
+            .filter(|d| d.id.ordinal != COUNTER && !(brought_back && answered_so(change, d, &answers)))
             .map(|d| match d.id.scope {
                 "variable" => pointer_token(&d.id.key),
                 _ => format!("/{}", d.id.name()),
@@ -273,8 +276,8 @@ fn must_be_unchanged(change: &Change<'_>, interaction: &Interaction) -> Result<(
     if conflicts.is_empty() { Ok(()) } else { Err(change.conflict(Some(interaction.version), conflicts)) }
 }
 
-/// Whether the cell has the value that an answer gave it: a rollback may have brought it back since.
-fn answered_so(change: &Change<'_>, difference: &Difference, answers: &[i64]) -> bool {
+/// Whether the cell has the value that an answer gave it.
+fn answered_so(change: &Change<'_>, difference: &Difference, answers: &HashSet<i64>) -> bool {
     let id = &difference.id;
     let hash = difference.new_hash.as_ref().map(|hash| hash.as_slice());
     let rows = change.db.query(
@@ -284,7 +287,7 @@ fn answered_so(change: &Change<'_>, difference: &Difference, answers: &[i64]) ->
             id.scope.into_datum(),
             id.key.as_str().into_datum(),
             id.ordinal.into_datum(),
-            answers.to_vec().into_datum(),
+            answers.iter().copied().collect::<Vec<_>>().into_datum(),
             hash.into_datum(),
         ],
     );
@@ -308,8 +311,13 @@ pub fn status_without(change: &Change<'_>, id: Option<Uuid>) -> Status {
     if change.run.status != Status::Paused {
         return change.run.status;
     }
-    let rows = change.db.query(&WAITING, &[change.run_id.into_datum(), change.now.into_datum(), id.into_datum()]);
-    if rows.get::<i64>(0, 1).unwrap_or_default() > 0 { Status::Paused } else { Status::Running }
+    if anybody_waits(change, id, None) { Status::Paused } else { Status::Running }
+}
+
+/// Whether an interaction waits, other than this one, that was asked up to a version.
+fn anybody_waits(change: &Change<'_>, but: Option<Uuid>, up_to: Option<i64>) -> bool {
+    let run_id = change.run_id.into_datum();
+    !change.db.query(&WAITING, &[run_id, change.now.into_datum(), but.into_datum(), up_to.into_datum()]).is_empty()
 }
 
 #[pg_extern]
@@ -348,111 +356,155 @@ fn withdraw_interaction(
 
 /// A run that ends, or is cancelled, asks nobody any more.
 pub fn withdraw_all(change: &Change<'_>) {
-    change
-        .db
-        .query(&WITHDRAW_ABOVE, &[change.run_id.into_datum(), 0i64.into_datum(), change.head.version.into_datum()]);
+    change.db.query(&WITHDRAW_ALL, &[change.run_id.into_datum(), change.head.version.into_datum()]);
+}
+
+/// What a rollback does to the interactions of before the version that it goes back to.
+#[derive(Default)]
+pub struct Undone {
+    /// Those that were not then what they are now.
+    then: Vec<Past>,
+    /// Whether anybody was waited for who still is.
+    pub waits: bool,
 }
 
 /// An interaction as it was at some version.
-#[derive(Clone)]
-pub struct Past {
+struct Past {
     id: Uuid,
+    asked: i64,
     expires_at: Option<i64>,
-    status: &'static str,
-    closed_version: Option<i64>,
-    response: Option<Jsonb>,
-    answered_by: Option<String>,
-    answered_for: Option<String>,
+    /// The event that had closed it by then: where it is its own (an answer, say), its type.
+    closed: Option<(i64, Option<String>)>,
 }
 
-/// The interactions that there were at a version, as they were then: what the newest event up to it says of each.
-pub fn at(change: &Change<'_>, version: i64) -> Vec<Past> {
-    let rows = change.db.query(&INTERACTIONS_UP_TO, &[change.run_id.into_datum(), version.into_datum()]);
-    (0..rows.len())
+impl Past {
+    fn is_answered(&self) -> bool {
+        matches!(&self.closed, Some((_, Some(type_name))) if type_name == "interaction.answered")
+    }
+}
+
+/// What there is to restore at a version. The cost is that of what is undone: of what was asked or closed since the history of
+/// the version and that of the newest one parted, and of the rollbacks in between.
+pub fn at(change: &Change<'_>, version: i64) -> Undone {
+    let (db, run_id) = (&change.db, change.run_id);
+    let first = db.query(&FIRST_INTERACTION, &[run_id.into_datum()]);
+    if first.is_empty() || first.get::<i64>(0, 1).is_some_and(|asked| asked > version) {
+        return Undone::default();
+    }
+    let parted = common_version(db, run_id, version, change.head.version);
+    let rows = db.query(&INTERACTIONS_SINCE, &[run_id.into_datum(), version.into_datum(), parted.into_datum()]);
+    let mut then: Vec<Past> = (0..rows.len())
         .filter_map(|row| {
-            let (id, asked): (Uuid, i64) = rows.get(row, 1).zip(rows.get(row, 2))?;
-            let pending = Past {
-                id,
-                expires_at: rows.get(row, 3),
-                status: "pending",
-                closed_version: None,
-                response: None,
-                answered_by: None,
-                answered_for: None,
-            };
-            Some(past(change, pending, asked, version))
+            let (id, asked) = rows.get(row, 1).zip(rows.get(row, 2))?;
+            Some(Past { id, asked, expires_at: rows.get(row, 3), closed: None })
         })
-        .collect()
+        .collect();
+    if parted < version && !then.is_empty() {
+        let range = [run_id.into_datum(), parted.into_datum(), version.into_datum()];
+        close(&mut then, &closing_events(&db.query(&INTERACTION_EVENTS, &range)));
+    }
+    let waiting = |past: &Past| past.closed.is_none() && past.expires_at.is_none_or(|at| at > change.now);
+    // Where the histories part, those that wait now are among them.
+    let waits = then.iter().any(waiting) || (parted == version && anybody_waits(change, None, Some(version)));
+    Undone { then, waits }
 }
 
-fn past(change: &Change<'_>, pending: Past, asked: i64, version: i64) -> Past {
-    // The newest event that withdrew what was still pending then.
-    let mut withdrawn_by = None;
-    let mut top = version;
-    loop {
-        let rows = change.db.query(&INTERACTION_EVENT_BEFORE, &[change.run_id.into_datum(), top.into_datum()]);
-        let at: i64 = if rows.is_empty() { 0 } else { rows.get(0, 1).unwrap_or_default() };
-        if at <= asked {
-            break;
-        }
-        let type_name: String = rows.get(0, 2).unwrap_or_default();
-        let payload = rows.jsonb(0, 3);
-        let fields: BTreeMap<String, &RawValue> =
-            payload.as_ref().and_then(|payload| serde_json::from_str(payload.text()).ok()).unwrap_or_default();
-        let about = fields.get("interaction").and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
-        top = at - 1;
-        match type_name.as_str() {
-            "run.rolled_back" => {
-                let to = fields.get("to_version").and_then(|raw| raw.get().parse().ok()).unwrap_or_default();
-                if asked <= to {
-                    top = to;
-                } else {
-                    withdrawn_by = Some(at);
+/// An event that closed interactions.
+struct Closing {
+    version: i64,
+    type_name: String,
+    interaction: Option<String>,
+    to_version: i64,
+}
+
+/// Oldest first.
+fn closing_events(rows: &Rows) -> Vec<Closing> {
+    let event = |row| Closing {
+        version: rows.get(row, 1).unwrap_or_default(),
+        type_name: rows.get(row, 2).unwrap_or_default(),
+        interaction: rows.get(row, 3),
+        to_version: rows.get(row, 4).unwrap_or_default(),
+    };
+    let mut events: Vec<Closing> = (0..rows.len()).map(event).collect();
+    events.sort_by_key(|event| event.version);
+    events
+}
+
+/// Closes what these events, the last of which is at or before the version that is looked at, had closed by then. From there
+/// back, a rollback leads those that were asked before the version it went back to past what it undid, and the others into it:
+/// so every event is looked at once.
+fn close(interactions: &mut [Past], events: &[Closing]) {
+    let mut by_name: HashMap<String, usize> = HashMap::new();
+    for (index, past) in interactions.iter().enumerate() {
+        by_name.insert(past.id.to_string(), index);
+    }
+    let mut order: Vec<usize> = (0..interactions.len()).collect();
+    order.sort_by_key(|index| interactions[*index].asked);
+    // Branches of the history: the interactions on it by age, how many of the events precede its end, and the event that
+    // withdrew what was pending at the end.
+    let mut branches = vec![(order, events.len(), None)];
+    while let Some((mut open, mut end, mut withdrawn)) = branches.pop() {
+        loop {
+            let event = events[..end].last();
+            // What was asked after the event is known by now.
+            while let Some(index) = open.last().copied() {
+                if event.is_some_and(|event| interactions[index].asked < event.version) {
+                    break;
+                }
+                open.pop();
+                let past = &mut interactions[index];
+                past.closed = past.closed.take().or(withdrawn.map(|at| (at, None)));
+            }
+            let Some(event) = event.filter(|_| !open.is_empty()) else { break };
+            end -= 1;
+            match event.type_name.as_str() {
+                "run.rolled_back" => {
+                    let undone = open.partition_point(|index| interactions[*index].asked <= event.to_version);
+                    branches.push((open.split_off(undone), end, Some(event.version)));
+                    end = events.partition_point(|earlier| earlier.version <= event.to_version);
+                }
+                "run.finished" | "run.cancelling" => withdrawn = Some(event.version),
+                _ => {
+                    let named = event.interaction.as_ref().and_then(|id| by_name.get(id));
+                    // Not on another branch, where it may have been closed otherwise.
+                    if let Some(index) = named.filter(|index| {
+                        open.binary_search_by_key(&interactions[**index].asked, |other| interactions[*other].asked)
+                            .is_ok()
+                    }) {
+                        interactions[*index].closed = Some((event.version, Some(event.type_name.clone())));
+                    }
                 }
             }
-            "run.finished" | "run.cancelling" => withdrawn_by = Some(at),
-            _ if about != Some(pending.id.to_string()) => {}
-            "interaction.withdrawn" => return Past { status: "withdrawn", closed_version: Some(at), ..pending },
-            _ => {
-                return Past {
-                    status: "answered",
-                    closed_version: Some(at),
-                    response: fields.get("response").map(|raw| Jsonb::parse(raw.get())),
-                    answered_by: rows.get(0, 4),
-                    answered_for: rows.get(0, 5),
-                    ..pending
-                };
-            }
         }
     }
-    match withdrawn_by {
-        Some(at) => Past { status: "withdrawn", closed_version: Some(at), ..pending },
-        None => pending,
-    }
-}
-
-/// Whether anybody is waited for.
-pub fn any_waits(past: &[Past], now: i64) -> bool {
-    past.iter().any(|p| p.status == "pending" && p.expires_at.is_none_or(|at| at > now))
 }
 
 /// A rollback: interactions created since are withdrawn, those of before are as they were.
-pub fn rolled_back(change: &Change<'_>, to_version: i64, past: Vec<Past>) {
+pub fn rolled_back(change: &Change<'_>, to_version: i64, undone: Undone) {
     let run_id = change.run_id.into_datum();
     change.db.query(&WITHDRAW_ABOVE, &[run_id, to_version.into_datum(), change.head.version.into_datum()]);
-    for past in past {
-        let hash = past.response.map(|response| value_hash(response.text()));
+    for past in undone.then {
+        let closed_version = past.closed.as_ref().map(|(version, _)| *version);
+        let answer = past.is_answered().then(|| change.db.query(&ANSWER, &[run_id, closed_version.into_datum()]));
+        let response = answer.as_ref().and_then(|rows| rows.jsonb(0, 1));
+        let hash = response.map(|response| value_hash(response.text()));
+        let by = |column| answer.as_ref().and_then(|rows| rows.get::<String>(0, column));
+        let status = match &past.closed {
+            None => "pending",
+            Some(_) if answer.is_some() => "answered",
+            Some(_) => "withdrawn",
+        };
         change.db.query(
             &RESTORE_INTERACTION,
             &[
                 run_id,
                 past.id.into_datum(),
-                past.status.into_datum(),
-                past.closed_version.into_datum(),
-                past.response.into_datum(),
+                status.into_datum(),
+                closed_version.into_datum(),
+                response.into_datum(),
                 hash.as_ref().map(|hash| hash.as_slice()).into_datum(),
-                past.answered_by.into_datum(),
-                past.answered_for.into_datum(),
+                by(2).into_datum(),
+                by(3).into_datum(),
             ],
         );
     }

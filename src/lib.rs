@@ -76,7 +76,7 @@ extension_sql_file!("../sql/views.sql", name = "views", requires = ["tables", hi
 extension_sql_file!(
     "../sql/security.sql",
     name = "security",
-    requires = ["views", access::owns, access::reads_every_run]
+    requires = ["views", access::reads_run, access::reads_runs_of, access::readable_owners, access::reads_every_run]
 );
 extension_sql_file!("../sql/execution.sql", name = "execution", requires = ["security", breaker::breaker_state_row]);
 extension_sql_file!("../sql/comments.sql", name = "comments", finalize);

@@ -18,7 +18,7 @@ use crate::row::Row;
 use crate::run::restore_status;
 use crate::settings;
 use crate::spi::{Db, check_for_interrupts};
-use crate::statements::{CHECKPOINT_BELOW, LEASES, NEWEST_PROTECTED, STALE_RUNS};
+use crate::statements::{CHECKPOINT_BELOW, LEASES, NEWEST_PROTECTED, STALE_RUNS, STALE_RUNS_OF};
 use crate::topology::Topology;
 use crate::validate::{self, Problem};
 use pgrx::IntoDatum;
@@ -340,21 +340,23 @@ fn stale_runs(
     let now = settings::now()?;
     let age = settings::after(now, idle, "idle")? - now;
     let db = Db::read();
-    let everything = access::may_read(&db, "");
     let silent = now.checked_sub(age).ok_or_else(|| Error::argument("idle is out of range"))?;
-    let rows = db.query(&STALE_RUNS, &[silent.into_datum(), now.into_datum()]);
-    let stale: Vec<_> = (0..rows.len())
-        .filter(|row| {
-            everything || access::has_privileges_of(db.caller, &rows.get::<String>(*row, 2).unwrap_or_default())
-        })
+    let rows = if access::may_read(&db, "") {
+        db.query(&STALE_RUNS, &[silent.into_datum(), now.into_datum()])
+    } else {
+        let owners = access::own_roles(&db);
+        db.query(&STALE_RUNS_OF, &[silent.into_datum(), now.into_datum(), owners.into_datum()])
+    };
+    let mut stale: Vec<(String, _, _, _)> = (0..rows.len())
         .map(|row| {
             (
                 rows.get(row, 1).unwrap_or_default(),
-                rows.get(row, 3).unwrap_or_default(),
-                rows.get(row, 4),
-                rows.get(row, 5).unwrap_or_default(),
+                rows.get(row, 2).unwrap_or_default(),
+                rows.get(row, 3),
+                rows.get(row, 4).unwrap_or_default(),
             )
         })
         .collect();
+    stale.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(TableIterator::new(stale))
 }

@@ -93,10 +93,17 @@ fn format_3() -> bool {
 
 // ------------------------------------------------------------------------------------------- the release before this one
 
+macro_rules! no_inheritance {
+    () => {
+        "(SELECT ''::pg_catalog.text COLLATE \"C\" AS run_id, NULL::pg_catalog.uuid AS source, 0::pg_catalog.int8 AS version WHERE false)"
+    };
+}
+
 impl Schema {
-    /// A statement's text for this schema: 0.2.0 stores no deltas, so its cells have no column `base`.
+    /// A statement's text for this schema: 0.2.0 stores no deltas, so its cells have no column `base`; and what dropped runs
+    /// left stands with their forks, in a table that there still is.
     pub fn text(self, sql: &'static str) -> Cow<'static, str> {
-        const OLDER: [(&str, &str); 4] = [
+        const OLDER: [(&str, &str); 8] = [
             ("layra.cell c", "(SELECT o.*, NULL::pg_catalog.int8 AS base FROM layra.cell o) c"),
             (
                 "value, hash, base)\nVALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -104,13 +111,26 @@ impl Schema {
             ),
             ("value, hash, base)\nSELECT", "value, hash)\nSELECT"),
             ("n.hash, n.base", "n.hash"),
+            (
+                "layra.bequeathed_key k",
+                "(SELECT NULL::pg_catalog.uuid AS source, ''::pg_catalog.text AS idempotency_key, 0::pg_catalog.int8 AS version, \
+                 ''::pg_catalog.text AS type WHERE false) k",
+            ),
+            ("layra.inheritance i", concat!(no_inheritance!(), " i")),
+            ("layra.inheritance n", concat!(no_inheritance!(), " n")),
+            ("layra.inheritance t", concat!(no_inheritance!(), " t")),
         ];
         match self {
-            Schema::Before if sql.contains("base") => {
+            Schema::Before if sql.contains("base") || sql.contains("layra.inheritance") => {
                 Cow::Owned(OLDER.iter().fold(sql.to_owned(), |sql, (own, older)| sql.replace(own, older)))
             }
             _ => Cow::Borrowed(sql),
         }
+    }
+
+    /// Whether what a dropped run leaves stands once for all of its forks.
+    pub fn shares_keys(self) -> bool {
+        self == Schema::Own
     }
 
     pub fn has_deltas(self) -> bool {

@@ -13,7 +13,7 @@ use crate::interaction;
 use crate::jsonb::Jsonb;
 use crate::node;
 use crate::run::{Status, checked_reason, restore_status, with_change, within};
-use crate::statements::{PROTECTED_ABOVE, STATUS_EVENT_BEFORE};
+use crate::statements::{PROTECTED_ABOVE, STATUS_EVENTS_BEFORE};
 use pgrx::IntoDatum;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -82,8 +82,7 @@ pub fn restore(change: &mut Change<'_>, to_version: i64, label: Option<&str>, re
     }
     drop(protected);
     let interactions = interaction::at(change, to_version);
-    let waits = interaction::any_waits(&interactions, change.now);
-    let status = status_at(change, to_version, waits);
+    let status = status_at(change, to_version, interactions.waits);
     let mut writes = Vec::new();
     let mut nodes = Vec::new();
     let mut completed = Vec::new();
@@ -154,18 +153,15 @@ pub fn restored(
 /// The status of the run at a version: what the newest event up to it that sets a status says. Only statuses of
 /// unfinished runs can come out of it where the run is unfinished now, but for versions after which it was reopened.
 fn status_at(change: &Change<'_>, version: i64, waits: bool) -> Status {
-    let rows = change.db.query(&STATUS_EVENT_BEFORE, &[change.run_id.into_datum(), version.into_datum()]);
-    let status = if rows.is_empty() {
-        Status::Running
-    } else {
-        match rows.get::<String>(0, 1).as_deref() {
-            Some("run.cancelling") => Status::Cancelling,
-            Some("run.rolled_back" | "run.finished") => {
-                rows.get::<String>(0, 2).and_then(|name| Status::from_name(&name)).unwrap_or(Status::Running)
-            }
-            _ => Status::Running,
+    let rows = change.db.query(&STATUS_EVENTS_BEFORE, &[change.run_id.into_datum(), version.into_datum()]);
+    let newest = (0..rows.len()).max_by_key(|row| rows.get::<i64>(*row, 1));
+    let status = newest.map_or(Status::Running, |row| match rows.get::<String>(row, 2).as_deref() {
+        Some("run.cancelling") => Status::Cancelling,
+        Some("run.rolled_back" | "run.finished") => {
+            rows.get::<String>(row, 3).and_then(|name| Status::from_name(&name)).unwrap_or(Status::Running)
         }
-    };
+        _ => Status::Running,
+    });
     match status {
         Status::Cancelling => Status::Cancelling,
         // Paused is what waits; and a version at which the run was finished: it was reopened since, and stays open.

@@ -2,18 +2,19 @@
 
 use crate::args::{self, MAX_VALUE};
 use crate::cell::CellId;
-use crate::change::{Change, Head, NewEvent, Opened, Request, live_ranges};
+use crate::change::{Change, Head, NewEvent, Opened, Request, rollback_before};
 use crate::completion::Completed;
 use crate::error::{Error, Result};
 use crate::graph::Parts;
 use crate::hash::{Hash, hex};
 use crate::jsonb::Jsonb;
-use crate::name::Name;
+use crate::name::{Name, fresh_uuid};
 use crate::plain::{Is, Key, Tables};
 use crate::spi::{At, Columns, Db, Rows, Statement, above_read_committed, check_for_interrupts, completions};
 use crate::statements::*;
 use crate::{access, graph, interaction, settings, variables, workflow};
 use pgrx::IntoDatum;
+use pgrx::datum::Uuid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde::Serialize;
@@ -222,6 +223,12 @@ pub fn for_update_of_its_own(run_id: &str) -> Result<Db> {
     };
     access::may_write(&db, run_id, &run.owner)?;
     Ok(db)
+}
+
+/// Whose a run is; None where there is none.
+pub fn owner_of(db: &Db, run_id: &str) -> Option<String> {
+    let run = db.find_plain(|tables| Run::find(tables, run_id));
+    run.or_else(|| Run::read(&db.query(&READ_RUN, &[run_id.into_datum()]))).map(|run| run.owner)
 }
 
 /// 22023 for a version that a run does not have.
@@ -574,6 +581,7 @@ fn remove(run_id: Option<&str>) -> Result<()> {
         must_see_everything(&db, run_id)?;
     }
     bequeath_keys(&db, run_id, &run);
+    disinherit(&db, run_id);
     for statement in [
         &DELETE_CELLS,
         &DELETE_EVENTS,
@@ -600,26 +608,62 @@ fn must_see_everything(db: &Db, run_id: &str) -> Result<()> {
 }
 
 /// Forks remember the idempotency keys that they inherited, also when their parent is gone: a fork becomes a fork of its
-/// grandparent, and keeps what it had from the run in between. Locks the run before its forks, as `fork_run` does.
+/// grandparent, and keeps what it had from the run in between, which stands once for all of them. Locks the run before its
+/// forks, as `fork_run` does.
 fn bequeath_keys(db: &Db, run_id: &str, run: &Run) {
+    let run_datum = run_id.into_datum();
+    let mut source = None;
     loop {
-        let forks = db.query(&FORKS, &[run_id.into_datum()]);
+        let forks = db.query(&FORKS, &[run_datum]);
         // A fork that was dropped while we waited for it has left its own forks to this run.
         if forks.is_empty() {
             return;
         }
-        for row in 0..forks.len() {
-            let fork: String = forks.get(row, 1).unwrap_or_default();
-            let at: i64 = forks.get(row, 2).unwrap_or_default();
-            for (from, to) in live_ranges(db, run_id, at) {
-                db.query(
-                    &INHERIT_KEYS,
-                    &[run_id.into_datum(), fork.as_str().into_datum(), from.into_datum(), to.into_datum()],
-                );
+        if db.schema.shares_keys() {
+            let source = *source.get_or_insert_with(|| {
+                let source = fresh_uuid();
+                let left = db.query(&LEAVE_KEYS, &[run_datum, source.into_datum()]);
+                Some(source).filter(|_| !left.is_empty())
+            });
+            if source.is_some() {
+                db.query(&INHERIT, &[run_datum, source.into_datum()]);
             }
-            db.query(&INHERIT_INHERITED_KEYS, &[run_id.into_datum(), fork.as_str().into_datum()]);
-            let (parent, version) = run.parent.clone().unzip();
-            db.query(&UPDATE_PARENT, &[fork.into_datum(), parent.into_datum(), version.unwrap_or(0).into_datum()]);
+            db.query(&INHERIT_INHERITED, &[run_datum]);
+        } else {
+            copy_keys(db, run_id, &forks);
+        }
+        let (parent, version) = run.parent.clone().unzip();
+        db.query(&UPDATE_PARENTS, &[run_datum, parent.into_datum(), version.unwrap_or(0).into_datum()]);
+    }
+}
+
+/// In the schema of version 0.2.0 each fork has the keys itself.
+fn copy_keys(db: &Db, run_id: &str, forks: &Rows) {
+    for row in 0..forks.len() {
+        let fork = forks.get::<String>(row, 1).into_datum();
+        let mut top = forks.get::<i64>(row, 2);
+        while let Some(to) = top {
+            let rollback = rollback_before(db, run_id, to);
+            let from = rollback.map_or(1, |(at, _)| at);
+            db.query(&INHERIT_KEYS, &[run_id.into_datum(), fork, from.into_datum(), to.into_datum()]);
+            top = rollback.map(|(_, to_version)| to_version);
+        }
+        db.query(&INHERIT_INHERITED_KEYS, &[run_id.into_datum(), fork]);
+    }
+}
+
+/// A run that is gone comes from nowhere; what dropped runs left goes with the last that came from them.
+fn disinherit(db: &Db, run_id: &str) {
+    if !db.schema.shares_keys() {
+        return;
+    }
+    let rows = db.query(&DISINHERIT, &[run_id.into_datum()]);
+    let mut sources: Vec<Uuid> = (0..rows.len()).filter_map(|row| rows.get(row, 1)).collect();
+    sources.sort_by_key(|source| *source.as_bytes());
+    for source in sources {
+        db.query(&LOCK_SOURCE, &[source.into_datum()]);
+        if db.query_latest(&HEIR, &[source.into_datum()]).is_empty() {
+            db.query(&DELETE_BEQUEATHED_KEYS, &[source.into_datum()]);
         }
     }
 }

@@ -96,9 +96,26 @@ WHERE k.run_id OPERATOR(pg_catalog.=) $1 AND k.idempotency_key OPERATOR(pg_catal
 }
 
 statement! {
-    INHERITED_KEY, [TEXTOID, TEXTOID], "/* layra.inherited_key */
-SELECT i.type FROM layra.inherited_key i
-WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.idempotency_key OPERATOR(pg_catalog.=) $2"
+    /// The dropped runs that a run comes from, the versions of them that its history has, and their uses of a key up to there,
+    /// newest first. Before version 0.3.0 each fork had keys of its own from them, which count as used in its version 1.
+    INHERITED_USES, [TEXTOID, TEXTOID], "/* layra.inherited_uses */
+SELECT i.source, i.version,
+    ARRAY(SELECT k.version FROM layra.bequeathed_key k WHERE k.source OPERATOR(pg_catalog.=) i.source
+          AND k.idempotency_key OPERATOR(pg_catalog.=) $2 AND k.version OPERATOR(pg_catalog.<=) i.version ORDER BY k.version DESC),
+    ARRAY(SELECT k.type FROM layra.bequeathed_key k WHERE k.source OPERATOR(pg_catalog.=) i.source
+          AND k.idempotency_key OPERATOR(pg_catalog.=) $2 AND k.version OPERATOR(pg_catalog.<=) i.version ORDER BY k.version DESC)
+FROM layra.inheritance i WHERE i.run_id OPERATOR(pg_catalog.=) $1
+UNION ALL
+SELECT NULL, 1, ARRAY[1::pg_catalog.int8], ARRAY[k.type] FROM layra.inherited_key k
+WHERE k.run_id OPERATOR(pg_catalog.=) $1 AND k.idempotency_key OPERATOR(pg_catalog.=) $2"
+}
+
+statement! {
+    /// As ROLLBACK_BEFORE, of a run that was dropped.
+    INHERITED_ROLLBACK_BEFORE, [UUIDOID, INT8OID], "/* layra.inherited_rollback_before */
+SELECT k.version, k.to_version FROM layra.bequeathed_key k
+WHERE k.source OPERATOR(pg_catalog.=) $1 AND k.idempotency_key OPERATOR(pg_catalog.=) ''
+  AND k.version OPERATOR(pg_catalog.>) 0 AND k.version OPERATOR(pg_catalog.<=) $2 ORDER BY k.version DESC LIMIT 1"
 }
 
 statement! {
@@ -454,22 +471,24 @@ statement! {
 UPDATE layra.run r SET status = $2, result = $3, finished_at = $4 WHERE r.run_id OPERATOR(pg_catalog.=) $1"
 }
 
-statement! {
-    /// The newest event up to a version that may have changed an interaction's row.
-    INTERACTION_EVENT_BEFORE, [TEXTOID, INT8OID], "/* layra.interaction_event_before */
-SELECT e.version, e.type, e.payload, e.actor, e.on_behalf_of FROM layra.event e
-WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.version OPERATOR(pg_catalog.<=) $2
-  AND e.type OPERATOR(pg_catalog.=) ANY ('{run.finished,run.cancelling,run.rolled_back,interaction.answered,interaction.withdrawn}'::pg_catalog.text[])
-ORDER BY e.version DESC LIMIT 1"
+macro_rules! newest_of_type {
+    ($type:literal) => {
+        concat!(
+            "(SELECT e.version, e.type, e.payload OPERATOR(pg_catalog.->>) 'status' FROM layra.event e
+ WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.type OPERATOR(pg_catalog.=) '",
+            $type,
+            "' AND e.version OPERATOR(pg_catalog.<=) $2 ORDER BY e.version DESC LIMIT 1)"
+        )
+    };
 }
 
 statement! {
-    /// The newest event up to a version that says what the run's status is.
-    STATUS_EVENT_BEFORE, [TEXTOID, INT8OID], "/* layra.status_event_before */
-SELECT e.type, e.payload OPERATOR(pg_catalog.->>) 'status' FROM layra.event e
-WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.version OPERATOR(pg_catalog.<=) $2
-  AND e.type OPERATOR(pg_catalog.=) ANY ('{run.finished,run.reopened,run.cancelling,run.rolled_back}'::pg_catalog.text[])
-ORDER BY e.version DESC LIMIT 1"
+    /// The events up to a version that may say what the run's status is, the newest of each type: one descent each, however
+    /// many there are of the others.
+    STATUS_EVENTS_BEFORE, [TEXTOID, INT8OID], "/* layra.status_events_before */\n", newest_of_type!("run.finished"), "
+UNION ALL ", newest_of_type!("run.reopened"), "
+UNION ALL ", newest_of_type!("run.cancelling"), "
+UNION ALL ", newest_of_type!("run.rolled_back")
 }
 
 statement! {
@@ -490,13 +509,13 @@ SELECT (SELECT e.version FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=
 }
 
 statement! {
-    /// The forks of a run.
+    /// The forks of a run, locked.
     FORKS, [TEXTOID], "/* layra.forks */
 SELECT r.run_id, r.parent_version FROM layra.run r WHERE r.parent_run_id OPERATOR(pg_catalog.=) $1 ORDER BY r.run_id FOR NO KEY UPDATE"
 }
 
 statement! {
-    /// A fork whose parent is dropped keeps the keys of one live range of the parent's log.
+    /// In the schema of version 0.2.0: a fork has the keys of one live range of the parent's log itself.
     INHERIT_KEYS, [TEXTOID, TEXTOID, INT8OID, INT8OID], "/* layra.inherit_keys */
 INSERT INTO layra.inherited_key (run_id, idempotency_key, type)
 SELECT $2, e.idempotency_key, e.type FROM layra.event e
@@ -506,6 +525,7 @@ ON CONFLICT DO NOTHING"
 }
 
 statement! {
+    /// In the schema of version 0.2.0.
     INHERIT_INHERITED_KEYS, [TEXTOID, TEXTOID], "/* layra.inherit_inherited_keys */
 INSERT INTO layra.inherited_key (run_id, idempotency_key, type)
 SELECT $2, i.idempotency_key, i.type FROM layra.inherited_key i WHERE i.run_id OPERATOR(pg_catalog.=) $1
@@ -513,9 +533,74 @@ ON CONFLICT DO NOTHING"
 }
 
 statement! {
-    /// A fork of a dropped run becomes a fork of that run's own parent; where there is none, an orphan.
-    UPDATE_PARENT, [TEXTOID, TEXTOID, INT8OID], "/* layra.update_parent */
-UPDATE layra.run r SET parent_run_id = $2, parent_version = $3 WHERE r.run_id OPERATOR(pg_catalog.=) $1"
+    /// What a run that is dropped leaves to its forks, once for all of them: its idempotency keys, and under the key '' the
+    /// rollbacks, which tell the live ones at a version, and the version 0, which stands for the run itself. No row: it has no key.
+    LEAVE_KEYS, [TEXTOID, UUIDOID], "/* layra.leave_keys */
+INSERT INTO layra.bequeathed_key (source, idempotency_key, version, type, to_version)
+SELECT $2, l.idempotency_key, l.version, l.type, l.to_version FROM (
+    SELECT e.idempotency_key, e.version, e.type, NULL::pg_catalog.int8 AS to_version FROM layra.event e
+    WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.idempotency_key IS NOT NULL
+    UNION ALL
+    SELECT k.idempotency_key, 1, k.type, NULL FROM layra.inherited_key k WHERE k.run_id OPERATOR(pg_catalog.=) $1
+    UNION ALL
+    SELECT '', e.version, e.type, (e.payload OPERATOR(pg_catalog.->>) 'to_version')::pg_catalog.int8 FROM layra.event e
+    WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.type OPERATOR(pg_catalog.=) 'run.rolled_back'
+    UNION ALL
+    SELECT '', 0, 'run.dropped', NULL) l
+WHERE EXISTS (SELECT FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.idempotency_key IS NOT NULL)
+   OR EXISTS (SELECT FROM layra.inherited_key k WHERE k.run_id OPERATOR(pg_catalog.=) $1)
+ON CONFLICT DO NOTHING"
+}
+
+statement! {
+    /// The forks of a run come from it, as a run that is dropped, too.
+    INHERIT, [TEXTOID, UUIDOID], "/* layra.inherit */
+INSERT INTO layra.inheritance (run_id, source, version)
+SELECT r.run_id, $2, r.parent_version FROM layra.run r WHERE r.parent_run_id OPERATOR(pg_catalog.=) $1
+ON CONFLICT DO NOTHING"
+}
+
+statement! {
+    /// The forks of a run come from the dropped runs that it comes from.
+    INHERIT_INHERITED, [TEXTOID], "/* layra.inherit_inherited */
+INSERT INTO layra.inheritance (run_id, source, version)
+SELECT r.run_id, i.source, i.version FROM layra.inheritance i CROSS JOIN LATERAL (
+    SELECT r.run_id FROM layra.run r WHERE r.parent_run_id OPERATOR(pg_catalog.=) $1) r
+WHERE i.run_id OPERATOR(pg_catalog.=) $1
+ON CONFLICT DO NOTHING"
+}
+
+statement! {
+    /// The forks of a dropped run become forks of that run's own parent; where there is none, orphans.
+    UPDATE_PARENTS, [TEXTOID, TEXTOID, INT8OID], "/* layra.update_parents */
+UPDATE layra.run r SET parent_run_id = $2, parent_version = $3 WHERE r.parent_run_id OPERATOR(pg_catalog.=) $1"
+}
+
+statement! {
+    DISINHERIT, [TEXTOID], "/* layra.disinherit */
+DELETE FROM layra.inheritance i WHERE i.run_id OPERATOR(pg_catalog.=) $1 RETURNING i.source"
+}
+
+statement! {
+    /// One at a time decides whether somebody else still comes from a dropped run.
+    LOCK_SOURCE, [UUIDOID], "/* layra.lock_source */
+SELECT k.version FROM layra.bequeathed_key k
+WHERE k.source OPERATOR(pg_catalog.=) $1 AND k.idempotency_key OPERATOR(pg_catalog.=) '' AND k.version OPERATOR(pg_catalog.=) 0 FOR UPDATE"
+}
+
+statement! {
+    HEIR, [UUIDOID], "/* layra.heir */
+SELECT i.run_id FROM layra.inheritance i WHERE i.source OPERATOR(pg_catalog.=) $1 LIMIT 1"
+}
+
+statement! {
+    DELETE_BEQUEATHED_KEYS, [UUIDOID], "/* layra.delete_bequeathed_keys */
+DELETE FROM layra.bequeathed_key k WHERE k.source OPERATOR(pg_catalog.=) $1"
+}
+
+statement! {
+    DELETE_INHERITED_KEYS, [TEXTOID], "/* layra.delete_inherited_keys */
+DELETE FROM layra.inherited_key i WHERE i.run_id OPERATOR(pg_catalog.=) $1"
 }
 
 statement! {
@@ -533,10 +618,6 @@ DELETE FROM layra.cell c WHERE c.run_id OPERATOR(pg_catalog.=) $1"
 statement! {
     DELETE_CHECKPOINTS, [TEXTOID], "/* layra.delete_checkpoints */
 DELETE FROM layra.checkpoint c WHERE c.run_id OPERATOR(pg_catalog.=) $1"
-}
-statement! {
-    DELETE_INHERITED_KEYS, [TEXTOID], "/* layra.delete_inherited_keys */
-DELETE FROM layra.inherited_key i WHERE i.run_id OPERATOR(pg_catalog.=) $1"
 }
 
 // ------------------------------------------------------------------------------------------------------- workflows
@@ -572,6 +653,7 @@ statement! {
     OWN_WORKFLOW, [TEXTOID, TEXTOID, INT4OID], "/* layra.own_workflow */
 SELECT w.owner, w.version, w.hash, w.definition FROM layra.workflow w
 WHERE w.owner OPERATOR(pg_catalog.=) $1 AND w.name OPERATOR(pg_catalog.=) $2
+  AND w.version OPERATOR(pg_catalog.<=) COALESCE($3, 2147483647)
   AND ($3 IS NULL OR w.version OPERATOR(pg_catalog.=) $3) ORDER BY w.version DESC LIMIT 1"
 }
 
@@ -579,6 +661,7 @@ statement! {
     SHARED_WORKFLOW, [TEXTOID, INT4OID], "/* layra.shared_workflow */
 SELECT w.owner, w.version, w.hash, w.definition FROM layra.workflow w
 WHERE w.name OPERATOR(pg_catalog.=) $1 AND w.shared
+  AND w.version OPERATOR(pg_catalog.<=) COALESCE($2, 2147483647)
   AND ($2 IS NULL OR w.version OPERATOR(pg_catalog.=) $2) ORDER BY w.version DESC LIMIT 1"
 }
 
@@ -647,6 +730,7 @@ SELECT r.status, r.owner, r.metadata, r.result, r.created_at, r.finished_at, r.w
     EXISTS (SELECT FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) $1),
     EXISTS (SELECT FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.=) $1),
     EXISTS (SELECT FROM layra.inherited_key n WHERE n.run_id OPERATOR(pg_catalog.=) $1)
+        OR EXISTS (SELECT FROM layra.inheritance n WHERE n.run_id OPERATOR(pg_catalog.=) $1)
 FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) $1"
 }
 
@@ -716,7 +800,8 @@ WITH RECURSIVE ", runs_of!("event"), ",
 ", runs_of!("checkpoint"), ",
 ", runs_of!("interaction"), ",
 ", runs_of!("lease"), ",
-", runs_of!("inherited_key"), "
+", runs_of!("inherited_key"), ",
+", runs_of!("inheritance"), "
 SELECT a.run_id, a.name
 FROM (
     SELECT w.run_id, 'event' FROM event_run w
@@ -724,7 +809,8 @@ FROM (
     UNION ALL SELECT w.run_id, 'checkpoint' FROM checkpoint_run w
     UNION ALL SELECT w.run_id, 'interaction' FROM interaction_run w
     UNION ALL SELECT w.run_id, 'lease' FROM lease_run w
-    UNION ALL SELECT w.run_id, 'inherited_key' FROM inherited_key_run w) a(run_id, name)
+    UNION ALL SELECT w.run_id, 'inherited_key' FROM inherited_key_run w
+    UNION ALL SELECT w.run_id, 'inheritance' FROM inheritance_run w) a(run_id, name)
 WHERE NOT EXISTS (SELECT FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) a.run_id)"
 }
 
@@ -760,6 +846,49 @@ ORDER BY g.owner, g.hash, g.xact LIMIT 100"
 statement! {
     ROLES_WITH_LEVEL, [TEXTOID], "/* layra.roles_with_level */
 SELECT a.role FROM layra.access a WHERE a.level OPERATOR(pg_catalog.=) $1"
+}
+
+statement! {
+    /// The names of a role and of those whose privileges it has: along the memberships, whatever other roles there are.
+    /// 6171 is pg_database_owner, a membership that is in no table.
+    OWN_ROLES, [OIDOID], "/* layra.own_roles */
+WITH RECURSIVE own AS (
+    (SELECT $1 AS role UNION ALL SELECT 6171::pg_catalog.oid WHERE pg_catalog.pg_has_role($1, 6171::pg_catalog.oid, 'USAGE'))
+    UNION
+    SELECT m.roleid FROM own o CROSS JOIN LATERAL (
+        SELECT m.roleid FROM pg_catalog.pg_auth_members m
+        WHERE m.member OPERATOR(pg_catalog.=) o.role AND pg_catalog.pg_has_role($1, m.roleid, 'USAGE') OFFSET 0) m)
+SELECT pg_catalog.pg_get_userbyid(o.role)::pg_catalog.text FROM own o"
+}
+
+macro_rules! owners_of {
+    ($name:literal, $table:literal) => {
+        concat!(
+            $name,
+            " AS (
+    (SELECT o.owner FROM ",
+            $table,
+            " o ORDER BY o.owner LIMIT 1)
+    UNION ALL
+    SELECT n.owner FROM ",
+            $name,
+            " w CROSS JOIN LATERAL (
+        SELECT o.owner FROM ",
+            $table,
+            " o WHERE o.owner OPERATOR(pg_catalog.>) w.owner ORDER BY o.owner LIMIT 1) n)"
+        )
+    };
+}
+
+statement! {
+    /// Whoever owns anything: one descent an owner and table.
+    ALL_OWNERS, [], "/* layra.all_owners */
+WITH RECURSIVE ", owners_of!("run_owner", "layra.run"), ",
+", owners_of!("workflow_owner", "layra.workflow"), ",
+", owners_of!("graph_owner", "layra.graph"), ",
+", owners_of!("breaker_owner", "layra.breaker"), "
+SELECT r.owner FROM run_owner r UNION SELECT w.owner FROM workflow_owner w
+UNION SELECT g.owner FROM graph_owner g UNION SELECT b.owner FROM breaker_owner b"
 }
 
 // ------------------------------------------------------------------------------------------------------------- nodes
@@ -855,22 +984,41 @@ WITH RECURSIVE node AS (
 SELECT w.key FROM node w"
 }
 
-statement! {
-    /// Runs that somebody should look at: running, and a lease ran out or no event since $1; paused, and every question has
-    /// expired.
-    STALE_RUNS, [TIMESTAMPTZOID, TIMESTAMPTZOID], "/* layra.stale_runs */
-SELECT r.run_id, r.owner, e.version, e.at,
+/// Runs that somebody should look at: running, and a lease ran out or no event since $1; paused, and every question has expired.
+macro_rules! stale_runs {
+    ($runs:literal) => {
+        concat!(
+            "SELECT r.run_id, e.version, e.at,
     ARRAY(SELECT l.node_id FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.=) r.run_id AND l.held
           AND l.until OPERATOR(pg_catalog.<=) $2)
-FROM layra.run r CROSS JOIN LATERAL (
+FROM ",
+            $runs,
+            " r CROSS JOIN LATERAL (
     SELECT e.version, e.at FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) r.run_id ORDER BY e.version DESC LIMIT 1) e
-WHERE r.status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])
-  AND CASE WHEN r.status OPERATOR(pg_catalog.=) 'running' THEN e.at OPERATOR(pg_catalog.<=) $1 OR EXISTS (
-        SELECT FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.=) r.run_id AND l.held AND l.until OPERATOR(pg_catalog.<=) $2)
-      ELSE NOT EXISTS (
-        SELECT FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) r.run_id AND i.status OPERATOR(pg_catalog.=) 'pending'
-          AND (i.expires_at IS NULL OR i.expires_at OPERATOR(pg_catalog.>) $2)) END
-ORDER BY r.run_id"
+WHERE CASE WHEN r.status OPERATOR(pg_catalog.=) 'running' THEN e.at OPERATOR(pg_catalog.<=) $1 OR (
+        SELECT true FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.=) r.run_id AND l.held
+          AND l.until OPERATOR(pg_catalog.<=) $2 LIMIT 1)
+      ELSE (
+        SELECT true FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) r.run_id AND i.status OPERATOR(pg_catalog.=) 'pending'
+          AND COALESCE(i.expires_at, 'infinity'::pg_catalog.timestamptz) OPERATOR(pg_catalog.>) $2 LIMIT 1) IS NULL END"
+        )
+    };
+}
+
+statement! {
+    /// Of every owner. The order is that of the index of those that run, and of no other.
+    STALE_RUNS, [TIMESTAMPTZOID, TIMESTAMPTZOID], "/* layra.stale_runs */\n", stale_runs!("(
+    SELECT r.run_id, r.status FROM layra.run r WHERE r.status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])
+    ORDER BY r.owner, r.run_id)")
+}
+
+statement! {
+    /// Of some owners.
+    STALE_RUNS_OF, [TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTARRAYOID], "/* layra.stale_runs_of */\n", stale_runs!("pg_catalog.unnest($3) o(owner)
+CROSS JOIN LATERAL (
+    SELECT r.run_id, r.status FROM layra.run r
+    WHERE r.owner OPERATOR(pg_catalog.=) o.owner AND r.status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])
+    ORDER BY r.owner, r.run_id)")
 }
 
 statement! {
@@ -926,10 +1074,20 @@ WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.id OPERATOR(pg_catalog.=) $2"
 }
 
 statement! {
-    /// Withdraws the pending interactions above a version, with the version that did it.
+    /// Withdraws the interactions above a version that are pending, with the version that did it. By version and not by the
+    /// index of those that wait, in which the ones below would be passed over.
     WITHDRAW_ABOVE, [TEXTOID, INT8OID, INT8OID], "/* layra.withdraw_above */
 UPDATE layra.interaction i SET status = 'withdrawn', closed_version = $3
-WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.status OPERATOR(pg_catalog.=) 'pending' AND i.version OPERATOR(pg_catalog.>) $2"
+WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.closed_version IS NULL AND i.version OPERATOR(pg_catalog.>) $2"
+}
+
+statement! {
+    /// Withdraws what waits, whatever else was ever asked: the condition that always holds is one that only the index of what
+    /// waits serves. A plan that is kept must not depend on what the tables hold when it is made.
+    WITHDRAW_ALL, [TEXTOID, INT8OID], "/* layra.withdraw_all */
+UPDATE layra.interaction i SET status = 'withdrawn', closed_version = $2
+WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.status OPERATOR(pg_catalog.=) 'pending'
+  AND COALESCE(i.expires_at, 'infinity'::pg_catalog.timestamptz) OPERATOR(pg_catalog.>=) '-infinity'::pg_catalog.timestamptz"
 }
 
 statement! {
@@ -939,9 +1097,58 @@ WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.id OPERATOR(pg_catalog.=) $2"
 }
 
 statement! {
-    INTERACTIONS_UP_TO, [TEXTOID, INT8OID], "/* layra.interactions_up_to */
-SELECT i.id, i.version, i.expires_at FROM layra.interaction i
-WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.version OPERATOR(pg_catalog.<=) $2"
+    /// The oldest interaction of a run.
+    FIRST_INTERACTION, [TEXTOID], "/* layra.first_interaction */
+SELECT i.version FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) $1 ORDER BY i.version LIMIT 1"
+}
+
+macro_rules! interactions_where {
+    ($condition:literal) => {
+        concat!(
+            "SELECT i.id, i.version, i.expires_at FROM layra.interaction i
+WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND ",
+            $condition
+        )
+    };
+}
+
+statement! {
+    /// The interactions up to a version ($2) that may have been other than they are now, where the history of $2 and that of
+    /// the newest version are the same up to $3: closed after it, or asked after it; where the histories part, also those that
+    /// wait now.
+    INTERACTIONS_SINCE, [TEXTOID, INT8OID, INT8OID], "/* layra.interactions_since */\n",
+    interactions_where!("i.version OPERATOR(pg_catalog.>) $3 AND i.version OPERATOR(pg_catalog.<=) $2"), "
+UNION ALL ", interactions_where!("i.version OPERATOR(pg_catalog.<=) $3 AND i.closed_version OPERATOR(pg_catalog.>) $3"), "
+UNION ALL (", interactions_where!("i.version OPERATOR(pg_catalog.<=) $3 AND i.status OPERATOR(pg_catalog.=) 'pending'
+    AND $3 OPERATOR(pg_catalog.<) $2 ORDER BY COALESCE(i.expires_at, 'infinity'::pg_catalog.timestamptz)"), ")"
+}
+
+macro_rules! closing_events {
+    ($type:literal) => {
+        concat!(
+            "SELECT e.version, e.type, e.payload OPERATOR(pg_catalog.->>) 'interaction',
+    (e.payload OPERATOR(pg_catalog.->>) 'to_version')::pg_catalog.int8
+FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.type OPERATOR(pg_catalog.=) '",
+            $type,
+            "' AND e.version OPERATOR(pg_catalog.>) $2 AND e.version OPERATOR(pg_catalog.<=) $3"
+        )
+    };
+}
+
+statement! {
+    /// The events of a range of versions that closed interactions, in no order: each type is a range of its index.
+    INTERACTION_EVENTS, [TEXTOID, INT8OID, INT8OID], "/* layra.interaction_events */\n", closing_events!("run.finished"), "
+UNION ALL ", closing_events!("run.cancelling"), "
+UNION ALL ", closing_events!("run.rolled_back"), "
+UNION ALL ", closing_events!("interaction.answered"), "
+UNION ALL ", closing_events!("interaction.withdrawn")
+}
+
+statement! {
+    /// What an answer was, and whose.
+    ANSWER, [TEXTOID, INT8OID], "/* layra.answer */
+SELECT e.payload OPERATOR(pg_catalog.->) 'response', e.actor, e.on_behalf_of FROM layra.event e
+WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.version OPERATOR(pg_catalog.=) $2"
 }
 
 statement! {
@@ -953,12 +1160,14 @@ WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.id OPERATOR(pg_catalog.=) $2
 }
 
 statement! {
-    /// How many interactions wait, other than $3, and not longer than until $2.
-    WAITING, [TEXTOID, TIMESTAMPTZOID, UUIDOID], "/* layra.waiting */
-SELECT pg_catalog.count(*) FROM layra.interaction i
+    /// Whether an interaction up to the version $4 (NULL: any) waits, other than $3, longer than until $2. One that ran out
+    /// unanswered costs nothing.
+    WAITING, [TEXTOID, TIMESTAMPTZOID, UUIDOID, INT8OID], "/* layra.waiting */
+SELECT true FROM layra.interaction i
 WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.status OPERATOR(pg_catalog.=) 'pending'
-  AND (i.expires_at IS NULL OR i.expires_at OPERATOR(pg_catalog.>) $2)
-  AND ($3 IS NULL OR i.id OPERATOR(pg_catalog.<>) $3)"
+  AND COALESCE(i.expires_at, 'infinity'::pg_catalog.timestamptz) OPERATOR(pg_catalog.>) $2
+  AND ($3 IS NULL OR i.id OPERATOR(pg_catalog.<>) $3) AND ($4 IS NULL OR i.version OPERATOR(pg_catalog.<=) $4)
+ORDER BY COALESCE(i.expires_at, 'infinity'::pg_catalog.timestamptz) LIMIT 1"
 }
 
 statement! {
@@ -971,10 +1180,11 @@ WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.scope OPERATOR(pg_catalog.=) $2 A
 }
 
 statement! {
-    /// The versions in which answers were given.
-    ANSWER_VERSIONS, [TEXTOID], "/* layra.answer_versions */
+    /// The versions after one in which answers were given.
+    ANSWER_VERSIONS, [TEXTOID, INT8OID], "/* layra.answer_versions */
 SELECT i.closed_version FROM layra.interaction i
-WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.status OPERATOR(pg_catalog.=) 'answered'"
+WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.closed_version OPERATOR(pg_catalog.>) $2
+  AND i.status OPERATOR(pg_catalog.=) 'answered'"
 }
 
 statement! {

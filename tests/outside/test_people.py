@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from random import Random
 
 import pytest
 from execution import (
@@ -575,3 +576,37 @@ def test_a_prompt_over_the_limit(db):
     with unchanged(db, run):
         assert attempt(db, "resume_run(%s, %s::uuid, to_jsonb(repeat('x', 67108863)))", run, question) == "54000"
     assert answer(db, run, question) == 3
+
+
+# --- what a rollback undoes ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_questions_after_any_rollback_are_what_their_events_say(db, seed):
+    """Rollbacks of rollbacks, over questions asked, answered and withdrawn on any branch: `verify` follows the events from the
+    first one on, and not from where two histories part."""
+    random = Random(seed)
+    run = start(db, f"branches {seed}")
+    questions = []
+    for _ in range(60):
+        version = head(db, run)
+        step = random.choice(["ask", "ask", "answer", "answer", "withdraw", "note", "back", "back", "far back", "end"])
+        if step == "ask" and status(db, run) != "cancelling":
+            questions.append(ask(db, run, **({"expires_in": "1 hour"} if random.random() < 0.3 else {})))
+            db.execute("SELECT layra.protect_checkpoint(%s, %s, false)", [run, f"interaction {questions[-1]}"])
+        elif step == "answer" and questions:
+            answer(db, run, random.choice(questions[-4:]), str(random.randrange(3)), on_change="accept")
+        elif step == "withdraw" and questions:
+            attempt(db, "withdraw_interaction(%s, %s::uuid)", run, random.choice(questions[-4:]))
+        elif step == "note":
+            call(db, "append_event(%s, 'note')", run)
+        elif step == "end" and random.random() < 0.4:
+            if random.random() < 0.5:
+                call(db, "cancel_run(%s)", run)
+            call(db, "finish_run(%s, 'failed')", run)
+            call(db, "reopen_run(%s)", run)
+        elif step.endswith("back"):
+            oldest = 1 if step == "far back" else max(1, version - 8)
+            call(db, "rollback(%s, %s::bigint)", run, random.randint(oldest, version))
+            assert db.execute("SELECT * FROM layra.verify(%s)", [run]).fetchall() == []
+    sound(db, run)

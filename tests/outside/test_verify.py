@@ -83,9 +83,12 @@ def fill(connection, stranger):
     call("fork_run('parent', 'child')")
     call("set_variable('child', 'a', '2')")
     call("start_run('gone', variables => '{\"a\": 1}', idempotency_key => 'kept')")
+    call("rollback('gone', 1)")
     call("fork_run('gone', 'orphan')")
     call("set_variable('orphan', 'a', '2')")
     call("drop_run('gone')")
+    # As version 0.2.0 left it.
+    connection.execute("INSERT INTO layra.inherited_key VALUES ('orphan', 'of an older version', 'x')")
 
 
 @pytest.fixture(scope="module")
@@ -197,8 +200,8 @@ def pytest_generate_tests(metafunc):
 
 
 TABLES = [
-    "access", "breaker", "breaker_outcome", "breaker_probe", "cell", "checkpoint", "event", "event_type", "graph", "handler",
-    "inherited_key", "interaction", "lease", "run", "validator", "workflow",
+    "access", "bequeathed_key", "breaker", "breaker_outcome", "breaker_probe", "cell", "checkpoint", "event", "event_type", "graph", "handler",
+    "inheritance", "inherited_key", "interaction", "lease", "run", "validator", "workflow",
 ]  # fmt: skip
 
 
@@ -281,6 +284,7 @@ def test_rows_that_no_event_names_and_rows_that_are_gone(db, table, what):
         # Keys in a run that inherited none: one that is no fork, and one whose parent is there.
         "INSERT INTO layra.inherited_key VALUES ('work', 'planted', 'x')",
         "INSERT INTO layra.inherited_key VALUES ('child', 'planted', 'x')",
+        "INSERT INTO layra.inheritance VALUES ('child', gen_random_uuid(), 1)",
         # A fork of another run than the one that it says, which is there.
         "UPDATE layra.run SET parent_run_id = 'done', parent_version = 1 WHERE run_id = 'child'",
         "UPDATE layra.run SET parent_run_id = NULL, parent_version = 0 WHERE run_id = 'child'",

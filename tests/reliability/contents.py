@@ -140,8 +140,11 @@ READS = {
     "get_variables": "SELECT r.run_id, f FROM layra.run r, layra.get_variables(r.run_id) f",
     "history": "SELECT v.run_id, v.name, f FROM layra.variables v, layra.history(v.run_id, v.name) f",
     "owns": "SELECT r.run_id, f FROM layra.run r, layra.owns(r.owner) f",
+    "readable_owners": "SELECT o FROM unnest(layra.readable_owners()) o",
     "reads_every_run": "SELECT layra.reads_every_run()",
     "format_3": "SELECT layra.format_3()",
+    "reads_run": "SELECT r.run_id, layra.reads_run(r.run_id) FROM layra.run r",
+    "reads_runs_of": "SELECT r.run_id, layra.reads_runs_of(r.owner) FROM layra.run r",
     "stale_runs": "SELECT layra.stale_runs('1 hour')",
     "validate_run": "SELECT r.run_id, f FROM layra.run r, layra.validate_run(r.run_id) f",
     "verify": "SELECT layra.verify()",
@@ -267,7 +270,10 @@ def replay(connection, run_id):
 HASH = "SELECT count(*) || ' ' || coalesce(md5(string_agg(md5(t::text), '' ORDER BY md5(t::text))), '') FROM ({}) t"
 
 RELATIONS = "SELECT relname FROM pg_class WHERE relnamespace = 'layra'::regnamespace AND relkind IN ('r', 'v') ORDER BY relname"
-FUNCTIONS_THERE = "SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'layra'::regnamespace AND provolatile {} 'v'"
+FUNCTIONS_THERE = (
+    "SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'layra'::regnamespace AND provolatile {} 'v'"
+    " AND 'internal'::regtype <> ALL (proargtypes)"
+)
 
 # Later servers have more than PostgreSQL 15: the row types of tables among the members, MAINTAIN among the privileges.
 MEMBERS = """

@@ -75,6 +75,10 @@ LEFT_BEHIND = """
     SELECT 'lease', run_id FROM layra.lease WHERE run_id NOT IN (SELECT run_id FROM layra.run)
     UNION ALL SELECT 'interaction', run_id FROM layra.interaction WHERE run_id NOT IN (SELECT run_id FROM layra.run)
     UNION ALL SELECT 'inherited_key', run_id FROM layra.inherited_key WHERE run_id NOT IN (SELECT run_id FROM layra.run)
+    UNION ALL SELECT 'inheritance', run_id FROM layra.inheritance WHERE run_id NOT IN (SELECT run_id FROM layra.run)
+    UNION ALL SELECT 'bequeathed_key', source::text FROM layra.bequeathed_key WHERE source NOT IN (SELECT source FROM layra.inheritance)
+    UNION ALL SELECT 'source', source::text FROM layra.inheritance
+    WHERE source NOT IN (SELECT source FROM layra.bequeathed_key WHERE idempotency_key = '' AND version = 0)
     UNION ALL SELECT 'mail', coalesce(o.run_id, e.run_id)
     FROM (SELECT * FROM outbox WHERE run_id IN (SELECT run_id FROM layra.run)) o
     FULL JOIN (SELECT * FROM layra.event WHERE type LIKE 'mail.%') e ON o.run_id = e.run_id AND o.version = e.version

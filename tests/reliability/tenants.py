@@ -73,7 +73,7 @@ def functions(connection):
     return [Function(*row) for row in connection.execute(
         "SELECT proname, provolatile = 'v', coalesce(proargnames[1:pronargs], '{}'),"
         " coalesce(proargnames[1:pronargs - pronargdefaults], '{}')"
-        " FROM pg_proc WHERE pronamespace = 'layra'::regnamespace ORDER BY proname"
+        " FROM pg_proc WHERE pronamespace = 'layra'::regnamespace AND 'internal'::regtype <> ALL (proargtypes) ORDER BY proname"
     )]  # fmt: skip
 
 

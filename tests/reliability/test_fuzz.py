@@ -145,6 +145,7 @@ class Fuzzer:
                    (SELECT array_agg(format_type(type, NULL) ORDER BY n) FROM unnest(proargtypes) WITH ORDINALITY t(type, n)),
                    pronargs - pronargdefaults
                FROM pg_proc WHERE pronamespace = 'layra'::regnamespace AND prokind = 'f' AND prorettype <> 'trigger'::regtype
+               AND 'internal'::regtype <> ALL (proargtypes)
                ORDER BY proname, oid"""
         ).fetchall()
         tables = admin.execute(
