@@ -462,6 +462,12 @@ Result: state (closed, open or half_open), failures since the last success, open
 Errors: 22023 bad argument, P0002 no such breaker, or not one that the caller may see.
 Example: SELECT state FROM layra.breaker_state(current_user, 'mail api');$$;
 
+COMMENT ON FUNCTION layra.remembered() IS
+$$Internal, for the view session_memory: what this session remembers.
+Result: what (definitions, places, plans, schemas), entries, bytes.
+Errors: none.
+Example: SELECT * FROM layra.remembered();$$;
+
 COMMENT ON FUNCTION layra.validate_run(text, bigint) IS
 $$Checks a whole state: schemas, references to nodes, loop bounds, sizes, hashes, and the validators of the run's workflow. No row: it is valid.
 run_id text: the run. at_version bigint, default NULL: the version to check; NULL: the newest.
@@ -899,6 +905,12 @@ COMMENT ON COLUMN layra.interactions.closed_version IS 'Version of the run that 
 COMMENT ON COLUMN layra.interactions.response IS 'The answer; NULL: none.';
 COMMENT ON COLUMN layra.interactions.answered_by IS 'Role that answered.';
 COMMENT ON COLUMN layra.interactions.answered_for IS 'Setting layra.actor of the answer: a claim.';
+
+COMMENT ON VIEW layra.session_memory IS
+'What this session remembers from call to call.';
+COMMENT ON COLUMN layra.session_memory.what IS 'definitions (of workflows) and schemas (of event types and answers), compiled; plans (of the extension''s statements); places (where the newest rows of long runs stand).';
+COMMENT ON COLUMN layra.session_memory.entries IS 'How many of them.';
+COMMENT ON COLUMN layra.session_memory.bytes IS 'Bytes that they take.';
 
 COMMENT ON VIEW layra.breakers IS
 'The circuit breakers that the caller may see, with their state.';

@@ -246,7 +246,7 @@ LANGUAGE c AS 'MODULE_PATHNAME', 'recover_run_row_wrapper';
 CREATE INDEX breaker_closed ON layra.breaker_outcome (name, owner, at) WHERE outcome <> 'failure';
 
 -- The separator is ASCII: clients in other encodings read it, too.
-CREATE OR REPLACE VIEW layra.timeline WITH (security_invoker, security_barrier) AS
+CREATE OR REPLACE VIEW layra.timeline WITH (security_invoker) AS
 SELECT e.run_id, e.version, e.at, e.type,
     e.actor OPERATOR(pg_catalog.||) COALESCE(' for ' OPERATOR(pg_catalog.||) e.on_behalf_of, '') AS who,
     pg_catalog.concat_ws('; ',
@@ -282,7 +282,7 @@ CROSS JOIN LATERAL (
 -- Sets of one row until now: PostgreSQL calls what stands beside a set in a SELECT list once more than there are rows.
 -- Where a view of your own calls one of them, this fails and names it: drop it, update, and create it again.
 -- The view breakers is one that others may use, so it stays, for a moment without the function.
-CREATE OR REPLACE VIEW layra.breakers WITH (security_invoker, security_barrier) AS
+CREATE OR REPLACE VIEW layra.breakers WITH (security_invoker) AS
 SELECT b.owner, b.name, NULL::pg_catalog.text AS state, NULL::pg_catalog.int8 AS failures, NULL::pg_catalog.timestamptz AS opened_at,
     b.failure_threshold, b.reset_after, b.probe_lease, NULL::pg_catalog.jsonb AS last_error
 FROM layra.breaker b;
@@ -309,7 +309,7 @@ CREATE FUNCTION layra.breaker_state(owner text, name text,
     OUT state text, OUT failures bigint, OUT opened_at timestamptz, OUT last_error jsonb) RETURNS record
 STABLE LANGUAGE c AS 'MODULE_PATHNAME', 'breaker_state_row_wrapper';
 
-CREATE OR REPLACE VIEW layra.breakers WITH (security_invoker, security_barrier) AS
+CREATE OR REPLACE VIEW layra.breakers WITH (security_invoker) AS
 SELECT b.owner, b.name, s.state, s.failures, s.opened_at, b.failure_threshold, b.reset_after, b.probe_lease, s.last_error
 FROM layra.breaker b CROSS JOIN LATERAL layra.breaker_state(b.owner, b.name) s;
 
@@ -330,6 +330,13 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- What a session remembers.
+CREATE FUNCTION layra.remembered() RETURNS TABLE (what text, entries bigint, bytes bigint)
+STRICT STABLE LANGUAGE c AS 'MODULE_PATHNAME', 'remembered_wrapper';
+CREATE VIEW layra.session_memory WITH (security_invoker) AS
+SELECT m.what, m.entries, m.bytes FROM layra.remembered() m;
+REVOKE ALL ON FUNCTION layra.remembered() FROM PUBLIC;
 
 -- ----------------------------------------------------------------------------------------------------------- comments
 
@@ -497,5 +504,16 @@ run_id text: the run. dry_run boolean, default false: true only reports what it 
 Result, one row: from_version; checkpoint_version, the newest one that is valid (NULL: the state is valid, or there is none); incomplete (nodes that were running); last_completed; resume_at (nodes to go on with); problems (as validate_run has them); version after it; lost (cells that a rollback takes back).
 Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 55000 the run finished.
 Example: SELECT version, resume_at, problems FROM layra.recover_run('order-17');$$;
+
+COMMENT ON FUNCTION layra.remembered() IS
+$$Internal, for the view session_memory: what this session remembers.
+Result: what (definitions, places, plans, schemas), entries, bytes.
+Errors: none.
+Example: SELECT * FROM layra.remembered();$$;
+COMMENT ON VIEW layra.session_memory IS
+'What this session remembers from call to call.';
+COMMENT ON COLUMN layra.session_memory.what IS 'definitions (of workflows) and schemas (of event types and answers), compiled; plans (of the extension''s statements); places (where the newest rows of long runs stand).';
+COMMENT ON COLUMN layra.session_memory.entries IS 'How many of them.';
+COMMENT ON COLUMN layra.session_memory.bytes IS 'Bytes that they take.';
 
 SELECT layra.renew_grants();

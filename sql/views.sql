@@ -42,6 +42,9 @@ CROSS JOIN LATERAL (
         FROM pg_catalog.unnest(e.changed) u(name)
         WHERE u.name OPERATOR(pg_catalog.!~~) 'engine/layra.%' AND u.name OPERATOR(pg_catalog.!~~) 'context/%/-1') n) c;
 
+CREATE VIEW layra.session_memory WITH (security_invoker) AS
+SELECT m.what, m.entries, m.bytes FROM layra.remembered() m;
+
 CREATE VIEW layra.variables WITH (security_invoker) AS
 SELECT r.run_id, c.key AS name, c.value, c.version, c.revision,
     w.definition OPERATOR(pg_catalog.#>>) ARRAY['variables', c.key, 'group'] AS "group"

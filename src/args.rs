@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::jsonb::Jsonb;
+use crate::name::Texts;
 use crate::spi::check_for_interrupts;
 
 const MAX_NAME: usize = 255;
@@ -67,10 +68,10 @@ pub fn optional_name<'a>(value: Option<&'a str>, what: &str) -> Result<Option<&'
 }
 
 /// The names of an array, each once, in the order given.
-pub fn names(value: Option<Vec<Option<String>>>, what: &str) -> Result<Vec<String>> {
+pub fn names(value: Option<Texts>, what: &str) -> Result<Vec<String>> {
     let mut seen = std::collections::HashSet::new();
     let mut names = Vec::new();
-    for element in required(value, what)? {
+    for element in required(value, what)?.0 {
         check_for_interrupts();
         let element = name(element.as_deref(), &format!("an element of {what}"))?.to_owned();
         if seen.insert(element.clone()) {

@@ -1,9 +1,12 @@
 //! The binary form of jsonb: read, written, made text and made of text. Pure: slices and text, in and out.
 //!
+//! Whatever gives None for want of memory says so, and has another way behind it, or 53200.
+//!
 //! PostgreSQL has not changed it since 9.4 (utils/jsonb.h): a container is a header (flags and a count), an entry for each
 //! element (for an object each key, then each value), and their octets. Where it is aligned, so are its parts. An entry has
 //! a type and a length, padding included; every 32nd has the offset of its end instead.
 
+use crate::room::{fits, reserve};
 use std::borrow::Cow;
 
 pub const COUNT: u32 = 0x0FFF_FFFF;
@@ -19,6 +22,9 @@ pub const FALSE: u32 = 0x2000_0000;
 pub const TRUE: u32 = 0x3000_0000;
 pub const NULL: u32 = 0x4000_0000;
 pub const CONTAINER: u32 = 0x5000_0000;
+
+/// Bytes for each part of a container that is taken apart: an `Item`, and what is made of it.
+pub const PART: usize = 128;
 
 /// A value as it stands in the binary form, without padding.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,11 +55,19 @@ impl<'a> Item<'a> {
         self.kind == CONTAINER && word(self.octets, 0).is_some_and(|header| header & flag != 0)
     }
 
-    /// The elements of an array; of an object all keys, then all values.
+    /// How many parts a container has.
+    pub fn count(&self) -> usize {
+        let header = word(self.octets, 0).unwrap_or_default();
+        (header & COUNT) as usize * if header & OBJECT != 0 { 2 } else { 1 }
+    }
+
+    /// The elements of an array; of an object all keys, then all values. None also where there is no memory for them.
     pub fn parts(&self) -> Option<Vec<Item<'a>>> {
-        let header = word(self.octets, 0)?;
-        let count = (header & COUNT) as usize * if header & OBJECT != 0 { 2 } else { 1 };
+        let count = self.count();
         let entries = self.octets.get(4..4 + 4 * count)?;
+        if !fits(count * PART) {
+            return None;
+        }
         let data = &self.octets[4 + 4 * count..];
         let mut parts = Vec::with_capacity(count);
         let mut offset = 0;
@@ -107,6 +121,7 @@ fn write(out: &mut Vec<u8>, value: &Value<'_>) -> Option<u32> {
     let pad = |out: &mut Vec<u8>| out.resize(aligned(out.len()), 0);
     match value {
         Value::Raw(item) => {
+            reserve(out, item.octets.len() + 4)?;
             if item.kind == NUMERIC || item.kind == CONTAINER {
                 pad(out);
             }
@@ -114,21 +129,25 @@ fn write(out: &mut Vec<u8>, value: &Value<'_>) -> Option<u32> {
             Some(item.kind)
         }
         Value::Number(octets) => {
+            reserve(out, octets.len() + 4)?;
             pad(out);
             out.extend_from_slice(octets);
             Some(NUMERIC)
         }
         Value::String(octets) => {
+            reserve(out, octets.len())?;
             out.extend_from_slice(octets);
             Some(STRING)
         }
         Value::Array(elements) => {
+            reserve(out, 8 + 4 * elements.len())?;
             pad(out);
             let mut container = Open::new(out, ARRAY | elements.len() as u32, elements.len());
             elements.iter().try_for_each(|element| container.add(out, element))?;
             Some(CONTAINER)
         }
         Value::Object(members) => {
+            reserve(out, 8 + 8 * members.len())?;
             pad(out);
             let mut container = Open::new(out, OBJECT | members.len() as u32, 2 * members.len());
             for (key, _) in members {
@@ -182,9 +201,10 @@ impl Value<'_> {
     }
 }
 
-/// The binary form of a value that stands on its own; None where it is too large for one.
+/// The binary form of a value that stands on its own; None where it is too large for one, or for the memory.
 pub fn octets_of(value: &Value<'_>, capacity: usize) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(capacity);
+    let mut out = Vec::new();
+    reserve(&mut out, capacity)?;
     let scalar = match value {
         Value::Raw(item) => item.kind != CONTAINER,
         Value::Number(_) | Value::String(_) => true,
@@ -203,7 +223,7 @@ pub fn octets_of(value: &Value<'_>, capacity: usize) -> Option<Vec<u8>> {
 /// A value of its JSON text, where that is as jsonb_out writes it: no exponents, no escapes but of controls, names that
 /// differ; and of moderate length and depth. None: PostgreSQL has to read it, or refuse it. `tick` is called at every part.
 pub fn parsed(text: &str, tick: fn()) -> Option<Vec<u8>> {
-    if text.len() > MAX_PARSED {
+    if text.len() > MAX_PARSED || !fits(text.len() * PARSED) {
         return None;
     }
     let mut rest = text.as_bytes();
@@ -214,6 +234,8 @@ pub fn parsed(text: &str, tick: fn()) -> Option<Vec<u8>> {
 
 /// As large as one value may be: PostgreSQL's own parser hears no cancel.
 const MAX_PARSED: usize = 1 << 26;
+/// Bytes that a byte of text takes at most while it is read: an element that is a digit, in lists that grow.
+const PARSED: usize = 64;
 const LEVELS: u32 = 64;
 
 fn value_of<'a>(rest: &mut &'a [u8], levels: u32, tick: fn()) -> Option<Value<'a>> {
@@ -371,19 +393,23 @@ fn is_numeric(octets: &[u8]) -> bool {
     size as usize == octets.len() && octets.len() >= least
 }
 
+/// The longest literal, and what stands around a key and a value.
+const LITERAL: usize = 16;
+
 /// What text needs of the server.
 pub trait Server {
-    /// Appends a number's text.
-    fn number(&mut self, numeric: &[u8], out: &mut Vec<u8>);
+    /// Appends a number's text; None where there is no memory for it.
+    fn number(&mut self, numeric: &[u8], out: &mut Vec<u8>) -> Option<()>;
     /// Called at each container, and at some of its parts: ends a call that was cancelled, or goes too deep.
     fn pause(&mut self);
 }
 
-/// Appends the text of a value, octet for octet as PostgreSQL's jsonb_out makes it. None where the form is broken.
+/// Appends the text of a value, octet for octet as PostgreSQL's jsonb_out makes it. None where the form is broken, or where
+/// there is no memory for it.
 pub fn text(value: Item<'_>, server: &mut impl Server, out: &mut Vec<u8>) -> Option<()> {
     match value.kind {
-        STRING => string(value.octets, out),
-        NUMERIC if is_numeric(value.octets) => server.number(value.octets, out),
+        STRING => string(value.octets, out)?,
+        NUMERIC if is_numeric(value.octets) => server.number(value.octets, out)?,
         FALSE => out.extend_from_slice(b"false"),
         TRUE => out.extend_from_slice(b"true"),
         NULL => out.extend_from_slice(b"null"),
@@ -394,8 +420,8 @@ pub fn text(value: Item<'_>, server: &mut impl Server, out: &mut Vec<u8>) -> Opt
                 let values = parts.split_off(parts.len() / 2);
                 out.push(b'{');
                 for (index, (key, value)) in parts.iter().zip(values).enumerate() {
-                    separate(index, server, out);
-                    string(key.octets, out);
+                    separate(index, server, out)?;
+                    string(key.octets, out)?;
                     out.extend_from_slice(b": ");
                     text(value, server, out)?;
                 }
@@ -403,7 +429,7 @@ pub fn text(value: Item<'_>, server: &mut impl Server, out: &mut Vec<u8>) -> Opt
             } else {
                 out.push(b'[');
                 for (index, element) in parts.into_iter().enumerate() {
-                    separate(index, server, out);
+                    separate(index, server, out)?;
                     text(element, server, out)?;
                 }
                 out.push(b']');
@@ -414,14 +440,16 @@ pub fn text(value: Item<'_>, server: &mut impl Server, out: &mut Vec<u8>) -> Opt
     Some(())
 }
 
-fn separate(index: usize, server: &mut impl Server, out: &mut Vec<u8>) {
+fn separate(index: usize, server: &mut impl Server, out: &mut Vec<u8>) -> Option<()> {
     const OFTEN: usize = 256;
+    reserve(out, LITERAL)?;
     if index > 0 {
         out.extend_from_slice(b", ");
     }
     if index % OFTEN == OFTEN - 1 {
         server.pause();
     }
+    Some(())
 }
 
 /// Whether an octet stands for itself in a JSON string.
@@ -446,11 +474,13 @@ pub fn plain(octets: &[u8]) -> usize {
     at + octets[at..].iter().position(|octet| !is_plain(*octet)).unwrap_or(octets.len() - at)
 }
 
-fn string(octets: &[u8], out: &mut Vec<u8>) {
+fn string(octets: &[u8], out: &mut Vec<u8>) -> Option<()> {
     out.push(b'"');
     let mut rest = octets;
     loop {
         let (before, after) = rest.split_at(plain(rest));
+        // With the longest escape, and the quotation mark.
+        reserve(out, before.len() + 8)?;
         out.extend_from_slice(before);
         let Some((octet, after)) = after.split_first() else { break };
         match octet {
@@ -465,4 +495,5 @@ fn string(octets: &[u8], out: &mut Vec<u8>) {
         rest = after;
     }
     out.push(b'"');
+    Some(())
 }

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::guess;
 use crate::hash::{Hash, value_hash};
 use crate::jsonb::Jsonb;
+use crate::memory;
 use crate::plain::{Is, Key, Scan, Tables};
 use crate::spi::{At, Columns, Db, Rows, check_for_interrupts};
 use crate::statements::{GET_NODE_VALUES, GET_VALUES, PROBE_CELL, PROBE_CELLS};
@@ -133,6 +134,9 @@ pub enum Content {
     CopyOf(i64),
 }
 
+/// Bytes that it takes to know a cell, in a table that has grown to twice its size.
+const KNOWN: usize = 4 * (size_of::<CellId>() + size_of::<Newest>());
+
 /// What is known of the cells that a change looks at.
 pub struct Cells {
     run_id: String,
@@ -146,6 +150,7 @@ impl Cells {
 
     /// Reads the newest rows of these cells, by the statements in one.
     pub fn load(&mut self, db: &Db, run_id: &str, ids: Vec<CellId>) {
+        memory::require(ids.len() * KNOWN);
         if let Some(found) = db.plain(|tables| probe(tables, run_id, &ids, newest_of)) {
             self.newest.extend(ids.into_iter().zip(found));
         } else if let [id] = ids.as_slice() {
@@ -173,6 +178,7 @@ impl Cells {
         if ids.is_empty() {
             return HashMap::new();
         }
+        memory::require(ids.len() * KNOWN);
         if let Some(values) = self.probe_values(db, run_id, &ids) {
             return values;
         }
@@ -381,55 +387,62 @@ fn probe<T: Default>(tables: &Tables, run_id: &str, ids: &[CellId], read: impl F
 const NEAR: usize = 8;
 
 /// Visits the newest row, up to a version (None: of all), of each cell in the scopes `low` to `high`, live or not, from the
-/// last cell backwards, with the cell's scope and key. Context is not among them. The cost is that of the cells, whatever
-/// their versions.
+/// last cell (or that below `from`) backwards, with the cell's scope and key, while `visit` says so. Context is not among
+/// them. The cost is that of the cells, whatever their versions.
 pub fn walk(
     tables: &Tables,
     run_id: &str,
     low: &str,
     high: &str,
     at: Option<i64>,
-    mut visit: impl FnMut(&'static str, &str, &Scan<'_>),
+    from: Option<(&str, &str)>,
+    mut visit: impl FnMut(&'static str, &str, &Scan<'_>) -> bool,
 ) {
     let run = Key::Text(1, Is::Equal, run_id);
-    let mut scan = tables.cell.scan(&[run, Key::Text(2, Is::AtMost, high), Key::Text(2, Is::AtLeast, low)]);
+    let mut scan = tables.cell.begin();
+    let mut in_scope = false;
+    let mut there = from.is_some_and(|(scope, key)| {
+        scan.again(&[run, Key::Text(2, Is::Equal, scope), Key::Text(3, Is::Less, key)]);
+        in_scope = scan.down();
+        in_scope
+    });
+    if !there {
+        let (is, high) = from.map_or((Is::AtMost, high), |(scope, _)| (Is::Less, scope));
+        scan.again(&[run, Key::Text(2, is, high), Key::Text(2, Is::AtLeast, low)]);
+        there = scan.down();
+    }
     let mut older = tables.cell.begin();
     // Of a long run, what is older than the newest row goes on for pages.
     let mut patience = if guess::near(run_id).is_some() { 0 } else { NEAR };
-    let mut in_scope = false;
-    let mut there = scan.down();
     // At the newest row of each cell.
     while there {
         check_for_interrupts();
         // A row that somebody wrote by hand may be of no scope: it is passed over.
         let place: String = scan.get(SCOPE).unwrap_or_default();
         let (scope, known) = (place.as_str(), static_scope(&place));
-        let mut visit = |key: &str, row: &Scan<'_>| {
-            if let Some(scope) = known {
-                visit(scope, key, row);
-            }
-        };
+        let mut visit = |key: &str, row: &Scan<'_>| known.is_none_or(|scope| visit(scope, key, row));
         let mut key: String = scan.get(KEY).unwrap_or_default();
         let (mut found, mut passed) = (false, 0);
         loop {
             if !found && at.is_none_or(|at| scan.get(VERSION).is_some_and(|version: i64| version <= at)) {
                 found = true;
-                visit(&key, &scan);
+                if !visit(&key, &scan) {
+                    return;
+                }
             }
             if passed == patience {
                 guess::saw(run_id, scan.get(VERSION).unwrap_or_default());
                 patience = if guess::near(run_id).is_some() { 0 } else { NEAR };
-                let mut visit_older = |key: &str| {
-                    if (Place { run_id, scope, key, ordinal: 0 }).seek(&mut older, at) {
-                        visit(key, &older);
-                    }
-                };
-                if !found {
-                    visit_older(&key);
+                let mut visit_older =
+                    |key: &str| !(Place { run_id, scope, key, ordinal: 0 }).seek(&mut older, at) || visit(key, &older);
+                if !found && !visit_older(&key) {
+                    return;
                 }
                 while let Some(next) = known_below(&mut scan, run_id, scope, &key) {
                     check_for_interrupts();
-                    visit_older(&next);
+                    if !visit_older(&next) {
+                        return;
+                    }
                     key = next;
                 }
                 there = below(&mut scan, run_id, scope, &key);

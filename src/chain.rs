@@ -9,6 +9,7 @@ use crate::delta;
 use crate::error::{Error, Result};
 use crate::guess;
 use crate::jsonb::Jsonb;
+use crate::memory;
 use crate::plain::{Is, Key, Scan, Tables};
 use crate::spi::{At, Columns, Db, check_for_interrupts};
 use crate::statements::CHAIN;
@@ -67,10 +68,8 @@ impl<'a> Place<'a> {
         if row.is_null(base) {
             return row.jsonb(value);
         }
-        let patched = before.zip(row.jsonb(value)).and_then(|(before, patch)| {
-            delta::apply(before.octets(), &[patch.octets()], check_for_interrupts)
-                .map(|octets| Jsonb::from_octets(&octets))
-        });
+        let patched =
+            before.zip(row.jsonb(value)).and_then(|(before, patch)| applied(before.octets(), &[patch.octets()]));
         // Where that cannot be, the whole chain says what is wrong.
         patched.or_else(|| self.value(db, row.get(version).unwrap_or_default()))
     }
@@ -178,6 +177,16 @@ impl<'a> Place<'a> {
     }
 }
 
+/// The value that deltas make of a whole one; None where they do not fit. 53200 where that was for want of memory.
+fn applied(whole: &[u8], deltas: &[&[u8]]) -> Option<Jsonb> {
+    let value = delta::apply(whole, deltas, check_for_interrupts);
+    if value.is_none() {
+        let bytes = whole.len() + deltas.iter().map(|delta| delta.len()).sum::<usize>();
+        memory::require(bytes.saturating_mul(delta::WORK));
+    }
+    value.map(|octets| Jsonb::from_octets(&octets))
+}
+
 /// A row of a chain.
 struct Link {
     version: i64,
@@ -230,7 +239,7 @@ impl Chain {
             revision: newest.revision,
             patches: patches.len(),
             octets: octets.iter().map(|patch| patch.len()).sum(),
-            value: Jsonb::from_octets(&delta::apply(whole.octets(), &octets, check_for_interrupts)?),
+            value: applied(whole.octets(), &octets)?,
         })
     }
 

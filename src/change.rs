@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::handler::{self, Fired};
 use crate::hash::{self, Hash, Link, value_hash};
 use crate::jsonb::Jsonb;
+use crate::memory;
 use crate::plain::{self, Is, Key, Tables};
 use crate::run::{Run, Status};
 use crate::schema::Compiled;
@@ -29,6 +30,9 @@ const AT: i32 = 10;
 const HASH: i32 = 14;
 const BYTES_SINCE_CHECKPOINT: i32 = 16;
 const CHECKPOINT_VERSION: i32 = 17;
+
+/// Bytes that a cell takes beside its value until its row is written: what is known of it, its name, the row's columns.
+const A_WRITE: usize = 512;
 
 /// The last event of a run, as far as the next one needs it.
 #[derive(Debug, Clone, Default)]
@@ -465,6 +469,7 @@ impl<'a> Change<'a> {
 
     /// Appends the events in order, in one go, and returns the last version. The idempotency key goes with the last.
     pub fn append_all(&mut self, mut events: Vec<NewEvent<'_>>) -> Result<i64> {
+        memory::require(events.iter().map(|event| event.writes.len()).sum::<usize>() * A_WRITE);
         // Never earlier than the event before, whatever the clock does.
         let at = self.now.max(self.head.at);
         let last = events.len() - 1;

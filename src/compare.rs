@@ -5,7 +5,7 @@ use crate::hash::Hash;
 use crate::jsonb::Jsonb;
 use crate::plain::{Scan, Tables};
 use crate::spi::{At, Columns, Db, Rows, check_for_interrupts};
-use crate::statements::{CHANGED_NAMES, COMPARE_CELLS, COMPARE_VALUES, DISTINCT_CELLS};
+use crate::statements::{CHANGED_NAMES, COMPARE_CELLS, DISTINCT_CELLS};
 use pgrx::IntoDatum;
 
 /// Events are read to find what changed while there are no more of them than this; a run with more is first tried by its
@@ -42,13 +42,12 @@ pub struct Difference {
     pub id: CellId,
     pub old_version: i64,
     pub old_hash: Option<Hash>,
-    /// With `values`, of every cell; otherwise of nodes only.
+    /// Of nodes only.
     pub old_value: Option<Jsonb>,
     pub old_is_whole: bool,
     pub new_version: i64,
     pub new_revision: i64,
     pub new_hash: Option<Hash>,
-    pub new_value: Option<Jsonb>,
 }
 
 impl Difference {
@@ -58,38 +57,36 @@ impl Difference {
     }
 }
 
-/// The cells that differ between two versions (`from` <= `to`), sorted by scope, key and ordinal. Without `values` also nodes
-/// that were written in between and have their old value again.
-pub fn differences(db: &Db, run_id: &str, from: i64, to: i64, values: bool) -> Vec<Difference> {
+/// The cells that differ between two versions (`from` <= `to`), sorted by scope, key and ordinal. Also nodes that were
+/// written in between and have their old value again.
+pub fn differences(db: &Db, run_id: &str, from: i64, to: i64) -> Vec<Difference> {
     let ids = candidates(db, run_id, from, to);
     if ids.is_empty() {
         return Vec::new();
     }
-    if let Some(differences) = db.plain(|tables| plain_differences(tables, run_id, &ids, from, to, values)) {
+    if let Some(differences) = db.plain(|tables| plain_differences(tables, run_id, &ids, from, to)) {
         return differences;
     }
     let [scopes, keys, ordinals] = columns(&ids);
-    let statement = if values { &COMPARE_VALUES } else { &COMPARE_CELLS };
-    let rows = db.query(statement, &[run_id.into_datum(), scopes, keys, ordinals, from.into_datum(), to.into_datum()]);
+    let args = [run_id.into_datum(), scopes, keys, ordinals, from.into_datum(), to.into_datum()];
+    let rows = db.query(&COMPARE_CELLS, &args);
     let mut differences: Vec<Difference> = (0..rows.len())
         .filter(|row| {
-            let is_node = !values && rows.get::<i64>(*row, 1).is_some_and(|id| ids[id as usize - 1].scope == "node");
+            let is_node = rows.get::<i64>(*row, 1).is_some_and(|id| ids[id as usize - 1].scope == "node");
             let again = is_node && rows.hash(*row, 3).is_some() && rows.get::<i64>(*row, 2) != rows.get::<i64>(*row, 5);
             again || rows.hash(*row, 3) != rows.hash(*row, 7)
         })
         .map(|row| {
             let id = ids[rows.get::<i64>(row, 1).unwrap_or(1) as usize - 1].clone();
             let at = At(&rows, row);
-            let value_of = |columns| if values { id.at(run_id).value_of(db, &at, columns) } else { None };
             Difference {
                 old_version: at.get(2).unwrap_or_default(),
                 old_hash: at.hash(3),
-                old_value: if values { value_of([2, 4, 9]) } else { at.jsonb(4) },
+                old_value: at.jsonb(4),
                 old_is_whole: at.is_null(9),
                 new_version: at.get(5).unwrap_or_default(),
                 new_revision: at.get(6).unwrap_or_default(),
                 new_hash: at.hash(7),
-                new_value: value_of([5, 8, 10]),
                 id,
             }
         })
@@ -99,14 +96,7 @@ pub fn differences(db: &Db, run_id: &str, from: i64, to: i64, values: bool) -> V
 }
 
 /// As `differences`, by the short way.
-fn plain_differences(
-    tables: &Tables,
-    run_id: &str,
-    ids: &[CellId],
-    from: i64,
-    to: i64,
-    values: bool,
-) -> Vec<Difference> {
+fn plain_differences(tables: &Tables, run_id: &str, ids: &[CellId], from: i64, to: i64) -> Vec<Difference> {
     let (mut old, mut new) = (tables.cell.begin(), tables.cell.begin());
     let mut differences: Vec<Difference> = ids
         .iter()
@@ -115,18 +105,16 @@ fn plain_differences(
             let place = id.at(run_id);
             let (had, has) = (place.seek(&mut old, Some(from)), place.seek(&mut new, Some(to)));
             let newest = |is: bool, row: &Scan<'_>| if is { newest_of(row) } else { Newest::default() };
-            let value = |is: bool, row: &Scan<'_>| if is { place.value_in(tables, row) } else { None };
             let (old_row, new_row) = (newest(had, &old), newest(has, &new));
-            let again = !values && id.scope == "node" && old_row.hash.is_some() && old_row.version != new_row.version;
+            let again = id.scope == "node" && old_row.hash.is_some() && old_row.version != new_row.version;
             (again || old_row.hash != new_row.hash).then(|| Difference {
                 old_version: old_row.version,
                 old_hash: old_row.hash,
                 old_is_whole: !had || old.is_null(cell::BASE),
-                old_value: if values || id.scope == "node" { value(had, &old) } else { None },
+                old_value: if had && id.scope == "node" { place.value_in(tables, &old) } else { None },
                 new_version: new_row.version,
                 new_revision: new_row.revision,
                 new_hash: new_row.hash,
-                new_value: if values { value(has, &new) } else { None },
                 id: id.clone(),
             })
         })

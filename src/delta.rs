@@ -9,10 +9,13 @@
 //! - an object: `{"s": {members to set}, "p": {members to patch}, "r": [keys to remove]}`, each part where there is something.
 
 use crate::binary::{ARRAY, Item, Member, OBJECT, STRING, Value, octets_of, order, root};
+use crate::room::fits;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::vec::IntoIter;
 
+/// What it takes to apply a patch: a list of elements that are as short as can be, in pieces.
+pub const WORK: usize = 64;
 /// Below this many levels a change is stored whole.
 const DEPTH: u32 = 64;
 /// What a piece of a patch takes beside the octets that it brings.
@@ -32,8 +35,8 @@ impl<'a> Item<'a> {
 
 // ----------------------------------------------------------------------------------------------------------- patching
 
-/// The value that the patches, one after the other, make of a whole one; None where they do not fit. `tick` is called
-/// at every patch and at every part of one.
+/// The value that the patches, one after the other, make of a whole one; None where they do not fit, or where there is no
+/// memory for it: at most `WORK` bytes for each of theirs. `tick` is called at every patch and at every part of one.
 pub fn apply(base: &[u8], patches: &[&[u8]], tick: fn()) -> Option<Vec<u8>> {
     let mut value = Value::Raw(root(base)?);
     for patch in patches {
@@ -59,7 +62,11 @@ impl<'a> Value<'a> {
         let (head, rest) = number(patch)?;
         let (tail, middle) = number(rest)?;
         if let Value::Raw(item) = self {
-            *self = Value::String(item.string()?.to_vec());
+            let string = item.string()?;
+            if !fits(2 * (string.len() + middle.len())) {
+                return None;
+            }
+            *self = Value::String(string.to_vec());
         }
         let Value::String(string) = self else { return None };
         let tail = string.len().checked_sub(tail)?;
@@ -196,9 +203,12 @@ fn range(text: &[u8]) -> Option<(usize, usize)> {
 
 // ------------------------------------------------------------------------------------------------------------ diffing
 
-/// The patch that makes the new value of the old one; None where it would take more than `limit` octets. `tick` is called
-/// throughout.
+/// The patch that makes the new value of the old one; None where it would take more than `limit` octets, or more memory than
+/// there is. `tick` is called throughout.
 pub fn diff(old: &[u8], new: &[u8], limit: usize, tick: fn()) -> Option<Vec<u8>> {
+    if !fits(4 * limit) {
+        return None;
+    }
     let mut left = Left { octets: limit, tick };
     let patch = difference(root(old)?, root(new)?, &mut left, DEPTH)?;
     octets_of(&patch, limit - left.octets).filter(|patch| patch.len() <= limit)

@@ -2,12 +2,16 @@
 
 use crate::args;
 use crate::cell::COUNTER;
-use crate::compare::differences;
+use crate::compare::{Difference, differences};
 use crate::error::Result;
+use crate::hash::Hash;
 use crate::jsonb::Jsonb;
-use crate::run::Reader;
+use crate::run::{Reader, Run};
+use crate::spi::{Db, check_for_interrupts};
+use crate::stream::{BYTES, Batches, ROW};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
+use std::vec::IntoIter;
 
 type DiffRow = (String, String, i64, &'static str, Option<Jsonb>, Option<Jsonb>);
 
@@ -31,23 +35,48 @@ fn diff(
     >,
     ErrorReport,
 > {
-    Ok(TableIterator::new(rows(run_id, from_version, to_version)?))
+    let mut differences = Differences::new(run_id, from_version, to_version)?;
+    Ok(TableIterator::new(Batches::new(move || differences.read())))
 }
 
-fn rows(run_id: Option<&str>, from_version: Option<i64>, to_version: Option<i64>) -> Result<Vec<DiffRow>> {
-    let run_id = args::run_id(run_id)?;
-    let from = args::version(from_version, "from_version")?;
-    let to = to_version.map(|version| args::version(Some(version), "to_version")).transpose()?;
-    let reader = Reader::open(run_id)?;
-    reader.require_version(Some(from), "from_version")?;
-    let to = reader.version(to, "to_version")?;
-    let backwards = from > to;
-    Ok(differences(&reader.db, run_id, from.min(to), from.max(to), true)
-        .into_iter()
-        .filter(|difference| difference.id.ordinal != COUNTER)
-        .map(|difference| {
-            let (mut old, mut new) = (difference.old_value, difference.new_value);
-            if backwards {
+/// What is left to tell of the cells that differ.
+struct Differences {
+    run_id: String,
+    from: i64,
+    to: i64,
+    /// Without their values.
+    found: IntoIter<Difference>,
+}
+
+impl Differences {
+    fn new(run_id: Option<&str>, from_version: Option<i64>, to_version: Option<i64>) -> Result<Differences> {
+        let run_id = args::run_id(run_id)?;
+        let from = args::version(from_version, "from_version")?;
+        let to = to_version.map(|version| args::version(Some(version), "to_version")).transpose()?;
+        let reader = Reader::open(run_id)?;
+        reader.require_version(Some(from), "from_version")?;
+        let to = reader.version(to, "to_version")?;
+        let mut found = differences(&reader.db, run_id, from.min(to), from.max(to));
+        found.retain(|difference| difference.is_one() && difference.id.ordinal != COUNTER);
+        Ok(Differences { run_id: run_id.to_owned(), from, to, found: found.into_iter() })
+    }
+
+    fn read(&mut self) -> Result<Vec<DiffRow>> {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        if self.found.len() == 0 {
+            return Ok(batch);
+        }
+        let db = Db::read();
+        db.find_plain(|tables| Run::find(tables, &self.run_id));
+        while bytes < BYTES
+            && let Some(difference) = self.found.next()
+        {
+            check_for_interrupts();
+            let value = |is: Option<Hash>, version| is.and_then(|_| difference.id.at(&self.run_id).value(&db, version));
+            let mut old = value(difference.old_hash, difference.old_version);
+            let mut new = value(difference.new_hash, difference.new_version);
+            bytes += ROW + [old, new].into_iter().flatten().map(|value| value.size()).sum::<usize>();
+            if self.from > self.to {
                 std::mem::swap(&mut old, &mut new);
             }
             let op = match (&old, &new) {
@@ -55,7 +84,8 @@ fn rows(run_id: Option<&str>, from_version: Option<i64>, to_version: Option<i64>
                 (_, None) => "removed",
                 _ => "changed",
             };
-            (difference.id.scope.to_owned(), difference.id.key, difference.id.ordinal, op, old, new)
-        })
-        .collect())
+            batch.push((difference.id.scope.to_owned(), difference.id.key, difference.id.ordinal, op, old, new));
+        }
+        Ok(batch)
+    }
 }

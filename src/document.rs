@@ -188,12 +188,13 @@ impl Stored {
     fn read_plain(&mut self, change: &mut Change<'_>) -> bool {
         let Change { db, cells, run_id, .. } = change;
         let read = |tables: &Tables| {
-            cell::walk(tables, run_id, "engine", "variable", None, |scope, key, row| {
+            cell::walk(tables, run_id, "engine", "variable", None, None, |scope, key, row| {
                 let id = CellId::new(scope, key);
                 let newest = cell::newest_of(row);
                 let small = scope == "node" || scope == "loop" || id.key == graph::CELL;
                 self.add(&id, &newest, if small { row.jsonb(cell::VALUE) } else { None });
                 cells.know(id, newest);
+                true
             });
             cell::walk_context(tables, run_id, None, |found| {
                 let (id, newest) = match found {

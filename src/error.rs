@@ -60,6 +60,8 @@ pub enum Error {
     Limit(String),
     #[error("{0}")]
     Corrupt(String),
+    #[error("out of memory")]
+    Memory,
 }
 
 fn of_variable(variable: &Option<String>) -> String {
@@ -105,6 +107,7 @@ impl Error {
             Error::State { .. } => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             Error::Limit(_) => ERRCODE_PROGRAM_LIMIT_EXCEEDED,
             Error::Corrupt(_) => ERRCODE_DATA_CORRUPTED,
+            Error::Memory => ERRCODE_OUT_OF_MEMORY,
         }
     }
 
@@ -167,6 +170,7 @@ impl Error {
             Error::Invalid { .. } => "DETAIL lists every violation with its path and keyword.",
             Error::Limit(_) => "Store large values elsewhere and keep a reference to them in the run.",
             Error::Corrupt(_) => "Run layra.verify to see what was changed behind the extension's back.",
+            Error::Memory => "The operating system, or a limit that it was given, has no more memory for this session.",
         };
         Some(hint.to_string())
     }

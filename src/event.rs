@@ -6,9 +6,11 @@ use crate::cell::CellId;
 use crate::change::{Change, NewEvent, Request};
 use crate::error::{Error, Result};
 use crate::jsonb::Jsonb;
+use crate::name::Texts;
 use crate::run::{Reader, with_change};
-use crate::spi::{At, Columns};
+use crate::spi::{At, Columns, Db};
 use crate::statements::EVENTS;
+use crate::stream::{BYTES, Batches};
 use crate::{event_type, variables};
 use pgrx::IntoDatum;
 use pgrx::datum::TimestampWithTimeZone;
@@ -17,6 +19,9 @@ use pgrx::prelude::*;
 use std::borrow::Cow;
 
 const MAX_BATCH: i32 = 100_000;
+
+/// Rows of a statement at most.
+const MANY_ROWS: usize = 1000;
 
 /// An event as its caller gives it, checked.
 struct Given {
@@ -48,6 +53,7 @@ impl Given {
                 "payload" => payload = Some(value),
                 "updates" => updates = (value.text() != "null").then_some(value),
                 other => {
+                    let other = args::name(Some(other), "a member of an event")?;
                     return Err(Error::argument(format!("an event has type, payload and updates, not {other:?}")));
                 }
             }
@@ -140,7 +146,7 @@ fn events(
     run_id: Option<&str>,
     after_version: default!(Option<i64>, "0"),
     batch_size: default!(Option<i32>, "1000"),
-    types: default!(Option<Vec<Option<String>>>, "NULL"),
+    types: default!(Option<Texts>, "NULL"),
 ) -> std::result::Result<
     TableIterator<
         'static,
@@ -156,44 +162,77 @@ fn events(
     >,
     ErrorReport,
 > {
-    Ok(TableIterator::new(read(run_id, after_version.unwrap_or(0), batch_size.unwrap_or(1000), types)?))
+    let mut log = Log::new(run_id, after_version.unwrap_or(0), batch_size.unwrap_or(1000), types)?;
+    Ok(TableIterator::new(Batches::new(move || log.read())))
 }
 
-fn read(
-    run_id: Option<&str>,
-    after_version: i64,
-    batch_size: i32,
-    types: Option<Vec<Option<String>>>,
-) -> Result<std::vec::IntoIter<EventRow>> {
-    let run_id = args::run_id(run_id)?;
-    if after_version < 0 {
-        return Err(Error::argument("after_version must not be negative"));
+/// What is left to read of a run's log.
+struct Log {
+    run_id: String,
+    after: i64,
+    left: usize,
+    /// In the memory that lives as long as the call.
+    types: Option<Jsonb>,
+    /// Rows that are looked for at once.
+    limit: usize,
+}
+
+impl Log {
+    fn new(run_id: Option<&str>, after_version: i64, batch_size: i32, types: Option<Texts>) -> Result<Log> {
+        let run_id = args::run_id(run_id)?;
+        if after_version < 0 {
+            return Err(Error::argument("after_version must not be negative"));
+        }
+        if !(1..=MAX_BATCH).contains(&batch_size) {
+            return Err(Error::argument(format!("batch_size must be between 1 and {MAX_BATCH}")));
+        }
+        // As the keys of an object: a look-up takes the logarithm of their number.
+        let types = types.map(|types| args::names(Some(types), "types")).transpose()?.map(|types| {
+            let keys = types.iter().map(|name| (Cow::Borrowed(name.as_bytes()), Value::Raw(NOTHING)));
+            Jsonb::object(keys.collect())
+        });
+        Reader::open(run_id)?;
+        Ok(Log { run_id: run_id.to_owned(), after: after_version, left: batch_size as usize, types, limit: MANY_ROWS })
     }
-    if !(1..=MAX_BATCH).contains(&batch_size) {
-        return Err(Error::argument(format!("batch_size must be between 1 and {MAX_BATCH}")));
-    }
-    // As the keys of an object: a look-up takes the logarithm of their number.
-    let types = types.map(|types| args::names(Some(types), "types")).transpose()?.map(|types| {
-        let keys = types.iter().map(|name| (Cow::Borrowed(name.as_bytes()), Value::Raw(NOTHING)));
-        Jsonb::object(keys.collect())
-    });
-    let reader = Reader::open(run_id)?;
-    let rows = reader.db.query(
-        &EVENTS,
-        &[run_id.into_datum(), after_version.into_datum(), i64::from(batch_size).into_datum(), types.into_datum()],
-    );
-    let events: Vec<EventRow> = (0..rows.len())
-        .map(|row| {
-            (
-                rows.get(row, 1).unwrap_or_default(),
+
+    fn read(&mut self) -> Result<Vec<EventRow>> {
+        let limit = self.limit.min(self.left);
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let db = Db::read();
+        let rows = db.query(
+            &EVENTS,
+            &[
+                self.run_id.as_str().into_datum(),
+                self.after.into_datum(),
+                (limit as i64).into_datum(),
+                self.types.into_datum(),
+            ],
+        );
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        for row in 0..rows.len() {
+            let payload = rows.jsonb(row, 3);
+            let changed = At(&rows, row).texts(4);
+            bytes += payload.map_or(0, |payload| payload.size());
+            bytes += changed.iter().map(|name| name.len() + size_of::<String>()).sum::<usize>();
+            self.after = rows.get(row, 1).unwrap_or_default();
+            batch.push((
+                self.after,
                 rows.get(row, 2).unwrap_or_default(),
-                rows.jsonb(row, 3),
-                At(&rows, row).texts(4),
+                payload,
+                changed,
                 rows.get(row, 5).unwrap_or_default(),
                 rows.get(row, 6),
                 rows.get(row, 7),
-            )
-        })
-        .collect();
-    Ok(events.into_iter())
+            ));
+            if bytes >= BYTES {
+                break;
+            }
+        }
+        let all = batch.len() == rows.len() && rows.len() < limit;
+        self.left = if all { 0 } else { self.left - batch.len() };
+        self.limit = (2 * batch.len()).min(MANY_ROWS);
+        Ok(batch)
+    }
 }

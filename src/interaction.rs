@@ -263,16 +263,15 @@ fn must_be_unchanged(change: &Change<'_>, interaction: &Interaction) -> Result<(
     // Only a rollback brings back what an answer set: without one since, the versions tell.
     let rollback = rollback_before(&change.db, change.run_id, change.head.version);
     let brought_back = rollback.is_some_and(|(at, _)| at > interaction.version);
-    let conflicts: Vec<String> =
-        differences(&change.db, change.run_id, interaction.version, change.head.version, false)
-            .into_iter()
-            .filter(|d| matches!(d.id.scope, "variable" | "loop" | "context") && !answers.contains(&d.new_version))
-            .filter(|d| d.id.ordinal != COUNTER && !(brought_back && answered_so(change, d, &answers)))
-            .map(|d| match d.id.scope {
-                "variable" => pointer_token(&d.id.key),
-                _ => format!("/{}", d.id.name()),
-            })
-            .collect();
+    let conflicts: Vec<String> = differences(&change.db, change.run_id, interaction.version, change.head.version)
+        .into_iter()
+        .filter(|d| matches!(d.id.scope, "variable" | "loop" | "context") && !answers.contains(&d.new_version))
+        .filter(|d| d.id.ordinal != COUNTER && !(brought_back && answered_so(change, d, &answers)))
+        .map(|d| match d.id.scope {
+            "variable" => pointer_token(&d.id.key),
+            _ => format!("/{}", d.id.name()),
+        })
+        .collect();
     if conflicts.is_empty() { Ok(()) } else { Err(change.conflict(Some(interaction.version), conflicts)) }
 }
 

@@ -5,7 +5,7 @@
 //! - at every object of a schema, when it is compiled and when a value is checked against it: each has the keyword `TICK`.
 //!   Without that, references and `allOf` could branch and go deep without looking at a value.
 
-use crate::spi;
+use crate::{memory, spi};
 use jsonschema::json::{Array, Json, Node, NodeIdentity, Object, SerdeJson, cmp};
 use jsonschema::{Draft, JsonType, Keyword, ReferencingError, Registry, Retrieve, Uri, ValidationError, uri};
 use serde_json::{Map, Number, Value};
@@ -51,7 +51,7 @@ pub fn bounded<T>(work: impl FnOnce() -> T) -> Option<T> {
 fn give_back() {
     const MUCH: usize = 32 << 20;
     if MAX_SIZE.get().is_some_and(|max| resident_size().saturating_add(MAX_GROWTH) > max.saturating_add(MUCH)) {
-        spi::trim_heap();
+        memory::trim_heap();
     }
 }
 

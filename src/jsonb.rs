@@ -5,6 +5,8 @@
 
 use crate::binary::{self, ARRAY, CONTAINER, HAS_OFFSET, Item, Member, OBJECT, SCALAR, Server, Value};
 use crate::error::Error;
+use crate::memory;
+use crate::room::reserve;
 use crate::spi::{check_for_interrupts, check_stack_depth};
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::nullable::Nullable;
@@ -13,7 +15,8 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
 };
 use pgrx::{FromDatum, IntoDatum, pg_sys};
 use std::borrow::Cow;
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
+use std::io::{self, Write};
 
 /// A detoasted jsonb datum. It lives in the memory context of the function call that made or received it, and is never
 /// kept beyond that call.
@@ -30,23 +33,33 @@ impl Jsonb {
     }
 
     fn parse_by_server(text: &str) -> Jsonb {
-        let text = CString::new(text).expect("JSON text has no NUL");
-        // SAFETY: jsonb_in takes a C string and returns a fresh datum; it raises an error for what is not JSON.
+        assert!(!text.contains('\0'), "JSON text has no NUL");
+        // SAFETY: jsonb_in takes a C string, here a copy that is freed afterwards, and returns a fresh datum; it raises an
+        // error for what is not JSON.
         unsafe {
-            let datum =
-                pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(pg_sys::Datum::from(text.as_ptr()))]);
+            let copy = palloc(text.len() + 1);
+            copy.copy_from_nonoverlapping(text.as_ptr(), text.len());
+            copy.add(text.len()).write(0);
+            let datum = pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(pg_sys::Datum::from(copy))]);
+            pg_sys::pfree(copy.cast());
             Jsonb(datum.expect("jsonb_in returns a value").cast_mut_ptr())
         }
     }
 
     /// A serialisable value as jsonb.
     pub fn of(value: &impl serde::Serialize) -> Jsonb {
-        Jsonb::parse(&serde_json::to_string(value).expect("composed JSON is serialisable"))
+        let mut text = Text(Vec::with_capacity(128));
+        if serde_json::to_writer(&mut text, value).is_err() {
+            Error::Memory.raise();
+        }
+        // SAFETY: serde_json writes UTF-8.
+        Jsonb::parse(unsafe { std::str::from_utf8_unchecked(&text.0) })
     }
 
     /// From members that may be large; of two with the same key the last counts.
     pub fn object(members: Vec<Member<'_>>) -> Jsonb {
         let object = object(members);
+        memory::require(2 * object.size());
         let octets = binary::octets_of(&object, object.size());
         // PostgreSQL says the same of what it reads.
         let too_large =
@@ -56,6 +69,7 @@ impl Jsonb {
 
     /// This object with more members.
     pub fn with<'a, const MEMBERS: usize>(&'a self, more: [(&'static str, Option<&'a Jsonb>); MEMBERS]) -> Jsonb {
+        self.require_room();
         let members = self.item().members().unwrap_or_default().into_iter();
         let members = members.map(|(key, value)| (Cow::Borrowed(key), Value::Raw(value)));
         let more = more.into_iter().filter_map(|(key, value)| Some((Cow::Borrowed(key.as_bytes()), value?.part())));
@@ -69,6 +83,7 @@ impl Jsonb {
 
     /// The member of an object with this key.
     pub fn member(&self, key: &str) -> Option<Value<'_>> {
+        self.require_room();
         let members = self.item().members()?;
         members.into_iter().find(|(other, _)| *other == key.as_bytes()).map(|(_, value)| Value::Raw(value))
     }
@@ -76,7 +91,18 @@ impl Jsonb {
     /// Copies a jsonb datum of a result row into the current memory context.
     pub fn copy_of(datum: pg_sys::Datum) -> Jsonb {
         // SAFETY: the caller read the datum from a jsonb column.
-        unsafe { Jsonb(pg_sys::pg_detoast_datum_copy(datum.cast_mut_ptr()).cast()) }
+        Jsonb(unsafe { pg_sys::pg_detoast_datum_copy(datum.cast_mut_ptr()).cast() }).met()
+    }
+
+    fn met(self) -> Jsonb {
+        memory::expect(self.size());
+        self
+    }
+
+    /// Bytes that it takes.
+    pub fn size(&self) -> usize {
+        // SAFETY: a detoasted jsonb begins with its size.
+        unsafe { pgrx::varlena::varsize_4b(self.0.cast()) }
     }
 
     /// The root container.
@@ -93,7 +119,7 @@ impl Jsonb {
         let size = octets.len() + HEADER;
         // SAFETY: a fresh datum of that size, with its header set, in the current memory context; palloc aligns it.
         unsafe {
-            let datum = pg_sys::palloc(size).cast::<u8>();
+            let datum = palloc(size);
             pgrx::varlena::set_varsize_4b(datum.cast(), size as i32);
             std::ptr::copy_nonoverlapping(octets.as_ptr(), datum.add(HEADER), octets.len());
             Jsonb(datum.cast())
@@ -103,15 +129,20 @@ impl Jsonb {
     /// The text that `jsonb_out` gives.
     pub fn text(&self) -> &str {
         let octets = self.octets();
-        let mut text = Vec::with_capacity(octets.len() + octets.len() / 8 + 32);
-        let made = binary::root(octets).and_then(|root| binary::text(root, &mut Backend, &mut text));
+        let mut text = Vec::new();
+        let made = reserve(&mut text, octets.len() + octets.len() / 8 + 32)
+            .and_then(|()| binary::root(octets))
+            .and_then(|root| binary::text(root, &mut Backend, &mut text));
         if made.is_none() || text.len() > MAX_TEXT {
-            return self.text_of_server();
+            let text = self.text_of_server();
+            memory::expect(text.len());
+            return text;
         }
+        memory::expect(text.len());
         // SAFETY: as many octets as are copied; they live in the current memory context, as the value itself does. A UTF8
         // database (the install script refuses others) makes them valid UTF-8.
         unsafe {
-            let copy = pg_sys::palloc(text.len()).cast::<u8>();
+            let copy = palloc(text.len());
             copy.copy_from_nonoverlapping(text.as_ptr(), text.len());
             std::str::from_utf8_unchecked(std::slice::from_raw_parts(copy, text.len()))
         }
@@ -121,12 +152,16 @@ impl Jsonb {
     /// its end.
     pub fn sound_text(&self) -> Option<String> {
         let octets = self.octets();
-        let mut text = Vec::with_capacity(octets.len() + octets.len() / 8 + 32);
-        binary::text(binary::root(octets)?, &mut Backend, &mut text)?;
+        let mut text = Vec::new();
+        if binary::text(binary::root(octets)?, &mut Backend, &mut text).is_none() {
+            // For want of memory, perhaps: a byte is an escape of six at most, in a buffer of twice the size.
+            memory::require(octets.len() * LONGEST);
+            return None;
+        }
         String::from_utf8(text).ok()
     }
 
-    /// By PostgreSQL's own function, which has an error for what is too long or broken.
+    /// By PostgreSQL's own function, which has an error for what is too long or broken, and for want of memory.
     fn text_of_server(&self) -> &str {
         // SAFETY: as `text`, with a C string.
         unsafe {
@@ -145,6 +180,11 @@ impl Jsonb {
         binary::root(self.octets()).unwrap_or(self.root())
     }
 
+    /// For its parts, one by one: 53200 where there is no room for them.
+    fn require_room(&self) {
+        memory::require(self.octets().len() + self.root().count() * PART);
+    }
+
     pub fn is_object(&self) -> bool {
         self.root().is(OBJECT)
     }
@@ -158,6 +198,7 @@ impl Jsonb {
         if !self.is_object() {
             return Vec::new();
         }
+        self.require_room();
         let mut keys = self.root().parts().unwrap_or_default();
         let values = keys.split_off(keys.len() / 2);
         // SAFETY: a key is UTF-8.
@@ -168,7 +209,11 @@ impl Jsonb {
 
     /// The elements of an array; empty for anything else.
     pub fn elements(&self) -> Vec<Jsonb> {
-        if self.is_array() { boxed(&self.root().parts().unwrap_or_default()) } else { Vec::new() }
+        if !self.is_array() {
+            return Vec::new();
+        }
+        self.require_room();
+        boxed(&self.root().parts().unwrap_or_default())
     }
 }
 
@@ -182,6 +227,33 @@ pub fn object(mut members: Vec<Member<'_>>) -> Value<'_> {
 
 /// Octets of a varlena's header, of a container's, of an entry's.
 const HEADER: usize = 4;
+
+/// Bytes that a member takes beside those of its key and value: where it stands, its key's own piece of memory, its datum.
+const PART: usize = binary::PART + 64;
+
+/// Text that grows while there is memory for it.
+struct Text(Vec<u8>);
+
+impl Write for Text {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        reserve(&mut self.0, octets.len()).ok_or(io::ErrorKind::OutOfMemory)?;
+        self.0.extend_from_slice(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Memory of PostgreSQL's, which raises 53200 where there is none.
+unsafe fn palloc(size: usize) -> *mut u8 {
+    // SAFETY: the caller keeps it no longer than the current memory context.
+    unsafe { pg_sys::palloc(size).cast() }
+}
+
+/// Bytes that a byte of a value, or what it takes to read it, may need as text.
+const LONGEST: usize = binary::PART / 4;
 
 /// PostgreSQL allocates 1 GB at most at once.
 const MAX_TEXT: usize = 0x3FFF_FFFF;
@@ -221,14 +293,17 @@ fn boxed(items: &[Item<'_>]) -> Vec<Jsonb> {
 struct Backend;
 
 impl Server for Backend {
-    fn number(&mut self, numeric: &[u8], out: &mut Vec<u8>) {
+    fn number(&mut self, numeric: &[u8], out: &mut Vec<u8>) -> Option<()> {
         // SAFETY: a numeric as jsonb keeps it, aligned to 4 octets; the C string is copied and freed.
         unsafe {
             let argument = Some(pg_sys::Datum::from(numeric.as_ptr()));
             let datum = pgrx::direct_function_call_as_datum(pg_sys::numeric_out, &[argument]);
             let text: *mut std::ffi::c_char = datum.expect("numeric_out returns a value").cast_mut_ptr();
-            out.extend_from_slice(CStr::from_ptr(text).to_bytes());
+            let digits = CStr::from_ptr(text).to_bytes();
+            reserve(out, digits.len())?;
+            out.extend_from_slice(digits);
             pg_sys::pfree(text.cast());
+            Some(())
         }
     }
 
@@ -241,7 +316,7 @@ impl Server for Backend {
 impl FromDatum for Jsonb {
     unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Jsonb> {
         // SAFETY: the caller states that this is a jsonb datum.
-        (!is_null).then(|| unsafe { Jsonb(pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast()) })
+        (!is_null).then(|| Jsonb(unsafe { pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast() }).met())
     }
 }
 

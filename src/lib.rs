@@ -6,13 +6,14 @@
 //!
 //! Every write goes through `change`: lock, head, checks, one event with its cells. How a value stands in rows is decided in
 //! `chain`. There are two ways to a row: `plain`, without a plan, where the tables are plain; and the SQL of `statements`, in
-//! every other case; which release the tables are of, in `release`. Errors are in `error`, hashing in `hash`, the merge in
-//! `merge`, definitions in `definition`, jsonb's binary form in `binary`, patches in `delta`, graphs in `topology` and
-//! `progress`: the last seven, `json` and `list` know nothing of PostgreSQL.
+//! every other case; which release the tables are of, in `release`. What a session remembers, `session` tells. Errors are in
+//! `error`, hashing in `hash`, the merge in `merge`, definitions in `definition`, jsonb's binary form in `binary`, patches in
+//! `delta`, graphs in `topology` and `progress`: the last seven, `json`, `list` and `room` know nothing of PostgreSQL. `memory`
+//! makes an error of the kernel's refusal of memory.
 //!
 //! Unsafe code is in `guard` (the switch of user, flags of the backend), `spi` (the executor), `plain` (tables and indexes),
-//! `rethrow` (errors on their way), `jsonb`, `name` and `row` (datums), `access` (roles), `settings` (time), `release` (a callback),
-//! and `_PG_init`.
+//! `memory` and `room` (the allocator), `rethrow` (errors on their way), `jsonb`, `name` and `row` (datums), `access` (roles),
+//! `settings` (time), `release` (a callback), and `_PG_init`.
 
 use pgrx::prelude::*;
 
@@ -46,6 +47,7 @@ mod json;
 mod jsonb;
 mod list;
 mod loops;
+mod memory;
 mod merge;
 mod name;
 mod node;
@@ -55,12 +57,15 @@ mod recovery;
 mod release;
 mod rethrow;
 mod rollback;
+mod room;
 mod row;
 mod run;
 mod schema;
+mod session;
 mod settings;
 mod spi;
 mod statements;
+mod stream;
 mod timestamp;
 mod topology;
 mod validate;
@@ -72,7 +77,7 @@ pg_module_magic!(name, version);
 
 extension_sql_file!("../sql/bootstrap.sql", name = "bootstrap", bootstrap);
 extension_sql_file!("../sql/tables.sql", name = "tables", requires = ["bootstrap", release::format_3]);
-extension_sql_file!("../sql/views.sql", name = "views", requires = ["tables", history::cells]);
+extension_sql_file!("../sql/views.sql", name = "views", requires = ["tables", history::cells, session::remembered]);
 extension_sql_file!(
     "../sql/security.sql",
     name = "security",
@@ -86,6 +91,7 @@ pub extern "C-unwind" fn _PG_init() {
     // pgrx would add a Rust backtrace to the DETAIL of PostgreSQL's own errors where the server's environment asks for it.
     // SAFETY: a backend has one thread.
     unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
+    memory::register();
     settings::register();
     release::register();
 }

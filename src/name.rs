@@ -1,7 +1,8 @@
-//! Arguments of PostgreSQL's types `name` and `regprocedure`, and fresh names of type `uuid`.
+//! Arguments of PostgreSQL's types `name`, `text[]` and `regprocedure`, and fresh names of type `uuid`.
 
 use crate::error::Error;
 use crate::guard::Flag;
+use crate::memory;
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::datum::Uuid;
 use pgrx::nullable::Nullable;
@@ -40,6 +41,49 @@ unsafe impl SqlTranslatable for Name {
 
 // SAFETY: unboxes with `from_datum`, as pgrx's own types do.
 unsafe impl<'fcx> ArgAbi<'fcx> for Name {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: stated by the caller.
+        unsafe { arg.unbox_arg_using_from_datum().expect("argument must not be null") }
+    }
+
+    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
+        // SAFETY: stated by the caller.
+        unsafe { arg.unbox_arg_using_from_datum().into() }
+    }
+}
+
+/// An array of texts, taken apart where there is memory for that.
+pub struct Texts(pub Vec<Option<String>>);
+
+impl Texts {
+    /// How much more the elements take than the array: each is a piece of memory of its own.
+    pub const PIECES: usize = 8;
+}
+
+impl FromDatum for Texts {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, oid: pg_sys::Oid) -> Option<Texts> {
+        if is_null {
+            return None;
+        }
+        // SAFETY: an array of texts, whole and uncompressed from here on.
+        unsafe {
+            let array = pg_sys::pg_detoast_datum(datum.cast_mut_ptr());
+            memory::require(Texts::PIECES * pgrx::varlena::varsize_4b(array));
+            Vec::from_polymorphic_datum(pg_sys::Datum::from(array), false, oid).map(Texts)
+        }
+    }
+}
+
+// SAFETY: the SQL type is text[], which is only taken, never returned.
+unsafe impl SqlTranslatable for Texts {
+    const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(Texts);
+    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
+    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("text[]"));
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("text[]")));
+}
+
+// SAFETY: unboxes with `from_datum`, as pgrx's own types do.
+unsafe impl<'fcx> ArgAbi<'fcx> for Texts {
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
         // SAFETY: stated by the caller.
         unsafe { arg.unbox_arg_using_from_datum().expect("argument must not be null") }

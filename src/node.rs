@@ -8,11 +8,13 @@ use crate::change::{Change, NewEvent, Opened, Request};
 use crate::error::{Error, Result};
 use crate::hash::value_hash;
 use crate::jsonb::Jsonb;
+use crate::name::Texts;
 use crate::plain::{Is, Key, Tables};
 use crate::row::Row;
-use crate::run::{Reader, Status, with_change};
-use crate::spi::{At, Columns, Db};
+use crate::run::{Reader, Run, Status, with_change};
+use crate::spi::{At, Columns, Db, check_for_interrupts};
 use crate::statements::*;
+use crate::stream::{BYTES, Batches, ROW};
 use crate::{document, settings, variables};
 use foldhash::HashMap;
 use pgrx::IntoDatum;
@@ -22,6 +24,7 @@ use pgrx::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use std::vec::IntoIter;
 
 // --------------------------------------------------------------------------------------------- the cell of a node
 
@@ -175,19 +178,56 @@ fn context(
         }
     };
     let last = last.map_or(i64::from(i32::MAX), i64::from);
-    let mut entries = Vec::new();
-    for node in nodes {
-        let rows =
-            reader.db.query(&LAST_CONTEXT, &[run_id.into_datum(), node.as_str().into_datum(), last.into_datum()]);
-        entries.extend((0..rows.len()).map(|row| {
-            let ordinal = rows.get(row, 2).unwrap_or_default();
-            let place = Place { run_id, scope: "context", key: &node, ordinal };
-            let value = place.value_of(&reader.db, &At(&rows, row), [4, 3, 5]);
-            let octets = value.map_or(0, |value| value.text().len() as i32);
-            (node.clone(), ordinal, value, rows.get(row, 4).unwrap_or_default(), octets)
-        }));
+    let mut lists = Lists {
+        run_id: run_id.to_owned(),
+        nodes: nodes.into_iter(),
+        node: String::new(),
+        entries: vec![].into_iter(),
+        last,
+    };
+    Ok(TableIterator::new(Batches::new(move || Ok(lists.read()))))
+}
+
+type Entry = (String, i64, Option<Jsonb>, i64, i32);
+
+/// What is left to read of the context of some nodes.
+struct Lists {
+    run_id: String,
+    nodes: IntoIter<String>,
+    /// The node that is being read, and its entries: ordinal and version.
+    node: String,
+    entries: IntoIter<(i64, i64)>,
+    last: i64,
+}
+
+impl Lists {
+    fn read(&mut self) -> Vec<Entry> {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        if self.entries.len() == 0 && self.nodes.len() == 0 {
+            return batch;
+        }
+        let db = Db::read();
+        db.find_plain(|tables| Run::find(tables, &self.run_id));
+        while bytes < BYTES {
+            check_for_interrupts();
+            let Some((ordinal, version)) = self.entries.next() else {
+                let Some(node) = self.nodes.next() else { break };
+                self.node = node;
+                let args = [self.run_id.as_str().into_datum(), self.node.as_str().into_datum(), self.last.into_datum()];
+                let rows = db.query(&LAST_CONTEXT, &args);
+                let entries: Vec<(i64, i64)> =
+                    (0..rows.len()).filter_map(|row| rows.get(row, 1).zip(rows.get(row, 2))).collect();
+                self.entries = entries.into_iter();
+                continue;
+            };
+            let place = Place { run_id: &self.run_id, scope: "context", key: &self.node, ordinal };
+            let value = place.value(&db, version);
+            bytes += ROW + value.map_or(0, |value| value.size());
+            let length = value.map_or(0, |value| value.text().len() as i32);
+            batch.push((self.node.clone(), ordinal, value, version, length));
+        }
+        batch
     }
-    Ok(TableIterator::new(entries))
 }
 
 // -------------------------------------------------------------------------------------------------------------- begin
@@ -568,7 +608,7 @@ struct Several<'a> {
 #[pg_extern]
 fn skip_nodes(
     run_id: Option<&str>,
-    node_ids: Option<Vec<Option<String>>>,
+    node_ids: Option<Texts>,
     reason: default!(Option<&str>, "NULL"),
     expected_version: default!(Option<i64>, "NULL"),
     idempotency_key: default!(Option<&str>, "NULL"),
@@ -603,7 +643,7 @@ fn skip_nodes(
 #[pg_extern]
 fn reset_nodes(
     run_id: Option<&str>,
-    node_ids: Option<Vec<Option<String>>>,
+    node_ids: Option<Texts>,
     expected_version: default!(Option<i64>, "NULL"),
     idempotency_key: default!(Option<&str>, "NULL"),
 ) -> std::result::Result<i64, ErrorReport> {

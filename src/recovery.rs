@@ -189,7 +189,7 @@ fn lost_nodes(change: &mut Change<'_>, nodes: &Nodes) -> Result<Vec<String>> {
 
 /// The cells in which the newest state differs from an older one, as `event.changed` names them.
 fn lost_cells(change: &Change<'_>, version: i64) -> Vec<String> {
-    differences(&change.db, change.run_id, version, change.head.version, false)
+    differences(&change.db, change.run_id, version, change.head.version)
         .into_iter()
         .filter(|difference| difference.is_one() && difference.id.ordinal != COUNTER)
         .map(|difference| difference.id.name())

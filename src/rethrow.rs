@@ -5,7 +5,8 @@
 //! Both times PostgreSQL asks everybody on its stack of error contexts to add what he knows. A `Witness` there copies the
 //! first error, and completes the second one, which is the same.
 
-use pgrx::{PgLogLevel, pg_sys};
+use crate::memory;
+use pgrx::{PgLogLevel, PgSqlErrorCode, pg_sys};
 use std::ffi::{CStr, c_char, c_int, c_void};
 
 /// Stands on the stack of error contexts until dropped. While an error unwinds it stays there, until that is raised anew.
@@ -26,6 +27,7 @@ struct Entry {
 // Without pgrx's guard, as who makes an error calls them; two of them it leaves out of its bindings for that.
 unsafe extern "C-unwind" {
     fn errcode(sqlstate: c_int) -> c_int;
+    fn geterrcode() -> c_int;
     fn errcontext_msg(format: *const c_char, ...) -> c_int;
     fn errdetail_log(format: *const c_char, ...) -> c_int;
 }
@@ -79,6 +81,9 @@ unsafe extern "C-unwind" fn found(entry: *mut c_void) {
         // In a critical section nothing may be allocated; an error there ends the server.
         if pg_sys::CritSectionCount > 0 || std::mem::replace(&mut entry.busy, true) {
             return;
+        }
+        if geterrcode() == PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY as c_int {
+            memory::give_up_cushion();
         }
         let before = pg_sys::MemoryContextSwitchTo(entry.memory);
         let error = pg_sys::CopyErrorData();

@@ -86,7 +86,7 @@ pub fn restore(change: &mut Change<'_>, to_version: i64, label: Option<&str>, re
     let mut writes = Vec::new();
     let mut nodes = Vec::new();
     let mut completed = Vec::new();
-    for difference in differences(&change.db, change.run_id, to_version, change.head.version, false) {
+    for difference in differences(&change.db, change.run_id, to_version, change.head.version) {
         let completed_then = difference.id.scope == "node"
             && difference.old_value.is_some_and(|value| completion::is_completed(value.text()));
         if !difference.is_one() && !completed_then {

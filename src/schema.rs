@@ -7,6 +7,7 @@ use crate::hash::{Hash, value_hash};
 use crate::interruptible::{self, Interruptible, Offline};
 use crate::json;
 use crate::jsonb::Jsonb;
+use crate::memory::{self, Size};
 use crate::merge::pointer_token;
 use crate::spi::{self, Db};
 use jsonschema::PatternOptions;
@@ -20,12 +21,13 @@ pub type Validator = jsonschema::Validator<Interruptible>;
 pub struct Compiled {
     pub definition: Definition,
     validators: HashMap<String, Validator>,
+    /// What it takes.
+    bytes: usize,
 }
 
 /// What was compiled is kept by the hash of its text, so an entry is never stale. Compiling a schema costs about 50 µs, a
-/// look-up 0.1 µs; a session that meets more than this starts anew. What is compiled takes up to 30 times the size of its text.
-const MAX_CACHED: usize = 256;
-const MAX_CACHED_OCTETS: usize = 2 << 20;
+/// look-up 0.1 µs. A session keeps so much of each kind; what was used last goes last, and stays however large it is.
+const MAX_CACHED: usize = 8 << 20;
 
 /// A larger schema takes more than about a second to compile, some of it in steps that cannot be interrupted.
 const MAX_SCHEMA: usize = 1 << 20;
@@ -38,29 +40,45 @@ const MAX_SCHEMA_DEPTH: usize = 128;
 const MAX_VALUE_DEPTH: usize = 1024;
 
 struct Cache<T> {
-    compiled: HashMap<Hash, Rc<T>>,
-    octets: usize,
+    compiled: HashMap<Hash, Kept<T>>,
+    bytes: usize,
+    uses: u64,
+}
+
+struct Kept<T> {
+    compiled: Rc<T>,
+    bytes: usize,
+    used: u64,
 }
 
 impl<T> Default for Cache<T> {
     fn default() -> Self {
-        Cache { compiled: HashMap::new(), octets: 0 }
+        Cache { compiled: HashMap::new(), bytes: 0, uses: 0 }
     }
 }
 
 impl<T> Cache<T> {
-    fn get(&self, hash: &Hash) -> Option<Rc<T>> {
-        self.compiled.get(hash).cloned()
+    fn get(&mut self, hash: &Hash) -> Option<Rc<T>> {
+        self.uses += 1;
+        let kept = self.compiled.get_mut(hash)?;
+        kept.used = self.uses;
+        Some(kept.compiled.clone())
     }
 
-    fn insert(&mut self, hash: Hash, octets: usize, compiled: Rc<T>) {
-        if self.compiled.len() >= MAX_CACHED || self.octets.saturating_add(octets) > MAX_CACHED_OCTETS {
-            self.compiled.clear();
-            self.octets = 0;
-            spi::trim_heap();
+    fn insert(&mut self, hash: Hash, bytes: usize, compiled: Rc<T>) {
+        self.uses += 1;
+        self.bytes += bytes;
+        let before = self.compiled.insert(hash, Kept { compiled, bytes, used: self.uses });
+        self.bytes -= before.map_or(0, |kept| kept.bytes);
+        while self.bytes > MAX_CACHED && self.compiled.len() > 1 {
+            let oldest = self.compiled.iter().min_by_key(|(_, kept)| kept.used).map(|(hash, _)| *hash);
+            let gone = oldest.and_then(|hash| self.compiled.remove(&hash));
+            self.bytes -= gone.map_or(0, |kept| kept.bytes);
         }
-        self.octets += octets;
-        self.compiled.insert(hash, compiled);
+    }
+
+    fn size(&self) -> Size {
+        Size { entries: self.compiled.len(), bytes: self.bytes }
     }
 }
 
@@ -70,32 +88,46 @@ thread_local! {
 }
 
 pub fn cached(hash: &Hash) -> Option<Rc<Compiled>> {
-    DEFINITIONS.with_borrow(|cache| cache.get(hash))
+    DEFINITIONS.with_borrow_mut(|cache| cache.get(hash))
 }
 
-pub fn remember(hash: Hash, text: &str, compiled: Rc<Compiled>) {
-    DEFINITIONS.with_borrow_mut(|cache| cache.insert(hash, text.len(), compiled));
+pub fn remember(hash: Hash, compiled: Rc<Compiled>) {
+    DEFINITIONS.with_borrow_mut(|cache| cache.insert(hash, compiled.bytes, compiled));
+}
+
+/// What the session remembers of definitions, and of schemas that stand alone.
+pub fn remembered() -> [Size; 2] {
+    [DEFINITIONS.with_borrow(Cache::size), VALIDATORS.with_borrow(Cache::size)]
 }
 
 /// A schema that stands alone (an event type's, a response's), compiled once per session.
 pub fn cached_validator(text: &str) -> Result<Rc<Validator>, String> {
     let hash = value_hash(text);
-    if let Some(validator) = VALIDATORS.with_borrow(|cache| cache.get(&hash)) {
+    if let Some(validator) = VALIDATORS.with_borrow_mut(|cache| cache.get(&hash)) {
         return Ok(validator);
     }
+    let before = memory::in_use();
     let validator = Rc::new(validator(text)?);
-    VALIDATORS.with_borrow_mut(|cache| cache.insert(hash, text.len(), validator.clone()));
+    let bytes = memory::in_use().saturating_sub(before);
+    VALIDATORS.with_borrow_mut(|cache| cache.insert(hash, bytes, validator.clone()));
     Ok(validator)
 }
 
 /// Parses and compiles a definition; the second part lists everything that is wrong with it.
 pub fn compile(text: &str) -> (Compiled, Problems) {
+    let before = memory::in_use();
+    let (mut compiled, problems) = compiled(text);
+    compiled.bytes = memory::in_use().saturating_sub(before);
+    (compiled, problems)
+}
+
+fn compiled(text: &str) -> (Compiled, Problems) {
     let (definition, mut problems) = definition::parse(text, spi::check_for_interrupts);
     match interruptible::bounded(|| validators(&definition, &mut problems)) {
-        Some(validators) => (Compiled { definition, validators }, problems),
+        Some(validators) => (Compiled { definition, validators, bytes: 0 }, problems),
         None => {
             problems.push(("/variables".to_owned(), TOO_MUCH_MEMORY.to_owned()));
-            (Compiled { definition, validators: HashMap::new() }, problems)
+            (Compiled { definition, validators: HashMap::new(), bytes: 0 }, problems)
         }
     }
 }
@@ -170,7 +202,7 @@ pub fn of_graph(db: &Db, reference: &str) -> Rc<Compiled> {
     let part = |part: Option<Jsonb>| part.map_or("[]".to_owned(), |part| part.text().to_owned());
     let text = format!("{{\"nodes\":{},\"edges\":{}}}", part(nodes), part(edges));
     let compiled = Rc::new(compile(&text).0);
-    remember(hash, &text, compiled.clone());
+    remember(hash, compiled.clone());
     compiled
 }
 

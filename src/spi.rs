@@ -3,6 +3,8 @@
 use crate::error::Error;
 use crate::guard::Guard;
 use crate::jsonb::Jsonb;
+use crate::memory::{self, Size};
+use crate::name::Texts;
 use crate::plain::{self, Tables};
 use crate::release::{self, Schema};
 use crate::rethrow::Witness;
@@ -73,6 +75,7 @@ impl Db {
     }
 
     fn open(read_only: bool) -> Db {
+        memory::begin();
         let caller = crate::guard::caller();
         let guard = Guard::enter();
         // SAFETY: the current memory context outlives this call. What is allocated belongs to the caller: results outlive
@@ -289,6 +292,21 @@ fn plan(statement: &'static Statement, schema: Schema) -> pg_sys::SPIPlanPtr {
     plan
 }
 
+/// The plans that the session keeps: one for each statement at most.
+pub fn plans() -> Size {
+    let plans: Vec<pg_sys::SPIPlanPtr> = PLANS.with_borrow(|plans| plans.values().copied().collect());
+    // SAFETY: plans that are kept until the session ends; a plan and its parts are each in a memory context of their own.
+    let bytes = plans.iter().map(|plan| unsafe {
+        let size = |context| pg_sys::MemoryContextMemAllocated(context, true);
+        let sources = pg_sys::SPI_plan_get_plan_sources(*plan);
+        let source: *mut pg_sys::CachedPlanSource = pg_sys::list_nth(sources, 0).cast();
+        let generic = (*source).gplan;
+        let of_generic = if generic.is_null() { 0 } else { size((*generic).context) };
+        size(pg_sys::GetMemoryChunkContext(plan.cast())) + size((*source).context) + of_generic
+    });
+    Size { entries: plans.len(), bytes: bytes.sum() }
+}
+
 /// A row whose columns are read by number, from 1.
 pub trait Columns {
     fn datum(&self, column: i32) -> (pg_sys::Datum, bool);
@@ -303,6 +321,9 @@ pub trait Columns {
             |oid| T::type_oid() == pg_sys::INT8OID && [pg_sys::TIMESTAMPTZOID, pg_sys::XID8OID].contains(&oid);
         self.require(column, |oid| T::is_compatible_with(oid) || is_number(oid));
         let (datum, null) = self.datum(column);
+        if T::type_oid() == pg_sys::TEXTOID && !null {
+            memory::require(raw_size(datum));
+        }
         // SAFETY: the column has this type; by-reference types copy in `from_datum`.
         unsafe { T::from_datum(datum, null) }
     }
@@ -324,6 +345,8 @@ pub trait Columns {
 
     /// A text array; an element that somebody made NULL is empty.
     fn texts(&self, column: i32) -> Vec<String> {
+        let (datum, null) = self.datum(column);
+        memory::require(if null { 0 } else { Texts::PIECES * raw_size(datum) });
         let texts: Vec<Option<String>> = self.get(column).unwrap_or_default();
         texts.into_iter().map(Option::unwrap_or_default).collect()
     }
@@ -360,6 +383,13 @@ fn is_in_place(value: *const pg_sys::varlena) -> bool {
         pgrx::varlena::varatt_is_4b_u(value)
             || (pgrx::varlena::varatt_is_1b(value) && !pgrx::varlena::varatt_is_1b_e(value))
     }
+}
+
+/// Bytes of a value of a type of variable length, when it is neither compressed nor out of line.
+fn raw_size(datum: pg_sys::Datum) -> usize {
+    let value: *const pg_sys::varlena = datum.cast_mut_ptr();
+    // SAFETY: the callers have such a value that is not null; the size stands in it, or in the pointer to it.
+    unsafe { if is_in_place(value) { pgrx::varlena::varsize_any(value) } else { pg_sys::toast_raw_datum_size(datum) } }
 }
 
 /// What `read` makes of a text's or bytea's octets, in place where they are neither compressed nor out of line.
@@ -465,19 +495,54 @@ impl Drop for Rows {
     }
 }
 
+/// A memory context below another one, which it is freed with.
+unsafe fn context_below(outer: pg_sys::MemoryContext, name: &'static CStr) -> pg_sys::MemoryContext {
+    // SAFETY: the caller has a context; the name lives as long as the program.
+    unsafe {
+        pg_sys::AllocSetContextCreateInternal(
+            outer,
+            name.as_ptr(),
+            pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
+            pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
+            pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
+        )
+    }
+}
+
+/// A memory context below the one that was current when it was made.
+pub struct Memory(pg_sys::MemoryContext);
+
+impl Memory {
+    pub fn new() -> Memory {
+        // SAFETY: there is a current context. What is in this one goes with it.
+        Memory(unsafe { context_below(pg_sys::CurrentMemoryContext, c"layra rows") })
+    }
+
+    /// Does `work` in this memory.
+    pub fn within<T>(&self, work: impl FnOnce() -> T) -> T {
+        // SAFETY: the context is there as long as the one above; an error that unwinds makes another one current.
+        unsafe {
+            let outer = pg_sys::MemoryContextSwitchTo(self.0);
+            let result = work();
+            pg_sys::MemoryContextSwitchTo(outer);
+            result
+        }
+    }
+
+    /// Frees what is in it: nobody uses that any more.
+    pub fn clear(&self) {
+        // SAFETY: as above.
+        unsafe { pg_sys::MemoryContextReset(self.0) };
+    }
+}
+
 /// Runs `work` in a memory context of its own, which is freed afterwards: for loops over many rows.
 pub fn scratch<T>(db: &Db, work: impl FnOnce() -> T) -> T {
     let outer = db.memory.get();
     // SAFETY: the scratch context is a child of the current one, so it is freed with it should `work` unwind; nothing
     // allocated in it is returned by the callers (they return Rust values).
     unsafe {
-        let scratch = pg_sys::AllocSetContextCreateInternal(
-            outer,
-            c"layra scratch".as_ptr(),
-            pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
-            pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
-            pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
-        );
+        let scratch = context_below(outer, c"layra scratch");
         db.memory.set(scratch);
         pg_sys::MemoryContextSwitchTo(scratch);
         let result = work();
@@ -531,28 +596,16 @@ fn is_damage(report: &ErrorReportWithLevel) -> bool {
     )
 }
 
-/// Lets the user cancel a long loop.
+/// Lets the user cancel a long loop, and ends one that takes more memory than there is.
 pub fn check_for_interrupts() {
     pgrx::check_for_interrupts!();
+    memory::check();
 }
 
 /// Raises PostgreSQL's error before a recursion overflows the stack, which would take the server down.
 pub fn check_stack_depth() {
     // SAFETY: compares addresses.
     unsafe { pg_sys::check_stack_depth() };
-}
-
-/// Gives freed memory back to the kernel: the allocator keeps all of it below the last octet that is in use, and a session
-/// may live for weeks.
-pub fn trim_heap() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    {
-        // SAFETY: it takes any number, and frees nothing that is in use.
-        unsafe extern "C" {
-            safe fn malloc_trim(pad: usize) -> std::ffi::c_int;
-        }
-        malloc_trim(0);
-    }
 }
 
 /// Octets of a page of memory, in which the kernel counts.

@@ -258,7 +258,7 @@ LEFT JOIN LATERAL ", newest_row!("c.version, c.revision, c.hash, c.value, c.base
 }
 
 statement! {
-    /// As COMPARE_VALUES, with the values of nodes only: for rollback, which copies values inside SQL.
+    /// As COMPARE_VALUES, with the values of nodes only.
     COMPARE_CELLS, [TEXTOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT8OID, INT8OID], "/* layra.compare_cells */
 SELECT n.position, a.version, a.hash, CASE WHEN n.scope OPERATOR(pg_catalog.=) 'node' THEN a.value END, b.version, b.revision, b.hash,
     NULL, a.base
@@ -446,13 +446,22 @@ CROSS JOIN LATERAL ", newest_row!("c.version, c.revision, c.hash, c.value, c.bas
 }
 
 statement! {
-    HISTORY, [TEXTOID, TEXTOID, TEXTOID], "/* layra.history */
-SELECT c.revision, c.version, c.value, e.at, e.actor, e.on_behalf_of, e.type, c.base, c.ordinal
+    /// The rows of a cell after a version.
+    HISTORY, [TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID, INT8OID], "/* layra.history */
+SELECT c.revision, c.version, c.value, e.at, e.actor, e.on_behalf_of, e.type, c.base
 FROM layra.cell c JOIN layra.event e
   ON e.run_id OPERATOR(pg_catalog.=) $1 AND e.version OPERATOR(pg_catalog.=) c.version
 WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.scope OPERATOR(pg_catalog.=) $2 AND c.key OPERATOR(pg_catalog.=) $3
-  AND c.ordinal OPERATOR(pg_catalog.>=) 0
-ORDER BY c.ordinal, c.version"
+  AND c.ordinal OPERATOR(pg_catalog.=) $4 AND c.version OPERATOR(pg_catalog.>) $5
+ORDER BY c.version LIMIT $6"
+}
+
+statement! {
+    /// Where the rows are that the entries of a node's context ever had.
+    PAST_ENTRIES, [TEXTOID, TEXTOID], "/* layra.past_entries */
+SELECT c.version, c.ordinal FROM layra.cell c
+WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.scope OPERATOR(pg_catalog.=) 'context' AND c.key OPERATOR(pg_catalog.=) $2
+  AND c.ordinal OPERATOR(pg_catalog.>=) 0"
 }
 
 // -------------------------------------------------------------------------------------------------------- runs
@@ -961,12 +970,12 @@ UNION ALL
 statement! {
     /// The newest entries of one node's context ($3: how many), newest first; dead entries are never visited.
     LAST_CONTEXT, [TEXTOID, TEXTOID, INT8OID], "/* layra.last_context */
-SELECT $2, o.ordinal, e.value, e.version, e.base
+SELECT o.ordinal, e.version
 FROM ", newest_row!("c.value, c.hash", "'context'", "$2", "-1", ""), " k
 CROSS JOIN LATERAL pg_catalog.generate_series((k.value OPERATOR(pg_catalog.->>) 'next')::pg_catalog.int8 OPERATOR(pg_catalog.-) 1,
     GREATEST((k.value OPERATOR(pg_catalog.->>) 'next')::pg_catalog.int8 OPERATOR(pg_catalog.-) (k.value OPERATOR(pg_catalog.->>) 'live')::pg_catalog.int8,
              (k.value OPERATOR(pg_catalog.->>) 'next')::pg_catalog.int8 OPERATOR(pg_catalog.-) $3), -1) o(ordinal)
-CROSS JOIN LATERAL ", newest_row!("c.value, c.version, c.base", "'context'", "$2", "o.ordinal", ""), " e
+CROSS JOIN LATERAL ", newest_row!("c.version", "'context'", "$2", "o.ordinal", ""), " e
 WHERE k.hash IS NOT NULL"
 }
 

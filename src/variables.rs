@@ -7,7 +7,9 @@ use crate::change::{Change, NewEvent, Opened, Request};
 use crate::error::{Error, Result, Violation};
 use crate::history::live_cells;
 use crate::jsonb::Jsonb;
+use crate::memory;
 use crate::merge::{self, pointer_token};
+use crate::name::Texts;
 use crate::row::Row;
 use crate::run::{Reader, raw, with_change};
 use crate::spi::{At, check_for_interrupts};
@@ -42,6 +44,7 @@ pub fn plan_loaded(change: &mut Change<'_>, values: Vec<(String, Option<Jsonb>)>
         .as_ref()
         .and_then(|compiled| compiled.definition.policy.value_bytes)
         .map_or(MAX_VALUE, |bytes| (bytes as usize).min(MAX_VALUE));
+    memory::require(values.len() * size_of::<Write>());
     let mut writes = Vec::with_capacity(values.len());
     let mut violations: Vec<Violation> = Vec::new();
     for (name, value) in values {
@@ -392,19 +395,14 @@ fn set_one(
 #[pg_extern]
 fn unset_variables(
     run_id: Option<&str>,
-    names: Option<Vec<Option<String>>>,
+    names: Option<Texts>,
     expected_version: default!(Option<i64>, "NULL"),
     idempotency_key: default!(Option<&str>, "NULL"),
 ) -> std::result::Result<i64, ErrorReport> {
     Ok(unset(run_id, names, expected_version, idempotency_key)?)
 }
 
-fn unset(
-    run_id: Option<&str>,
-    names: Option<Vec<Option<String>>>,
-    expected: Option<i64>,
-    key: Option<&str>,
-) -> Result<i64> {
+fn unset(run_id: Option<&str>, names: Option<Texts>, expected: Option<i64>, key: Option<&str>) -> Result<i64> {
     let request = Request::new(run_id, key)?;
     let names = args::names(names, "names")?;
     let expected = args::expected(expected)?;
@@ -440,7 +438,7 @@ fn read_one(run_id: Option<&str>, name: Option<&str>, at_version: Option<i64>) -
 #[pg_extern(sql = false)]
 fn get_variables(
     run_id: Option<&str>,
-    names: Option<Vec<Option<String>>>,
+    names: Option<Texts>,
     at_version: Option<i64>,
 ) -> std::result::Result<Jsonb, ErrorReport> {
     get_variables_in_group(run_id, names, at_version, None)
@@ -449,7 +447,7 @@ fn get_variables(
 #[pg_extern(name = "get_variables", stable)]
 fn get_variables_in_group(
     run_id: Option<&str>,
-    names: default!(Option<Vec<Option<String>>>, "NULL"),
+    names: default!(Option<Texts>, "NULL"),
     at_version: default!(Option<i64>, "NULL"),
     in_group: default!(Option<&str>, "NULL"),
 ) -> std::result::Result<Jsonb, ErrorReport> {
@@ -462,7 +460,7 @@ fn get_variables_in_group(
 
 fn read_variables(
     run_id: &str,
-    names: Option<Vec<Option<String>>>,
+    names: Option<Texts>,
     at_version: Option<i64>,
     in_group: Option<&str>,
 ) -> Result<Vec<(String, Jsonb)>> {

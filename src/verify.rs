@@ -16,6 +16,7 @@ use crate::plain::{Is, Key, Tables};
 use crate::run::{Reader, Run};
 use crate::spi::{At, Columns, Db, attempt, check_for_interrupts, scratch};
 use crate::statements::*;
+use crate::stream::BYTES;
 use crate::{access, graph};
 use pgrx::IntoDatum;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -118,6 +119,12 @@ struct Event {
     hash: Hash,
     bytes: i64,
     checkpoint_version: Option<i64>,
+}
+
+impl Event {
+    fn payload_size(&self) -> usize {
+        self.payload.as_ref().ok().and_then(Option::as_ref).map_or(0, Jsonb::size)
+    }
 }
 
 /// A row of a cell as it stands, and the revision of the row before it.
@@ -354,13 +361,14 @@ impl Check {
         let by_short_way = db.plain(|tables| {
             let run = Key::Text(1, Is::Equal, &self.run_id);
             let mut scan = tables.event.scan(&[run, Key::Number(2, Is::AtLeast, from)]);
-            let (mut events, mut cells) = (Vec::new(), 0);
-            while events.len() < most && cells < MANY_CELLS {
+            let (mut events, mut cells, mut bytes) = (Vec::new(), 0, 0);
+            while events.len() < most && cells < MANY_CELLS && bytes < BYTES {
                 if !scan.up() {
                     return (events, false);
                 }
                 let event = self.event(db, &scan, 2);
                 cells += event.changed.as_ref().map_or(0, Vec::len);
+                bytes += event.payload_size();
                 events.push(event);
             }
             (events, true)
@@ -368,7 +376,16 @@ impl Check {
         by_short_way.unwrap_or_else(|| {
             let args = [self.run_id.as_str().into_datum(), from.into_datum(), (most as i64).into_datum()];
             let rows = db.query(&VERIFY_EVENTS, &args);
-            ((0..rows.len()).map(|row| self.event(db, &At(&rows, row), 1)).collect(), rows.len() == most)
+            let (mut events, mut bytes) = (Vec::new(), 0);
+            for row in 0..rows.len() {
+                let event = self.event(db, &At(&rows, row), 1);
+                bytes += event.payload_size();
+                events.push(event);
+                if bytes >= BYTES {
+                    return (events, true);
+                }
+            }
+            (events, rows.len() == most)
         })
     }
 

@@ -139,6 +139,6 @@ fn read_definition(reference: &WorkflowRef, definition: Option<Jsonb>) -> Result
         return Err(Error::Limit(format!("the schemas of workflow {:?} take too much memory", reference.name)));
     }
     let compiled = Rc::new(compiled);
-    schema::remember(hash, definition.text(), compiled.clone());
+    schema::remember(hash, compiled.clone());
     Ok(compiled)
 }

@@ -20,6 +20,9 @@ mod list;
 mod merge;
 #[path = "../src/progress.rs"]
 mod progress;
+#[path = "../src/room.rs"]
+#[allow(dead_code)]
+mod room;
 #[path = "../src/timestamp.rs"]
 mod timestamp;
 #[path = "../src/topology.rs"]
@@ -846,7 +849,7 @@ mod texts {
     struct Decimal;
 
     impl Server for Decimal {
-        fn number(&mut self, numeric: &[u8], out: &mut Vec<u8>) {
+        fn number(&mut self, numeric: &[u8], out: &mut Vec<u8>) -> Option<()> {
             let size = u32::from_ne_bytes(numeric[..4].try_into().unwrap());
             assert_eq!(if cfg!(target_endian = "little") { size >> 2 } else { size } as usize, numeric.len());
             let words: Vec<u16> = numeric[4..].chunks(2).map(|two| u16::from_ne_bytes([two[0], two[1]])).collect();
@@ -864,6 +867,7 @@ mod texts {
             out.extend_from_slice(if header & 0x2000 != 0 { b"-" } else { b"" });
             out.extend_from_slice(text.as_bytes());
             out.extend_from_slice(&fraction.as_bytes()[..scale]);
+            Some(())
         }
 
         fn pause(&mut self) {}

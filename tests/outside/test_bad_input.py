@@ -447,7 +447,7 @@ def test_argument(runs, admin, snapshot, function, argument):
 
 # What views, row security and the granting functions are made of.
 INTERNAL = ["cells", "breaker_state", "owns", "reads_every_run", "reads_run", "reads_runs_of", "readable_owners", "owners_by_index", "check_access",
-            "renew_grants", "format_3"]  # fmt: skip
+            "renew_grants", "format_3", "remembered"]  # fmt: skip
 
 
 def test_table_has_every_function_of_the_extension(admin):

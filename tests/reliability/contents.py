@@ -145,6 +145,7 @@ READS = {
     "format_3": "SELECT layra.format_3()",
     "reads_run": "SELECT r.run_id, layra.reads_run(r.run_id) FROM layra.run r",
     "reads_runs_of": "SELECT r.run_id, layra.reads_runs_of(r.owner) FROM layra.run r",
+    "remembered": "SELECT what FROM layra.remembered()",
     "stale_runs": "SELECT layra.stale_runs('1 hour')",
     "validate_run": "SELECT r.run_id, f FROM layra.run r, layra.validate_run(r.run_id) f",
     "verify": "SELECT layra.verify()",
@@ -269,7 +270,11 @@ def replay(connection, run_id):
 # A row for each thing, in no order: its hash does not depend on how the rows lie.
 HASH = "SELECT count(*) || ' ' || coalesce(md5(string_agg(md5(t::text), '' ORDER BY md5(t::text))), '') FROM ({}) t"
 
-RELATIONS = "SELECT relname FROM pg_class WHERE relnamespace = 'layra'::regnamespace AND relkind IN ('r', 'v') ORDER BY relname"
+# What a session remembers is its own.
+RELATIONS = """
+    SELECT relname FROM pg_class
+    WHERE relnamespace = 'layra'::regnamespace AND relkind IN ('r', 'v') AND relname <> 'session_memory' ORDER BY relname
+"""
 FUNCTIONS_THERE = (
     "SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'layra'::regnamespace AND provolatile {} 'v'"
     " AND 'internal'::regtype <> ALL (proargtypes)"

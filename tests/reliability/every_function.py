@@ -51,7 +51,7 @@ CALLS = {
     "heartbeat": "'r', 'plan', 1, '1 day'", "history": "'r', 'v'", "next_iteration": "'r', 'rounds'",
     "off_event": "'note', 'public.handle(text, bigint, text, jsonb)'", "on_event": "'new', 'public.handle(text, bigint, text, jsonb)'",
     "owns": "'{worker}'", "pause_run": "'asked', 'plan', '{}', 'true'", "protect_checkpoint": "'r', 'kept'",
-    "readable_owners": "", "reads_every_run": "", "reads_run": "'r'", "reads_runs_of": "'{worker}'", "recover_run": "'r'", "remove_validator": "'flow', 'rule'", "renew_grants": "", "reopen_run": "'failed'",
+    "readable_owners": "", "reads_every_run": "", "reads_run": "'r'", "reads_runs_of": "'{worker}'", "recover_run": "'r'", "remembered": "", "remove_validator": "'flow', 'rule'", "renew_grants": "", "reopen_run": "'failed'",
     "reset_breaker": "'api'", "reset_nodes": "'r', '{plan,search}'", "resume_run": "'asked', '{asked}', '1', '{\"v\": 6}', 'accept'",
     "revoke_access": "'{worker}', 'auditor'", "rollback": "'r', 1", "rollback_to": "'r', 'kept'",
     "save_state": "'r', '{\"global_variables\": {\"v\": 7}, \"nodes\": [], \"edges\": []}'", "set_engine": "'r', '{\"e\": 1}'",
