@@ -207,14 +207,16 @@ impl LiveCell {
     pub fn at(db: &Db, run_id: &str, id: &CellId, version: i64) -> Option<LiveCell> {
         let place = id.at(run_id);
         let read = |tables: &Tables| {
-            place.newest(tables, Some(version)).and_then(|row| LiveCell::of(tables, run_id, id.scope, &id.key, &row))
+            place
+                .newest(tables, Some(version))
+                .and_then(|row| LiveCell::of(tables, run_id, id.scope, &id.key, &row, true))
         };
         let found = db.plain(read).unwrap_or_else(|| {
             let (key, ordinal) = (id.key.as_str().into_datum(), id.ordinal.into_datum());
             let rows =
                 db.query(&CELL_AT, &[run_id.into_datum(), id.scope.into_datum(), key, ordinal, version.into_datum()]);
             let mut cells = Vec::new();
-            collect(&mut cells, db, run_id, &rows, 0..rows.len());
+            collect(&mut cells, db, run_id, &rows, 0..rows.len(), true);
             cells.pop()
         });
         // A list as a whole is not known by its counter.

@@ -7,8 +7,6 @@ from every_function import OF_THE_OWNER, SETUP, calls, functions
 
 # They may give any number of rows.
 SETS = {"cells", "context", "diff", "events", "history", "stale_runs", "validate_run", "verify"}
-# Sets of one row that become such rows with their next change.
-YET = {"recover_run"}
 # One row of several columns, by OUT parameters.
 ROWS = {"begin_node", "breaker_state", "heartbeat", "recover_run", "try_set_variables"}
 
@@ -31,10 +29,10 @@ def test_a_function_is_a_set_only_where_there_can_be_several_rows(admin):
         "SELECT proname, proretset, provolatile = 'v', prorettype = 'record'::regtype"
         " FROM pg_proc WHERE pronamespace = 'layra'::regnamespace AND prokind = 'f'"
     ).fetchall()
-    assert {name for name, is_set, _, _ in found if is_set} - YET == SETS
-    assert {name for name, is_set, _, is_record in found if is_record and not is_set} == ROWS - YET
+    assert {name for name, is_set, _, _ in found if is_set} == SETS
+    assert {name for name, is_set, _, is_record in found if is_record and not is_set} == ROWS
     # What changes something is no set, whatever it returns.
-    assert not [name for name, is_set, changes, _ in found if is_set and changes and name not in YET]
+    assert not [name for name, is_set, changes, _ in found if is_set and changes]
 
 
 def test_what_stands_beside_a_call_happens_once(admin, prepare):
@@ -43,7 +41,7 @@ def test_what_stands_beside_a_call_happens_once(admin, prepare):
     found = calls(admin, prepare.worker)
     assert set(found) == names
     beside = "layra.append_event('counted', 'beside')"
-    for name in sorted(names - SETS - YET):
+    for name in sorted(names - SETS):
         call = found[name].removeprefix("SELECT * FROM ")
         for select in (f"SELECT {call}, {beside}", f"SELECT {beside}, {call}", f"SELECT f, {beside} FROM {call} f"):
             with admin.transaction(force_rollback=True):
