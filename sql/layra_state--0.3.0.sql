@@ -218,7 +218,7 @@ CREATE FUNCTION "events"(
 	"run_id" TEXT,
 	"after_version" bigint DEFAULT 0,
 	"batch_size" INT DEFAULT 1000,
-	"types" TEXT[] DEFAULT NULL
+	"types" text[] DEFAULT NULL
 ) RETURNS TABLE (
 	"version" bigint,
 	"type" TEXT,
@@ -302,12 +302,15 @@ CREATE TABLE layra.run (
     CONSTRAINT run_workflow CHECK ((workflow IS NULL) = (workflow_version IS NULL)
        AND (workflow IS NULL) = (workflow_owner IS NULL)
        AND (workflow IS NULL) = (definition_hash IS NULL)),
-    -- A version without a run: the parent is gone, and the keys inherited from it are in layra.inherited_key.
+    -- A version without a run: the parent is gone, and what is inherited from it is in layra.inheritance.
     CONSTRAINT run_parent_version CHECK (parent_run_id IS NULL OR parent_version IS NOT NULL)
 );
 -- In the order in which a run that is dropped locks its forks. PostgreSQL evaluates format_3() when a session plans its first
 -- statement on the table, and never again: that of an older release, whose library has no such function, ends there.
 CREATE INDEX run_parent ON layra.run (parent_run_id, run_id) WHERE parent_run_id IS NOT NULL AND layra.format_3();
+
+-- The runs of a role, for row security. Owners hardly ever change, so updates of a run stay on its page.
+CREATE INDEX run_owner ON layra.run (owner);
 
 -- As few CHECKs on event and cell as can be: PostgreSQL reads and compiles a table's expressions anew for each statement,
 -- which with one for each column was 476,000 of the 910,000 instructions of a write. Rows come from the functions alone.
@@ -333,10 +336,12 @@ CREATE TABLE layra.event (
 );
 -- Not unique: a key of an undone version counts as unused, so it can stand in the log more than once.
 CREATE INDEX event_idempotency_key ON layra.event (run_id, idempotency_key, version) WHERE idempotency_key IS NOT NULL;
--- Which versions are undone, and the status and the interactions at an older version, follow from these few events.
-CREATE INDEX event_status ON layra.event (run_id, version)
+-- Which versions are undone, and the status and the interactions at an older version, follow from these few events: by type,
+-- as the newest of one type may stand behind any number of others.
+CREATE INDEX event_status ON layra.event (run_id, type, version)
     WHERE type = ANY ('{run.finished,run.reopened,run.cancelling,run.rolled_back,interaction.answered,interaction.withdrawn}'::text[]);
--- For a feed in commit order: xact grows with the table, so a block range index costs next to nothing. PostgreSQL has no
+-- xact mostly grows with the table, so a block range index costs next to nothing. It is no order of commits, and after a
+-- restore the numbers of another server. PostgreSQL has no
 -- BRIN operator class for xid8; its generic minmax functions serve any ordered type.
 CREATE OPERATOR CLASS layra.xid8_minmax_ops FOR TYPE pg_catalog.xid8 USING brin AS
     OPERATOR 1 pg_catalog.<,
@@ -376,6 +381,24 @@ CREATE TABLE layra.checkpoint (
 );
 CREATE INDEX checkpoint_protected ON layra.checkpoint (run_id, version) WHERE protected;
 
+-- What is left of a run that was dropped while it had forks, once for all of them: the uses of its idempotency keys, and under
+-- the key '' its rollbacks, and the version 0 for the run itself. It has no name any more: a run of the same name is another one.
+CREATE TABLE layra.bequeathed_key (
+    source          uuid NOT NULL,
+    idempotency_key text COLLATE "C" NOT NULL,
+    version         bigint NOT NULL,
+    type            text NOT NULL,
+    to_version      bigint,
+    PRIMARY KEY (source, idempotency_key, version)
+);
+CREATE TABLE layra.inheritance (
+    run_id  text COLLATE "C" NOT NULL,
+    source  uuid NOT NULL,
+    version bigint NOT NULL,
+    PRIMARY KEY (run_id, source)
+);
+CREATE INDEX inheritance_source ON layra.inheritance (source);
+-- Before version 0.3.0 each fork had these keys itself: nothing is added any more, but by the restore of an older dump.
 CREATE TABLE layra.inherited_key (
     run_id          text COLLATE "C" NOT NULL,
     idempotency_key text COLLATE "C" NOT NULL,
@@ -417,6 +440,8 @@ SELECT pg_catalog.pg_extension_config_dump('layra.event', '');
 SELECT pg_catalog.pg_extension_config_dump('layra.cell', '');
 SELECT pg_catalog.pg_extension_config_dump('layra.checkpoint', '');
 SELECT pg_catalog.pg_extension_config_dump('layra.inherited_key', '');
+SELECT pg_catalog.pg_extension_config_dump('layra.bequeathed_key', '');
+SELECT pg_catalog.pg_extension_config_dump('layra.inheritance', '');
 SELECT pg_catalog.pg_extension_config_dump('layra.workflow', '');
 SELECT pg_catalog.pg_extension_config_dump('layra.graph', '');
 SELECT pg_catalog.pg_extension_config_dump('layra.access', '');
@@ -432,72 +457,6 @@ EXCEPTION WHEN feature_not_supported THEN
     NULL;
 END
 $$;
-
--- requires:
---   tables
---   history::cells
-
--- What operators and auditors read. Every view has the caller's privileges and row security, and costs one run under
--- WHERE run_id = …; runs and timeline cost the rows that are asked for.
-
-CREATE VIEW layra.runs WITH (security_invoker, security_barrier) AS
-SELECT r.run_id, r.status, r.owner, r.workflow, r.workflow_version, e.version, e.at AS last_activity,
-    r.created_at, r.finished_at, r.parent_run_id, r.parent_version, r.metadata, r.result
-FROM layra.run r
-CROSS JOIN LATERAL (
-    SELECT e.version, e.at FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) r.run_id
-    ORDER BY e.version DESC LIMIT 1) e;
-
-CREATE VIEW layra.timeline WITH (security_invoker, security_barrier) AS
-SELECT e.run_id, e.version, e.at, e.type,
-    e.actor OPERATOR(pg_catalog.||) COALESCE(' for ' OPERATOR(pg_catalog.||) e.on_behalf_of, '') AS who,
-    pg_catalog.concat_ws(' · ',
-        CASE e.type
-            WHEN 'run.rolled_back' THEN pg_catalog.concat('back to version ', e.payload OPERATOR(pg_catalog.->>) 'to_version',
-                ' (' OPERATOR(pg_catalog.||) (e.payload OPERATOR(pg_catalog.->>) 'label') OPERATOR(pg_catalog.||) ')')
-            WHEN 'run.forked' THEN pg_catalog.concat('from ', e.payload OPERATOR(pg_catalog.#>>) '{parent,run_id}',
-                ' at version ', e.payload OPERATOR(pg_catalog.#>>) '{parent,version}')
-            WHEN 'run.finished' THEN e.payload OPERATOR(pg_catalog.->>) 'status'
-            WHEN 'run.owner_changed' THEN pg_catalog.concat('to ', e.payload OPERATOR(pg_catalog.->>) 'owner')
-            WHEN 'checkpoint.protected' THEN e.payload OPERATOR(pg_catalog.->>) 'label'
-            WHEN 'checkpoint.unprotected' THEN e.payload OPERATOR(pg_catalog.->>) 'label'
-        END,
-        e.payload OPERATOR(pg_catalog.->>) 'reason',
-        'checkpoint ' OPERATOR(pg_catalog.||) e.checkpoint_kind
-            OPERATOR(pg_catalog.||) COALESCE(' ' OPERATOR(pg_catalog.||) e.checkpoint_label, ''),
-        CASE WHEN c.total OPERATOR(pg_catalog.>) 0 THEN pg_catalog.concat('changed ', c.names,
-            CASE WHEN c.total OPERATOR(pg_catalog.>) 4
-                 THEN pg_catalog.concat(' and ', c.total OPERATOR(pg_catalog.-) 4, ' more') END) END
-    ) AS what
-FROM layra.event e
-CROSS JOIN LATERAL (
-    SELECT pg_catalog.count(*) AS total,
-        pg_catalog.string_agg(n.name, ', ' ORDER BY n.position) FILTER (WHERE n.position OPERATOR(pg_catalog.<=) 4) AS names
-    FROM (
-        -- Counters and the extension's own cells say nothing to a reader.
-        SELECT u.name, pg_catalog.row_number() OVER (ORDER BY u.name) AS position
-        FROM pg_catalog.unnest(e.changed) u(name)
-        WHERE u.name OPERATOR(pg_catalog.!~~) 'engine/layra.%' AND u.name OPERATOR(pg_catalog.!~~) 'context/%/-1') n) c;
-
-CREATE VIEW layra.variables WITH (security_invoker, security_barrier) AS
-SELECT r.run_id, c.key AS name, c.value, c.version, c.revision,
-    w.definition OPERATOR(pg_catalog.#>>) ARRAY['variables', c.key, 'group'] AS "group"
-FROM layra.run r
-CROSS JOIN LATERAL layra.cells(r.run_id, 'variable') c
-LEFT JOIN layra.workflow w ON w.owner OPERATOR(pg_catalog.=) r.workflow_owner
-    AND w.name OPERATOR(pg_catalog.=) r.workflow AND w.version OPERATOR(pg_catalog.=) r.workflow_version;
-
-CREATE VIEW layra.nodes WITH (security_invoker, security_barrier) AS
-SELECT r.run_id, c.key AS node_id, c.value OPERATOR(pg_catalog.->>) 'status' AS status, c.value AS details, c.version, c.revision
-FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'node') c;
-
-CREATE VIEW layra.loops WITH (security_invoker, security_barrier) AS
-SELECT r.run_id, c.key AS loop_id, c.value OPERATOR(pg_catalog.->) 'index' AS index, c.value AS details, c.version, c.revision
-FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'loop') c;
-
-CREATE VIEW layra.contexts WITH (security_invoker, security_barrier) AS
-SELECT r.run_id, c.key AS node_id, c.ordinal, c.value, c.version
-FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'context') c;
 
 CREATE FUNCTION "get_state"(
 	"run_id" TEXT,
@@ -520,7 +479,7 @@ AS 'MODULE_PATHNAME', 'get_variable_wrapper';
 
 CREATE FUNCTION "get_variables"(
 	"run_id" TEXT,
-	"names" TEXT[] DEFAULT NULL,
+	"names" text[] DEFAULT NULL,
 	"at_version" bigint DEFAULT NULL,
 	"in_group" TEXT DEFAULT NULL
 ) RETURNS jsonb
@@ -636,6 +595,95 @@ CREATE FUNCTION "reads_runs_of"(
 STABLE SUPPORT "owners_by_index" COST 10
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'reads_runs_of_wrapper';
+
+-- Skipped due to `#[pgrx(sql = false)]`
+
+
+CREATE FUNCTION layra.recover_run(run_id text, dry_run boolean DEFAULT false, rollback boolean DEFAULT false,
+    OUT from_version bigint, OUT checkpoint_version bigint, OUT incomplete text[], OUT last_completed text,
+    OUT resume_at text[], OUT problems text[], OUT version bigint, OUT lost text[]) RETURNS record
+LANGUAGE c AS 'MODULE_PATHNAME', 'recover_run_row_wrapper';
+
+CREATE FUNCTION "remembered"() RETURNS TABLE (
+	"what" TEXT,
+	"entries" bigint,
+	"bytes" bigint
+)
+STRICT STABLE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'remembered_wrapper';
+
+-- requires:
+--   tables
+--   history::cells
+--   session::remembered
+
+-- What operators and auditors read. Every view has the caller's privileges and row security, and costs one run under
+-- WHERE run_id = ...; runs and timeline cost the rows that are asked for. None is a security barrier: what a role may not see the
+-- policies of the tables hold back, below any condition; no view has one of its own that would. A barrier kept the caller's
+-- conditions and his LIMIT from the indexes.
+
+CREATE VIEW layra.runs WITH (security_invoker) AS
+SELECT r.run_id, r.status, r.owner, r.workflow, r.workflow_version, e.version, e.at AS last_activity,
+    r.created_at, r.finished_at, r.parent_run_id, r.parent_version, r.metadata, r.result
+FROM layra.run r
+CROSS JOIN LATERAL (
+    SELECT e.version, e.at FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) r.run_id
+    ORDER BY e.version DESC LIMIT 1) e;
+
+CREATE VIEW layra.timeline WITH (security_invoker) AS
+SELECT e.run_id, e.version, e.at, e.type,
+    e.actor OPERATOR(pg_catalog.||) COALESCE(' for ' OPERATOR(pg_catalog.||) e.on_behalf_of, '') AS who,
+    pg_catalog.concat_ws('; ',
+        CASE e.type
+            WHEN 'run.rolled_back' THEN pg_catalog.concat('back to version ', e.payload OPERATOR(pg_catalog.->>) 'to_version',
+                ' (' OPERATOR(pg_catalog.||) (e.payload OPERATOR(pg_catalog.->>) 'label') OPERATOR(pg_catalog.||) ')')
+            WHEN 'run.forked' THEN pg_catalog.concat('from ', e.payload OPERATOR(pg_catalog.#>>) '{parent,run_id}',
+                ' at version ', e.payload OPERATOR(pg_catalog.#>>) '{parent,version}')
+            WHEN 'run.finished' THEN e.payload OPERATOR(pg_catalog.->>) 'status'
+            WHEN 'run.owner_changed' THEN pg_catalog.concat('to ', e.payload OPERATOR(pg_catalog.->>) 'owner')
+            WHEN 'checkpoint.protected' THEN e.payload OPERATOR(pg_catalog.->>) 'label'
+            WHEN 'checkpoint.unprotected' THEN e.payload OPERATOR(pg_catalog.->>) 'label'
+        END,
+        e.payload OPERATOR(pg_catalog.->>) 'reason',
+        'checkpoint ' OPERATOR(pg_catalog.||) e.checkpoint_kind
+            OPERATOR(pg_catalog.||) COALESCE(' ' OPERATOR(pg_catalog.||) e.checkpoint_label, ''),
+        CASE WHEN c.total OPERATOR(pg_catalog.>) 0 THEN pg_catalog.concat('changed ', c.names,
+            CASE WHEN c.total OPERATOR(pg_catalog.>) 4
+                 THEN pg_catalog.concat(' and ', c.total OPERATOR(pg_catalog.-) 4, ' more') END) END
+    ) AS what
+FROM layra.event e
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.count(*) AS total,
+        pg_catalog.string_agg(n.name, ', ' ORDER BY n.position) FILTER (WHERE n.position OPERATOR(pg_catalog.<=) 4) AS names
+    FROM (
+        -- Counters and the extension's own cells say nothing to a reader.
+        SELECT u.name, pg_catalog.row_number() OVER (ORDER BY u.name) AS position
+        FROM pg_catalog.unnest(e.changed) u(name)
+        WHERE u.name OPERATOR(pg_catalog.!~~) 'engine/layra.%' AND u.name OPERATOR(pg_catalog.!~~) 'context/%/-1') n) c;
+
+CREATE VIEW layra.session_memory WITH (security_invoker) AS
+SELECT m.what, m.entries, m.bytes FROM layra.remembered() m;
+
+CREATE VIEW layra.variables WITH (security_invoker) AS
+SELECT r.run_id, c.key AS name, c.value, c.version, c.revision,
+    w.definition OPERATOR(pg_catalog.#>>) ARRAY['variables', c.key, 'group'] AS "group"
+FROM layra.run r
+CROSS JOIN LATERAL layra.cells(r.run_id, 'variable') c
+LEFT JOIN layra.workflow w ON w.owner OPERATOR(pg_catalog.=) r.workflow_owner
+    AND w.name OPERATOR(pg_catalog.=) r.workflow AND w.version OPERATOR(pg_catalog.=) r.workflow_version;
+
+CREATE VIEW layra.nodes WITH (security_invoker) AS
+SELECT r.run_id, c.key AS node_id, c.value OPERATOR(pg_catalog.->>) 'status' AS status, c.value AS details, c.version, c.revision
+FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'node') c;
+
+CREATE VIEW layra.loops WITH (security_invoker) AS
+SELECT r.run_id, c.key AS loop_id, c.value OPERATOR(pg_catalog.->) 'index' AS index, c.value AS details, c.version, c.revision
+FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'loop') c;
+
+CREATE VIEW layra.contexts WITH (security_invoker) AS
+SELECT r.run_id, c.key AS node_id, c.ordinal, c.value, c.version
+FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'context') c;
 
 -- requires:
 --   views
@@ -883,14 +931,6 @@ CREATE VIEW layra.breakers WITH (security_invoker) AS
 SELECT b.owner, b.name, s.state, s.failures, s.opened_at, b.failure_threshold, b.reset_after, b.probe_lease, s.last_error
 FROM layra.breaker b CROSS JOIN LATERAL layra.breaker_state(b.owner, b.name) s;
 
--- Skipped due to `#[pgrx(sql = false)]`
-
-
-CREATE FUNCTION layra.recover_run(run_id text, dry_run boolean DEFAULT false, rollback boolean DEFAULT false,
-    OUT from_version bigint, OUT checkpoint_version bigint, OUT incomplete text[], OUT last_completed text,
-    OUT resume_at text[], OUT problems text[], OUT version bigint, OUT lost text[]) RETURNS record
-LANGUAGE c AS 'MODULE_PATHNAME', 'recover_run_row_wrapper';
-
 CREATE FUNCTION "remove_validator"(
 	"workflow" TEXT,
 	"name" TEXT
@@ -921,7 +961,7 @@ AS 'MODULE_PATHNAME', 'reset_breaker_wrapper';
 
 CREATE FUNCTION "reset_nodes"(
 	"run_id" TEXT,
-	"node_ids" TEXT[],
+	"node_ids" text[],
 	"expected_version" bigint DEFAULT NULL,
 	"idempotency_key" TEXT DEFAULT NULL
 ) RETURNS bigint
@@ -1010,7 +1050,7 @@ AS 'MODULE_PATHNAME', 'set_variables_wrapper';
 
 CREATE FUNCTION "skip_nodes"(
 	"run_id" TEXT,
-	"node_ids" TEXT[],
+	"node_ids" text[],
 	"reason" TEXT DEFAULT NULL,
 	"expected_version" bigint DEFAULT NULL,
 	"idempotency_key" TEXT DEFAULT NULL
@@ -1051,7 +1091,7 @@ LANGUAGE c AS 'MODULE_PATHNAME', 'try_set_variables_row_wrapper';
 
 CREATE FUNCTION "unset_variables"(
 	"run_id" TEXT,
-	"names" TEXT[],
+	"names" text[],
 	"expected_version" bigint DEFAULT NULL,
 	"idempotency_key" TEXT DEFAULT NULL
 ) RETURNS bigint
@@ -1564,6 +1604,12 @@ Result: state (closed, open or half_open), failures since the last success, open
 Errors: 22023 bad argument, P0002 no such breaker, or not one that the caller may see.
 Example: SELECT state FROM layra.breaker_state(current_user, 'mail api');$$;
 
+COMMENT ON FUNCTION layra.remembered() IS
+$$Internal, for the view session_memory: what this session remembers.
+Result: what (definitions, places, plans, schemas), entries, bytes.
+Errors: none.
+Example: SELECT * FROM layra.remembered();$$;
+
 COMMENT ON FUNCTION layra.validate_run(text, bigint) IS
 $$Checks a whole state: schemas, references to nodes, loop bounds, sizes, hashes, and the validators of the run's workflow. No row: it is valid.
 run_id text: the run. at_version bigint, default NULL: the version to check; NULL: the newest.
@@ -1726,7 +1772,7 @@ COMMENT ON COLUMN layra.event.bytes_since_checkpoint IS 'Octets of JSON text wri
 COMMENT ON COLUMN layra.event.checkpoint_version IS 'Version of the newest checkpoint up to here; NULL: none yet. Not part of the hash.';
 COMMENT ON INDEX layra.event_pkey IS 'The log of a run in order, and its newest event.';
 COMMENT ON INDEX layra.event_idempotency_key IS 'Uses of an idempotency key in a run. Not unique: a key of an undone version can be used again.';
-COMMENT ON INDEX layra.event_status IS 'The few events that change a run''s status: which versions are undone, and what the status was.';
+COMMENT ON INDEX layra.event_status IS 'The few events that change a run''s status, by type: which versions are undone, and what the status was.';
 COMMENT ON INDEX layra.event_xact IS 'Events of a range of transactions of this server, in every run; a block range index of a few pages.';
 COMMENT ON POLICY readable ON layra.event IS 'Events of the runs that the role sees.';
 COMMENT ON OPERATOR CLASS layra.xid8_minmax_ops USING brin IS 'Block range indexes on xid8, for which PostgreSQL has no operator class of its own.';
@@ -2001,6 +2047,12 @@ COMMENT ON COLUMN layra.interactions.closed_version IS 'Version of the run that 
 COMMENT ON COLUMN layra.interactions.response IS 'The answer; NULL: none.';
 COMMENT ON COLUMN layra.interactions.answered_by IS 'Role that answered.';
 COMMENT ON COLUMN layra.interactions.answered_for IS 'Setting layra.actor of the answer: a claim.';
+
+COMMENT ON VIEW layra.session_memory IS
+'What this session remembers from call to call.';
+COMMENT ON COLUMN layra.session_memory.what IS 'definitions (of workflows) and schemas (of event types and answers), compiled; plans (of the extension''s statements); places (where the newest rows of long runs stand).';
+COMMENT ON COLUMN layra.session_memory.entries IS 'How many of them.';
+COMMENT ON COLUMN layra.session_memory.bytes IS 'Bytes that they take.';
 
 COMMENT ON VIEW layra.breakers IS
 'The circuit breakers that the caller may see, with their state.';
