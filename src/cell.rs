@@ -268,6 +268,7 @@ impl Cells {
 
     /// As `write`, where the hash is known already.
     pub fn write_hashed(&mut self, id: CellId, hash: Option<Hash>, octets: usize, content: Content) -> Option<Write> {
+        memory::check();
         let newest = match self.newest.get_mut(&id) {
             Some(newest) => newest,
             None => self.newest.entry(id.clone()).or_default(),

@@ -224,6 +224,7 @@ fn named<'a>(path: String) -> Difference<'a> {
 struct Differences {
     any: bool,
     seen: HashSet<String>,
+    bytes: usize,
     paths: Vec<String>,
     texts: Vec<String>,
 }
@@ -231,6 +232,10 @@ struct Differences {
 impl Differences {
     fn add(&mut self, difference: Difference<'_>) {
         self.any = true;
+        // As text that grows by doubling, and again where all of them are joined.
+        let sides = [difference.base, difference.ours, difference.theirs];
+        self.bytes += difference.path.len() + sides.iter().flatten().map(|side| side.get().len()).sum::<usize>();
+        memory::require(4 * self.bytes);
         if self.seen.insert(difference.path.clone()) {
             self.texts.push(serde_json::to_string(&difference).expect("a difference is serialisable"));
             self.paths.push(difference.path);
