@@ -118,10 +118,12 @@ fn reads_every_run() -> bool {
 #[pg_extern(stable, cost = 10, support = owners_by_index)]
 fn reads_runs_of(owner: Option<&str>, fcinfo: pg_sys::FunctionCallInfo) -> bool {
     let caller = guard::caller();
-    // SAFETY: the call that we are in.
-    owner.is_some_and(|owner| {
-        has_privileges_of(caller, owner) || unsafe { Remembered::of(fcinfo) }.reads_everything(caller)
-    })
+    let reads_everything = || {
+        // SAFETY: the call that we are in.
+        let remembered = unsafe { Remembered::of(fcinfo) };
+        remembered.reads_everything(caller)
+    };
+    owner.is_some_and(|owner| has_privileges_of(caller, owner) || reads_everything())
 }
 
 /// For the policies of the tables of a run: does the current role read it? The run is looked up once a statement.
