@@ -314,7 +314,7 @@ SELECT b.owner, b.name, s.state, s.failures, s.opened_at, b.failure_threshold, b
 FROM layra.breaker b CROSS JOIN LATERAL layra.breaker_state(b.owner, b.name) s;
 
 -- Nothing for PUBLIC, nor for those to whom the default privileges of whoever updates this gave something: grant_access gives.
-REVOKE ALL ON FUNCTION layra.begin_node, layra.breaker_state, layra.heartbeat, layra.try_set_variables FROM PUBLIC;
+REVOKE ALL ON FUNCTION layra.begin_node, layra.breaker_state, layra.heartbeat, layra.recover_run, layra.try_set_variables FROM PUBLIC;
 DO $$
 DECLARE
     given record;
@@ -324,7 +324,7 @@ BEGIN
         FROM pg_catalog.pg_proc p CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) a
         WHERE p.pronamespace OPERATOR(pg_catalog.=) 'layra'::pg_catalog.regnamespace
           AND a.grantee OPERATOR(pg_catalog.<>) 0 AND a.grantee OPERATOR(pg_catalog.<>) p.proowner
-          AND p.proname OPERATOR(pg_catalog.=) ANY ('{begin_node,breaker_state,heartbeat,try_set_variables}'::pg_catalog.name[])
+          AND p.proname OPERATOR(pg_catalog.=) ANY ('{begin_node,breaker_state,heartbeat,recover_run,try_set_variables}'::pg_catalog.name[])
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM %s', given.object, given.grantee);
     END LOOP;
