@@ -687,6 +687,7 @@ COMMENT ON TABLE layra.inheritance IS
 COMMENT ON COLUMN layra.inheritance.run_id IS 'The fork.';
 COMMENT ON COLUMN layra.inheritance.source IS 'The dropped run, in layra.bequeathed_key.';
 COMMENT ON COLUMN layra.inheritance.version IS 'Version of the dropped run up to which its history is the fork''s.';
+COMMENT ON COLUMN layra.inheritance.distance IS '1 for the dropped run that is nearest to the fork, more for those that it comes from in turn: of the uses of a key the nearest counts.';
 COMMENT ON INDEX layra.inheritance_pkey IS 'What a fork inherits from.';
 COMMENT ON INDEX layra.inheritance_source IS 'The forks that come from a dropped run, for drop_run.';
 COMMENT ON POLICY readable ON layra.inheritance IS 'Those of the runs that the role sees.';

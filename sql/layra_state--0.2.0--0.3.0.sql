@@ -116,9 +116,10 @@ CREATE TABLE layra.bequeathed_key (
     PRIMARY KEY (source, idempotency_key, version)
 );
 CREATE TABLE layra.inheritance (
-    run_id  text COLLATE "C" NOT NULL,
-    source  uuid NOT NULL,
-    version bigint NOT NULL,
+    run_id   text COLLATE "C" NOT NULL,
+    source   uuid NOT NULL,
+    version  bigint NOT NULL,
+    distance bigint NOT NULL DEFAULT 1,
     PRIMARY KEY (run_id, source)
 );
 CREATE INDEX inheritance_source ON layra.inheritance (source);
@@ -147,6 +148,7 @@ COMMENT ON TABLE layra.inheritance IS
 COMMENT ON COLUMN layra.inheritance.run_id IS 'The fork.';
 COMMENT ON COLUMN layra.inheritance.source IS 'The dropped run, in layra.bequeathed_key.';
 COMMENT ON COLUMN layra.inheritance.version IS 'Version of the dropped run up to which its history is the fork''s.';
+COMMENT ON COLUMN layra.inheritance.distance IS '1 for the dropped run that is nearest to the fork, more for those that it comes from in turn: of the uses of a key the nearest counts.';
 COMMENT ON INDEX layra.inheritance_pkey IS 'What a fork inherits from.';
 COMMENT ON INDEX layra.inheritance_source IS 'The forks that come from a dropped run, for drop_run.';
 COMMENT ON POLICY readable ON layra.inheritance IS 'Those of the runs that the role sees.';
@@ -313,30 +315,37 @@ CREATE OR REPLACE VIEW layra.breakers WITH (security_invoker) AS
 SELECT b.owner, b.name, s.state, s.failures, s.opened_at, b.failure_threshold, b.reset_after, b.probe_lease, s.last_error
 FROM layra.breaker b CROSS JOIN LATERAL layra.breaker_state(b.owner, b.name) s;
 
--- Nothing for PUBLIC, nor for those to whom the default privileges of whoever updates this gave something: grant_access gives.
-REVOKE ALL ON FUNCTION layra.begin_node, layra.breaker_state, layra.heartbeat, layra.recover_run, layra.try_set_variables FROM PUBLIC;
-DO $$
-DECLARE
-    given record;
-BEGIN
-    FOR given IN
-        SELECT p.oid::pg_catalog.regprocedure AS object, a.grantee::pg_catalog.regrole AS grantee
-        FROM pg_catalog.pg_proc p CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) a
-        WHERE p.pronamespace OPERATOR(pg_catalog.=) 'layra'::pg_catalog.regnamespace
-          AND a.grantee OPERATOR(pg_catalog.<>) 0 AND a.grantee OPERATOR(pg_catalog.<>) p.proowner
-          AND p.proname OPERATOR(pg_catalog.=) ANY ('{begin_node,breaker_state,heartbeat,recover_run,try_set_variables}'::pg_catalog.name[])
-    LOOP
-        EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM %s', given.object, given.grantee);
-    END LOOP;
-END
-$$;
-
 -- What a session remembers.
 CREATE FUNCTION layra.remembered() RETURNS TABLE (what text, entries bigint, bytes bigint)
 STRICT STABLE LANGUAGE c AS 'MODULE_PATHNAME', 'remembered_wrapper';
 CREATE VIEW layra.session_memory WITH (security_invoker) AS
 SELECT m.what, m.entries, m.bytes FROM layra.remembered() m;
-REVOKE ALL ON FUNCTION layra.remembered() FROM PUBLIC;
+
+-- Nothing for PUBLIC, nor for those to whom the default privileges of whoever updates this gave something: grant_access gives.
+REVOKE ALL ON FUNCTION layra.begin_node, layra.breaker_state, layra.heartbeat, layra.recover_run, layra.remembered, layra.try_set_variables FROM PUBLIC;
+REVOKE ALL ON TABLE layra.bequeathed_key, layra.inheritance, layra.session_memory FROM PUBLIC;
+DO $$
+DECLARE
+    given record;
+BEGIN
+    FOR given IN
+        SELECT 'FUNCTION ' OPERATOR(pg_catalog.||) p.oid::pg_catalog.regprocedure::pg_catalog.text AS object, a.grantee::pg_catalog.regrole AS grantee
+        FROM pg_catalog.pg_proc p CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) a
+        WHERE p.pronamespace OPERATOR(pg_catalog.=) 'layra'::pg_catalog.regnamespace
+          AND a.grantee OPERATOR(pg_catalog.<>) 0 AND a.grantee OPERATOR(pg_catalog.<>) p.proowner
+          AND p.proname OPERATOR(pg_catalog.=) ANY ('{begin_node,breaker_state,heartbeat,recover_run,remembered,try_set_variables}'::pg_catalog.name[])
+        UNION ALL
+        SELECT 'TABLE ' OPERATOR(pg_catalog.||) c.oid::pg_catalog.regclass::pg_catalog.text, a.grantee::pg_catalog.regrole
+        FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a
+        WHERE c.relnamespace OPERATOR(pg_catalog.=) 'layra'::pg_catalog.regnamespace
+          AND a.grantee OPERATOR(pg_catalog.<>) 0 AND a.grantee OPERATOR(pg_catalog.<>) c.relowner
+          AND c.relname OPERATOR(pg_catalog.=) ANY ('{bequeathed_key,inheritance,session_memory}'::pg_catalog.name[])
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON %s FROM %s', given.object, given.grantee);
+    END LOOP;
+END
+$$;
+
 
 -- ----------------------------------------------------------------------------------------------------------- comments
 

@@ -110,9 +110,10 @@ CREATE TABLE layra.bequeathed_key (
     PRIMARY KEY (source, idempotency_key, version)
 );
 CREATE TABLE layra.inheritance (
-    run_id  text COLLATE "C" NOT NULL,
-    source  uuid NOT NULL,
-    version bigint NOT NULL,
+    run_id   text COLLATE "C" NOT NULL,
+    source   uuid NOT NULL,
+    version  bigint NOT NULL,
+    distance bigint NOT NULL DEFAULT 1,
     PRIMARY KEY (run_id, source)
 );
 CREATE INDEX inheritance_source ON layra.inheritance (source);

@@ -376,7 +376,10 @@ fn key_uses(db: &Db, run_id: &str, key: &str, up_to: i64) -> Vec<(i64, String)> 
 /// From the runs between this one and its parent, which were dropped.
 fn inherited(db: &Db, run_id: &str, key: &str) -> Option<(i64, String)> {
     let rows = db.query(&INHERITED_USES, &[run_id.into_datum(), key.into_datum()]);
-    (0..rows.len()).find_map(|row| {
+    // The nearest counts, as the newest use of one run does.
+    let mut nearest: Vec<usize> = (0..rows.len()).collect();
+    nearest.sort_by_key(|row| rows.get::<i64>(*row, 5));
+    nearest.into_iter().find_map(|row| {
         let source: Option<Uuid> = rows.get(row, 1);
         let versions: Vec<i64> = rows.get(row, 3)?;
         let uses = versions.into_iter().zip(rows.get::<Vec<String>>(row, 4)?).collect();

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::hash::value_hash;
 use crate::jsonb::Jsonb;
 use crate::name::Texts;
-use crate::plain::{Is, Key, Tables};
+use crate::plain::{Is, Key, Table};
 use crate::row::Row;
 use crate::run::{Reader, Run, Status, with_change};
 use crate::spi::{At, Columns, Db, check_for_interrupts};
@@ -534,17 +534,18 @@ fn require_attempt(change: &Change<'_>, node_id: &str, node: &Node, attempt: Opt
 
 /// Ends the leases of nodes on which nobody works any more.
 pub fn release(change: &Change<'_>, nodes: Vec<String>) {
-    if change.db.plain(|tables| release_plain(tables, change.run_id, &nodes)) == Some(true) {
+    // The table first: a snapshot from before its lock would not see the rows of one that came in its place meanwhile.
+    let leases = change.db.plain(|tables| tables.lease()).flatten();
+    if leases.is_some_and(|leases| change.db.plain(|_| release_plain(&leases, change.run_id, &nodes)) == Some(true)) {
         return;
     }
     change.db.query(&RELEASE_LEASES, &[change.run_id.into_datum(), nodes.into_datum()]);
 }
 
 /// False where a statement has to do it: it changes nothing that is done already.
-fn release_plain(tables: &Tables, run_id: &str, nodes: &[String]) -> bool {
+fn release_plain(leases: &Table, run_id: &str, nodes: &[String]) -> bool {
     const UNTIL: i32 = 5;
     const HELD: i32 = 6;
-    let Some(leases) = tables.lease() else { return false };
     let mut writer = leases.writer();
     nodes.iter().all(|node| {
         let mut lease = leases.scan(&[Key::Text(1, Is::Equal, run_id), Key::Text(2, Is::Equal, node)]);

@@ -103,10 +103,11 @@ SELECT i.source, i.version,
     ARRAY(SELECT k.version FROM layra.bequeathed_key k WHERE k.source OPERATOR(pg_catalog.=) i.source
           AND k.idempotency_key OPERATOR(pg_catalog.=) $2 AND k.version OPERATOR(pg_catalog.<=) i.version ORDER BY k.version DESC),
     ARRAY(SELECT k.type FROM layra.bequeathed_key k WHERE k.source OPERATOR(pg_catalog.=) i.source
-          AND k.idempotency_key OPERATOR(pg_catalog.=) $2 AND k.version OPERATOR(pg_catalog.<=) i.version ORDER BY k.version DESC)
+          AND k.idempotency_key OPERATOR(pg_catalog.=) $2 AND k.version OPERATOR(pg_catalog.<=) i.version ORDER BY k.version DESC),
+    i.distance
 FROM layra.inheritance i WHERE i.run_id OPERATOR(pg_catalog.=) $1
 UNION ALL
-SELECT NULL, 1, ARRAY[1::pg_catalog.int8], ARRAY[k.type] FROM layra.inherited_key k
+SELECT NULL, 1, ARRAY[1::pg_catalog.int8], ARRAY[k.type], 0 FROM layra.inherited_key k
 WHERE k.run_id OPERATOR(pg_catalog.=) $1 AND k.idempotency_key OPERATOR(pg_catalog.=) $2"
 }
 
@@ -561,19 +562,28 @@ WHERE EXISTS (SELECT FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) $1
 ON CONFLICT DO NOTHING"
 }
 
+/// How many dropped runs are between a fork `r` and its parent: what comes now is behind them.
+macro_rules! farthest {
+    () => {
+        "COALESCE((SELECT pg_catalog.max(b.distance) FROM layra.inheritance b WHERE b.run_id OPERATOR(pg_catalog.=) r.run_id), 0)"
+    };
+}
+
 statement! {
     /// The forks of a run come from it, as a run that is dropped, too.
     INHERIT, [TEXTOID, UUIDOID], "/* layra.inherit */
-INSERT INTO layra.inheritance (run_id, source, version)
-SELECT r.run_id, $2, r.parent_version FROM layra.run r WHERE r.parent_run_id OPERATOR(pg_catalog.=) $1
+INSERT INTO layra.inheritance (run_id, source, version, distance)
+SELECT r.run_id, $2, r.parent_version, 1 OPERATOR(pg_catalog.+) ", farthest!(), "
+FROM layra.run r WHERE r.parent_run_id OPERATOR(pg_catalog.=) $1
 ON CONFLICT DO NOTHING"
 }
 
 statement! {
     /// The forks of a run come from the dropped runs that it comes from.
     INHERIT_INHERITED, [TEXTOID], "/* layra.inherit_inherited */
-INSERT INTO layra.inheritance (run_id, source, version)
-SELECT r.run_id, i.source, i.version FROM layra.inheritance i CROSS JOIN LATERAL (
+INSERT INTO layra.inheritance (run_id, source, version, distance)
+SELECT r.run_id, i.source, i.version, i.distance OPERATOR(pg_catalog.+) ", farthest!(), "
+FROM layra.inheritance i CROSS JOIN LATERAL (
     SELECT r.run_id FROM layra.run r WHERE r.parent_run_id OPERATOR(pg_catalog.=) $1) r
 WHERE i.run_id OPERATOR(pg_catalog.=) $1
 ON CONFLICT DO NOTHING"
@@ -1273,13 +1283,13 @@ VALUES ($1, $2, $3, pg_catalog.gen_random_uuid(), $4, $5)"
 statement! {
     /// Outcomes between two times; those that somebody else is deleting are left to them.
     FORGET_OUTCOMES, [TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID], "/* layra.forget_outcomes */
-DELETE FROM layra.breaker_outcome d
-WHERE d.name OPERATOR(pg_catalog.=) $1 AND d.owner OPERATOR(pg_catalog.=) $2
-  AND d.at OPERATOR(pg_catalog.>) $3 AND d.at OPERATOR(pg_catalog.<) $4 AND d.id OPERATOR(pg_catalog.=) ANY (ARRAY(
-    SELECT o.id FROM layra.breaker_outcome o
+DELETE FROM layra.breaker_outcome d USING (
+    SELECT o.at, o.id FROM layra.breaker_outcome o
     WHERE o.name OPERATOR(pg_catalog.=) $1 AND o.owner OPERATOR(pg_catalog.=) $2
       AND o.at OPERATOR(pg_catalog.>) $3 AND o.at OPERATOR(pg_catalog.<) $4
-    ORDER BY o.at LIMIT 1000 FOR UPDATE SKIP LOCKED))"
+    ORDER BY o.at LIMIT 1000 FOR UPDATE SKIP LOCKED) o
+WHERE d.name OPERATOR(pg_catalog.=) $1 AND d.owner OPERATOR(pg_catalog.=) $2
+  AND d.at OPERATOR(pg_catalog.=) o.at AND d.id OPERATOR(pg_catalog.=) o.id"
 }
 
 statement! {

@@ -74,7 +74,9 @@ MEMBERS = """
 FUNCTIONS = f"""
     SELECT proname, pg_get_function_arguments(oid), pg_get_function_result(oid), obj_description(oid, 'pg_proc'),
            coalesce(proargnames, '{{}}')
-    FROM pg_proc WHERE oid IN ({MEMBERS.format(classid="'pg_proc'")}) ORDER BY proname
+    FROM pg_proc WHERE oid IN ({MEMBERS.format(classid="'pg_proc'")})
+        AND 'internal'::regtype <> ALL (proargtypes) -- which SQL cannot call
+    ORDER BY proname
 """
 COLUMNS = f"""
     SELECT c.relname, a.attname, col_description(c.oid, a.attnum), obj_description(c.oid, 'pg_class')

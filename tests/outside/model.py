@@ -406,6 +406,12 @@ class Run:
         """One event: the only way a run changes."""
         before, after = self.state.cells, state.cells
         event.changed = {cell for cell in before.keys() | after.keys() if before.get(cell) != after.get(cell)}
+        if event.rolled_back_to:
+            # A node that was completed again since is written, too: it has its old place in the order of completion back.
+            event.changed |= {
+                cell for cell, value in after.items() if cell[0] == "node" and value == before.get(cell) == "true"
+                and self.cells[cell][-1][0] > event.rolled_back_to
+            }  # fmt: skip
         self.events.append(event)
         self.states.append(state)
         self.statuses.append(status or self.status)

@@ -158,7 +158,8 @@ def furnish(cast, owner):
         run = owner + state
         admin.execute("SELECT layra.save_state(%s, %s, idempotency_key => 'first')", [run, GRAPH % {"o": owner}])
         admin.execute("SELECT layra.checkpoint(%s, 'kept')", [run])
-        admin.execute("SELECT layra.append_event(%s, 'note', jsonb_build_object('x', %s::text))", [run, f"{owner}'s secret"])
+        admin.execute("SELECT layra.append_event(%s, 'note', jsonb_build_object('x', %s::text), idempotency_key => %s)",
+                      [run, f"{owner}'s secret", f"{owner}'s key"])  # fmt: skip
     # Keys that a fork keeps when its parent is gone.
     admin.execute("SELECT layra.fork_run(%s, %s), layra.drop_run(%s)", [owner, f"{owner} fork", owner])
     admin.execute("SELECT layra.fork_run(%s, %s)", [f"{owner} fork", owner])

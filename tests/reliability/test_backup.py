@@ -213,8 +213,11 @@ def test_standby_reads_and_refuses_to_write(primary, original, standby, figures)
         for role, call in contents.WRITES:
             with acting_as(connection, role):
                 outcomes[call] = contents.row_or_error(connection, f"SELECT * FROM layra.{call}")
-    assert {call: outcome for call, outcome in outcomes.items() if outcome != READ_ONLY} == {}
-    figures(f"{len(original)} results equal on the standby, {len(outcomes)} writing calls refused")
+    # Where there is nothing to do, they write nothing.
+    idle = {"breaker_success('bank')", "renew_grants()"}
+    assert {call for call, outcome in outcomes.items() if outcome != READ_ONLY} == idle
+    assert {outcomes[call] for call in idle} == {("",)}
+    figures(f"{len(original)} results equal on the standby, {len(outcomes) - len(idle)} writing calls refused")
 
 
 def test_session_on_the_standby_follows_a_run_that_is_started_again(primary, standby):

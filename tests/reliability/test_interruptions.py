@@ -14,7 +14,7 @@ from every_function import CALLS, OF_THE_OWNER, SETUP, calls, functions
 CANCELLED = "57014"
 
 # They read no table.
-NOT_TO_BE_STOPPED = {"owns", "reads_runs_of", "remembered"}
+NOT_TO_BE_STOPPED = {"owns", "reads_runs_of", "remembered", "format_3"}
 
 SESSION = """
     SELECT current_user, session_user, pg_catalog.current_setting('role'), pg_catalog.string_agg(name || '=' || setting, ' ' ORDER BY name)
