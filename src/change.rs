@@ -383,7 +383,9 @@ fn inherited(db: &Db, run_id: &str, key: &str) -> Option<(i64, String)> {
         let source: Option<Uuid> = rows.get(row, 1);
         let versions: Vec<i64> = rows.get(row, 3)?;
         let uses = versions.into_iter().zip(rows.get::<Vec<String>>(row, 4)?).collect();
+        // What older versions left has no rollbacks.
         let rollback_before = |version: i64| {
+            let source = source?;
             rollback_in(&db.query(&INHERITED_ROLLBACK_BEFORE, &[source.into_datum(), version.into_datum()]))
         };
         live_use(rows.get(row, 2)?, rollback_before, uses).map(|(_, type_name)| (1, type_name))

@@ -95,7 +95,7 @@ fn format_3() -> bool {
 
 macro_rules! no_inheritance {
     () => {
-        "(SELECT ''::pg_catalog.text COLLATE \"C\" AS run_id, NULL::pg_catalog.uuid AS source, 0::pg_catalog.int8 AS version WHERE false)"
+        "(SELECT ''::pg_catalog.text COLLATE \"C\" AS run_id, NULL::pg_catalog.uuid AS source, 0::pg_catalog.int8 AS version, 0::pg_catalog.int8 AS distance WHERE false)"
     };
 }
 

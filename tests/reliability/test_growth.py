@@ -398,6 +398,8 @@ LAWS: dict[str, dict[str, str]] = {
     "expired questions": WHOLE | {
         "view interactions 1": LIST, "table interaction 1": LIST, "finish_run": "it withdraws them", "cancel_run": "it withdraws them",
         "rollback of a rollback": "any of them may have been closed on the other branch",
+        # Left to do: which index of layra.interaction the kept plan takes depends on what the tables held when it was made.
+        "rollback": "its plan may pass those that wait", "rollback_to": "its plan may pass those that wait",
     },
     "rollbacks": WHOLE,
     "finishes": WHOLE,
@@ -408,8 +410,8 @@ LAWS: dict[str, dict[str, str]] = {
     "graph": GRAPHS,
     "breaker outcomes": {call: "it looks for the last success behind the failures" for call in (*BREAKERS, "breaker_state", "view breakers 1")},
     "other runs": {"view runs 2": LIST, "table run 1": LIST, "verify of all": LOG},
-    "other tenants": {"verify of all": "it skips the runs of others"} | {call: "others' breakers of that name" for call in BREAKERS},
-    "definitions": {"table workflow 1": LIST},
+    "other tenants": {"verify of all": "it skips the runs of others", "view interactions 2": "its plan may pass those of others"} | {call: "others' breakers of that name" for call in BREAKERS},
+    "definitions": {"table workflow 1": LIST, "define_workflow": "it looks for the same one among them"},
 }  # fmt: skip
 
 
@@ -606,4 +608,4 @@ def test_a_drop_leaves_its_keys_once(session):
         assert kept() == there + 2002
         session.reader.execute("SELECT layra.drop_run(run_id) FROM layra.run WHERE run_id LIKE %s", [f"{r}: %"])
         assert kept() == there
-    assert pages[100] < pages[1] + 100 * 40, pages
+    assert pages[100] < pages[1] + 100 * 80, pages

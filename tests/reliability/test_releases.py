@@ -136,6 +136,14 @@ def test_a_newer_library_serves_the_schema_before(session, old_session):
 TEXT = re.compile(r"^(psql:\S+ )?(ERROR|WARNING|NOTICE|HINT|DETAIL|CONTEXT): +(?![0-9A-Z]{5}$).*(\n(PL/pgSQL|SQL) .*)*", re.MULTILINE)
 
 
+def comparable(output):
+    """Without texts, what payloads have got since, and the widths of columns, which follow from both."""
+    output = TEXT.sub(r"\2", output)
+    output = re.sub(r"^(message|hint) +\|.*", r"\1", output, flags=re.MULTILINE)
+    output = re.sub(r'"completed": {[^}]*}, ', "", output)
+    return re.sub(r"  +", " ", re.sub(r"--+", "-", output))
+
+
 def test_the_release_before_passes_its_own_tests_with_this_library(database):
     """Those of its SQL tests, as they were then, before the update."""
     tests, results = PLACE / "tests", ROOT / "target" / "releases" / "results"
@@ -162,7 +170,7 @@ def test_the_release_before_passes_its_own_tests_with_this_library(database):
     different = []
     for name in names:
         found, *expected = (
-            TEXT.sub(r"\2", path.read_text())
+            comparable(path.read_text())
             for path in (results / "results" / f"{name}.out", *sorted((tests / "expected").glob(f"{name}.out")))
         )
         if found not in expected:
@@ -248,7 +256,7 @@ def test_an_old_session_gets_no_value_and_writes_none(session, old_session, role
                 warm.execute(call)
                 worked.add(name)
             except psycopg.errors.UndefinedFunction as error:
-                assert "format_3" in str(error), name
+                assert "could not find function" in str(error), name
             except psycopg.Error as error:
                 worked.add(f"{name}: {error}")
     assert {name.split(":")[0] for name in worked} <= HARMLESS
