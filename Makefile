@@ -10,7 +10,7 @@ endif
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-demo: ## show on a private server what the extension does
+demo: ## five scenes on a private server: what the extension is for; KEEP=1 leaves it up, and psql on it
 	@.ci/setup build $(OWN_PG_CONFIG)
 	@.ci/install $(OWN_PG_CONFIG)
 	@PG_CONFIG=$(OWN_PG_CONFIG) tests/cluster examples/demo/run

@@ -1,36 +1,16 @@
 //! Unit and property tests of the code that knows nothing of PostgreSQL.
 
-#[path = "../src/binary.rs"]
+#[path = "../src/pure/mod.rs"]
 #[allow(dead_code)]
-mod binary;
-#[path = "../src/definition.rs"]
+mod pure;
+#[path = "../src/server"]
 #[allow(dead_code)]
-mod definition;
-#[path = "../src/delta.rs"]
-mod delta;
-#[path = "../src/hash.rs"]
-#[allow(dead_code)]
-mod hash;
-#[path = "../src/json.rs"]
-mod json;
-#[path = "../src/list.rs"]
-mod list;
-#[path = "../src/merge.rs"]
-#[allow(dead_code)]
-mod merge;
-#[path = "../src/progress.rs"]
-mod progress;
-#[path = "../src/room.rs"]
-#[allow(dead_code)]
-mod room;
-#[path = "../src/timestamp.rs"]
-mod timestamp;
-#[path = "../src/topology.rs"]
-#[allow(dead_code)]
-mod topology;
+mod server {
+    pub mod room;
+}
 
 mod timestamps {
-    use crate::timestamp::parse;
+    use crate::pure::timestamp::parse;
 
     const SECOND: i64 = 1_000_000;
     const DAY: i64 = 86_400 * SECOND;
@@ -88,7 +68,7 @@ mod timestamps {
 }
 
 mod merging {
-    use crate::merge::{Conflict, object_text, pointer_token};
+    use crate::pure::merge::{Conflict, object_text, pointer_token};
     use proptest::prelude::*;
     use serde_json::Value;
     use std::collections::BTreeSet;
@@ -99,7 +79,7 @@ mod merging {
         ours: Option<&'a str>,
         theirs: Option<&'a str>,
     ) -> Result<Option<String>, Vec<Conflict<'a>>> {
-        crate::merge::merge(path, base, ours, theirs, || {})
+        crate::pure::merge::merge(path, base, ours, theirs, || {})
     }
 
     /// With the paths of the conflicts.
@@ -333,7 +313,7 @@ mod merging {
 }
 
 mod lists {
-    use crate::list::edit;
+    use crate::pure::list::edit;
     use proptest::prelude::*;
 
     /// Carries out an edit as `save_state` does.
@@ -390,14 +370,14 @@ mod lists {
 }
 
 mod definitions {
-    use crate::definition::{Definition, Problems};
-    use crate::merge::pointer_token;
+    use crate::pure::definition::{Definition, Problems};
+    use crate::pure::merge::pointer_token;
     use proptest::prelude::*;
     use serde_json::{Value, json};
     use std::collections::BTreeSet;
 
     fn parse(text: &str) -> (Definition, Problems) {
-        crate::definition::parse(text, || {})
+        crate::pure::definition::parse(text, || {})
     }
 
     /// Any JSON, with the words of a definition in it.
@@ -609,7 +589,7 @@ mod definitions {
 }
 
 mod hashing {
-    use crate::hash::{Hash, Link, cells_hash, hex, value_hash};
+    use crate::pure::hash::{Hash, Link, cells_hash, hex, value_hash};
     use proptest::prelude::*;
 
     /// Texts between which an octet is easily moved from one field to the next, and that look like prefixes of fields.
@@ -727,7 +707,7 @@ mod hashing {
 }
 
 mod times {
-    use crate::definition::microseconds;
+    use crate::pure::definition::microseconds;
     use proptest::prelude::*;
 
     proptest! {
@@ -750,7 +730,7 @@ mod times {
 }
 
 mod values {
-    use crate::json::{is_json, value};
+    use crate::pure::json::{is_json, value};
     use proptest::prelude::*;
     use serde_json::{Map, Value};
 
@@ -838,11 +818,11 @@ mod values {
 }
 
 mod texts {
-    use crate::binary::{Server, root, text};
+    use crate::pure::binary::{Server, root, text};
     use proptest::prelude::*;
 
     fn parsed(text: &str) -> Option<Vec<u8>> {
-        crate::binary::parsed(text, || {})
+        crate::pure::binary::parsed(text, || {})
     }
 
     /// Reads numbers as PostgreSQL's numeric.c describes their short form.
@@ -967,7 +947,7 @@ mod texts {
 }
 
 mod deltas {
-    use crate::delta;
+    use crate::pure::delta;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -1263,9 +1243,9 @@ mod deltas {
 }
 
 mod progressing {
-    use crate::definition::Definition;
-    use crate::progress::{Status, Turn, resume_points};
-    use crate::topology::Topology;
+    use crate::pure::definition::Definition;
+    use crate::pure::progress::{Status, Turn, resume_points};
+    use crate::pure::topology::Topology;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -1279,7 +1259,7 @@ mod progressing {
         let edge = |(from, to, handle): &(usize, usize, &str)| json!({"source": format!("{from:06}"), "target": format!("{to:06}"), "sourceHandle": handle});
         let nodes: Vec<Value> = types.iter().enumerate().map(node).collect();
         let edges: Vec<Value> = edges.iter().map(edge).collect();
-        crate::definition::parse(&json!({"nodes": nodes, "edges": edges}).to_string(), || {}).0
+        crate::pure::definition::parse(&json!({"nodes": nodes, "edges": edges}).to_string(), || {}).0
     }
 
     fn points(definition: &Definition, status: &[Status], turn: &[Option<Turn>]) -> Vec<usize> {

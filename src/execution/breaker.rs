@@ -1,0 +1,298 @@
+//! Circuit breakers, shared by every worker on the database. Closed: calls go through. Open: none does. Half open: one.
+//!
+//! No call waits for another transaction: failures are inserted rows, and the probe permit is taken with SKIP LOCKED. Nor does
+//! a report say which call it is about: what it means follows from the breaker's state, see docs/breakers.md.
+
+use crate::server::args::{self, MAX_VALUE};
+use crate::server::error::{Error, Result};
+use crate::server::jsonb::Jsonb;
+use crate::server::row::Row;
+use crate::server::settings;
+use crate::server::spi::{Db, above_read_committed};
+use crate::state::access;
+use crate::store::statements::*;
+use pgrx::IntoDatum;
+use pgrx::datum::{Interval, TimestampWithTimeZone};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+/// A breaker as its outcomes say.
+struct Breaker {
+    owner: String,
+    threshold: i64,
+    reset_after: Interval,
+    probe_lease: Interval,
+    /// When a probe permit was given last.
+    probe_at: Option<i64>,
+    /// Of the newest success or reset.
+    closed_at: Option<i64>,
+    /// Since then, no more of them than the threshold.
+    failures: i64,
+    /// Of the newest failure since then.
+    failed_at: Option<i64>,
+    /// Of the oldest failure that is counted.
+    counted_from: Option<i64>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    Closed,
+    Open,
+    /// The time of rest is over: one caller may try.
+    HalfOpen,
+    /// One is trying.
+    Probing,
+}
+
+impl Breaker {
+    /// The caller's own breaker of that name, else the oldest of a role whose privileges the caller has: no one defined
+    /// later takes its place.
+    fn find(db: &Db, name: &str) -> Result<Breaker> {
+        if let Some(own) = Breaker::read(db, &access::role_name(db.caller), name) {
+            return Ok(own);
+        }
+        let rows = db.query(&BREAKERS_NAMED, &[name.into_datum()]);
+        let mut owners: Vec<(i64, String)> =
+            (0..rows.len()).filter_map(|row| rows.get(row, 2).zip(rows.get(row, 1))).collect();
+        owners.sort();
+        let owner = owners.iter().find(|(_, owner)| access::has_privileges_of(db.caller, owner));
+        owner.and_then(|(_, owner)| Breaker::read(db, owner, name)).ok_or_else(|| Error::NoSuchBreaker(name.to_owned()))
+    }
+
+    fn read(db: &Db, owner: &str, name: &str) -> Option<Breaker> {
+        let rows = db.query(&BREAKER_STATE, &[name.into_datum(), owner.into_datum()]);
+        if rows.is_empty() {
+            return None;
+        }
+        Some(Breaker {
+            owner: owner.to_owned(),
+            threshold: i64::from(rows.get::<i32>(0, 1)?),
+            reset_after: rows.get(0, 2)?,
+            probe_lease: rows.get(0, 3)?,
+            probe_at: rows.get(0, 4),
+            closed_at: rows.get(0, 5),
+            failures: rows.get(0, 6).unwrap_or_default(),
+            failed_at: rows.get(0, 7),
+            counted_from: rows.get(0, 8),
+        })
+    }
+
+    /// The time of the newest failure where there are as many as open it.
+    fn opened_at(&self) -> Option<i64> {
+        self.failed_at.filter(|_| self.failures >= self.threshold)
+    }
+
+    /// Whether a probe was begun since the newest failure. It is one until somebody else's begins, also when it takes longer
+    /// than its lease.
+    fn has_probe(&self) -> bool {
+        self.probe_at > self.failed_at
+    }
+
+    fn state(&self, now: i64) -> Result<State> {
+        let Some(opened_at) = self.opened_at() else {
+            return Ok(State::Closed);
+        };
+        if settings::after(opened_at, self.reset_after, "reset_after")? > now {
+            return Ok(State::Open);
+        }
+        // A probe that failed is over; after its lease somebody else may try: its caller may have died.
+        Ok(match self.probe_at.filter(|_| self.has_probe()) {
+            Some(at) if settings::after(at, self.probe_lease, "probe_lease")? > now => State::Probing,
+            _ => State::HalfOpen,
+        })
+    }
+
+    /// A time for what is reported now: later than all that it follows, whatever the clock does, as order is by time.
+    fn next(&self) -> Result<i64> {
+        let newest = self.failed_at.max(self.closed_at).max(self.probe_at);
+        Ok(settings::now()?.max(newest.map_or(i64::MIN, |at| at + 1)))
+    }
+
+    fn record(&self, db: &Db, name: &str, at: i64, outcome: &str, error: Option<Jsonb>) {
+        db.query(
+            &INSERT_OUTCOME,
+            &[
+                name.into_datum(),
+                self.owner.as_str().into_datum(),
+                at.into_datum(),
+                outcome.into_datum(),
+                error.into_datum(),
+            ],
+        );
+    }
+
+    /// Deletes outcomes between two times, on which nothing depends any more.
+    fn forget(&self, db: &Db, name: &str, after: i64, before: i64) {
+        db.query(
+            &FORGET_OUTCOMES,
+            &[name.into_datum(), self.owner.as_str().into_datum(), after.into_datum(), before.into_datum()],
+        );
+    }
+
+    fn close(&self, db: &Db, name: &str, at: i64, outcome: &str) {
+        self.record(db, name, at, outcome, None);
+        // Those since the last time and that one itself. What was left then goes now and then: to look for it each time would
+        // be to look through all that was deleted since the last VACUUM.
+        let last = self.closed_at.filter(|_| !is_turn(at));
+        self.forget(db, name, last.map_or(i64::MIN, |last| last - 1), at);
+    }
+}
+
+/// One call in 64: for what needs to be done now and then only.
+fn is_turn(at: i64) -> bool {
+    at % 64 == 0
+}
+
+#[pg_extern]
+fn define_breaker(
+    name: Option<&str>,
+    failure_threshold: default!(Option<i32>, "5"),
+    reset_after: default!(Option<Interval>, "'30 seconds'"),
+    probe_lease: default!(Option<Interval>, "'30 seconds'"),
+) -> std::result::Result<(), ErrorReport> {
+    let name = args::name(name, "name")?;
+    let failure_threshold = failure_threshold.unwrap_or(5);
+    if failure_threshold < 1 {
+        return Err(Error::argument("failure_threshold must be at least 1").into());
+    }
+    let default = || Interval::from_seconds(30.0);
+    let reset_after = reset_after.unwrap_or_else(default);
+    let probe_lease = probe_lease.unwrap_or_else(default);
+    let now = settings::now()?;
+    settings::after(now, reset_after, "reset_after")?;
+    settings::after(now, probe_lease, "probe_lease")?;
+    let db = Db::write();
+    db.query(
+        &DEFINE_BREAKER,
+        &[
+            name.into_datum(),
+            access::role_name(db.caller).into_datum(),
+            failure_threshold.into_datum(),
+            reset_after.into_datum(),
+            probe_lease.into_datum(),
+            now.into_datum(),
+        ],
+    );
+    db.query(&DEFINE_PROBE, &[name.into_datum(), access::role_name(db.caller).into_datum()]);
+    Ok(())
+}
+
+#[pg_extern]
+fn breaker_try(name: Option<&str>) -> std::result::Result<bool, ErrorReport> {
+    let name = args::name(name, "name")?;
+    let db = Db::write();
+    let breaker = Breaker::find(&db, name)?;
+    match breaker.state(settings::now()?)? {
+        State::Closed => return Ok(true),
+        State::Open | State::Probing => return Ok(false),
+        State::HalfOpen => {}
+    }
+    let owner = breaker.owner.as_str();
+    if db.query(&LOCK_BREAKER, &[name.into_datum(), owner.into_datum()]).is_empty() {
+        return Ok(false);
+    }
+    // Somebody may have begun, or ended, a probe since we looked.
+    let now = settings::now()?;
+    let breaker = Breaker::read(&db, owner, name).ok_or_else(|| Error::NoSuchBreaker(name.to_owned()))?;
+    if breaker.state(now)? != State::HalfOpen {
+        return Ok(false);
+    }
+    db.query(&PROBE_BREAKER, &[name.into_datum(), owner.into_datum(), now.into_datum()]);
+    Ok(true)
+}
+
+#[pg_extern]
+fn breaker_success(name: Option<&str>) -> std::result::Result<(), ErrorReport> {
+    let name = args::name(name, "name")?;
+    let db = Db::write();
+    let breaker = Breaker::find(&db, name)?;
+    // Where it is open, and nobody was told to probe, the call began before it opened.
+    let late = breaker.opened_at().is_some() && !breaker.has_probe();
+    if let Some(failed_at) = breaker.failed_at.filter(|_| !late) {
+        // It ends the failures that it has seen: those that are reported at the same time may have opened the breaker.
+        breaker.close(&db, name, failed_at + 1, "success");
+    }
+    Ok(())
+}
+
+#[pg_extern]
+fn reset_breaker(name: Option<&str>) -> std::result::Result<(), ErrorReport> {
+    let name = args::name(name, "name")?;
+    let db = Db::write();
+    let breaker = Breaker::find(&db, name)?;
+    breaker.close(&db, name, breaker.next()?, "reset");
+    Ok(())
+}
+
+#[pg_extern]
+fn breaker_failure(name: Option<&str>, error: default!(Option<Jsonb>, "NULL")) -> std::result::Result<(), ErrorReport> {
+    let name = args::name(name, "name")?;
+    let db = Db::write();
+    let breaker = Breaker::find(&db, name)?;
+    if let Some(error) = &error {
+        args::within_limit(error.text(), MAX_VALUE, "error")?;
+    }
+    let at = breaker.next()?;
+    breaker.record(&db, name, at, "failure", error);
+    // Failures beyond the threshold are not needed. Above READ COMMITTED a deletion could fail.
+    if is_turn(at)
+        && !above_read_committed()
+        && let Some(counted_from) = breaker.counted_from
+        && breaker.opened_at().is_some()
+    {
+        breaker.forget(&db, name, breaker.closed_at.unwrap_or(i64::MIN), counted_from);
+    }
+    Ok(())
+}
+
+/// For the view `breakers`.
+#[pg_extern(sql = r#"
+CREATE FUNCTION layra.breaker_state(owner text, name text,
+    OUT state text, OUT failures bigint, OUT opened_at timestamptz, OUT last_error jsonb) RETURNS record
+STABLE LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
+fn breaker_state_row(owner: Option<&str>, name: Option<&str>) -> std::result::Result<Row<Shown>, ErrorReport> {
+    Ok(Row(show(owner, name)?))
+}
+
+/// As version 0.2.0 declares it, whose symbol has to stay: a set of one row.
+#[pg_extern(sql = false)]
+#[allow(clippy::type_complexity)]
+fn breaker_state(
+    owner: Option<&str>,
+    name: Option<&str>,
+) -> std::result::Result<
+    TableIterator<
+        'static,
+        (
+            name!(state, String),
+            name!(failures, i64),
+            name!(opened_at, Option<TimestampWithTimeZone>),
+            name!(last_error, Option<Jsonb>),
+        ),
+    >,
+    ErrorReport,
+> {
+    Ok(TableIterator::once(show(owner, name)?))
+}
+
+type Shown = (String, i64, Option<TimestampWithTimeZone>, Option<Jsonb>);
+
+fn show(owner: Option<&str>, name: Option<&str>) -> Result<Shown> {
+    let (owner, name) = (args::name(owner, "owner")?, args::name(name, "name")?);
+    let db = Db::read();
+    let breaker =
+        Some(owner).filter(|owner| access::may_read(&db, owner)).and_then(|owner| Breaker::read(&db, owner, name));
+    let breaker = breaker.ok_or_else(|| Error::NoSuchBreaker(name.to_owned()))?;
+    let state = match breaker.state(settings::now()?)? {
+        State::Closed => "closed",
+        State::Open => "open",
+        State::HalfOpen | State::Probing => "half_open",
+    };
+    let opened_at = breaker.opened_at().and_then(|at| TimestampWithTimeZone::try_from(at).ok());
+    let error = breaker.failed_at.and_then(|at| {
+        let rows = db.query(&BREAKER_ERROR, &[name.into_datum(), owner.into_datum(), at.into_datum()]);
+        if rows.is_empty() { None } else { rows.jsonb(0, 1) }
+    });
+    Ok((state.to_owned(), breaker.failures, opened_at, error))
+}

@@ -1,0 +1,748 @@
+//! Nodes: a worker takes one, works, acknowledges. And the part of a node's state that the state document shows.
+
+use crate::pure::binary::{FALSE, Item, NULL, TRUE, Value};
+use crate::pure::hash::value_hash;
+use crate::server::args::{self, MAX_VALUE};
+use crate::server::error::{Error, Result};
+use crate::server::jsonb::Jsonb;
+use crate::server::name::Texts;
+use crate::server::row::Row;
+use crate::server::settings;
+use crate::server::spi::{At, Columns, Db, check_for_interrupts};
+use crate::server::stream::{BYTES, Batches, ROW};
+use crate::state::change::{Change, NewEvent, Opened, Request};
+use crate::state::document;
+use crate::state::run::{Reader, Run, Status, with_change};
+use crate::state::variables;
+use crate::store::cell::{COUNTER, CellId, Counter, Write};
+use crate::store::chain::Place;
+use crate::store::plain::{Is, Key, Table};
+use crate::store::statements::*;
+use foldhash::HashMap;
+use pgrx::IntoDatum;
+use pgrx::datum::{Interval, TimestampWithTimeZone};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::vec::IntoIter;
+
+// --------------------------------------------------------------------------------------------- the cell of a node
+
+/// The value of a node's cell. A CHECK constraint keeps the same rules.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Node {
+    pub status: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker: Option<String>,
+    /// Whether there is a lease that can run out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leased: bool,
+    /// Of a completed node: the ordinal of its output in its context.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<i64>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub error: Option<Box<RawValue>>,
+}
+
+/// A field that is there, also where it is JSON null.
+fn present<'de, D: serde::Deserializer<'de>>(field: D) -> std::result::Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(field).map(Some)
+}
+
+impl Node {
+    pub fn parse(value: Option<&Jsonb>) -> Node {
+        value.and_then(|value| serde_json::from_str(value.text()).ok()).unwrap_or_else(Node::pending)
+    }
+
+    pub fn pending() -> Node {
+        Node { status: "pending".into(), ..Node::default() }
+    }
+
+    fn id(node_id: &str) -> CellId {
+        CellId::new("node", node_id)
+    }
+}
+
+/// What `execution_status` shows: true = completed or skipped, null = running, false = the rest.
+pub fn shown(value: &str) -> &'static str {
+    let node: Node = serde_json::from_str(value).unwrap_or_default();
+    match node.status.as_str() {
+        "completed" | "skipped" => "true",
+        "running" => "null",
+        _ => "false",
+    }
+}
+
+/// As `shown`, as a part of the document.
+pub fn shown_part(value: &str) -> Value<'static> {
+    let kind = match shown(value) {
+        "true" => TRUE,
+        "null" => NULL,
+        _ => FALSE,
+    };
+    Value::Raw(Item { kind, octets: &[] })
+}
+
+/// The cell of a node of which only a document's true, null or false is known.
+pub fn from_shown(shown: &str) -> Jsonb {
+    Jsonb::parse(match shown {
+        "true" => r#"{"status":"completed"}"#,
+        "null" => r#"{"status":"running"}"#,
+        _ => r#"{"status":"pending"}"#,
+    })
+}
+
+/// Whether a node's cell tells of a lease.
+pub fn is_leased(value: &str) -> bool {
+    serde_json::from_str::<Node>(value).is_ok_and(|node| node.leased)
+}
+
+/// A node that comes back from the past: nobody works on it any more, so `running` becomes `pending`. None where the
+/// value stays as it is.
+pub fn restored(value: &str) -> Option<Jsonb> {
+    let node: Node = serde_json::from_str(value).ok()?;
+    (node.status == "running").then(|| Jsonb::of(&Node::pending()))
+}
+
+// ------------------------------------------------------------------------------------------------------------ context
+
+/// The rows that append an entry to a node's context: never more than two, however long the list is.
+fn append_context(
+    change: &mut Change<'_>,
+    node_id: &str,
+    counter: Counter,
+    highest: i64,
+    value: Jsonb,
+) -> Result<(i64, Vec<Write>)> {
+    let ordinal = counter.next;
+    let id = CellId::context(node_id, ordinal);
+    // Used before, in a list that was shortened or rolled back since.
+    if ordinal <= highest && !change.cells.knows(&id) {
+        change.cells.load(&change.db, change.run_id, vec![id.clone()]);
+    }
+    let grown = Counter { live: counter.live + 1, next: ordinal + 1 };
+    let mut writes = Vec::with_capacity(2);
+    writes.extend(change.cells.write(id, Some(value), MAX_VALUE)?);
+    writes.extend(change.cells.write(CellId::context(node_id, COUNTER), Some(Jsonb::of(&grown)), MAX_VALUE)?);
+    Ok((ordinal, writes))
+}
+
+/// The rows that take all entries of a node's context out of the live state.
+pub fn clear_context(change: &mut Change<'_>, node_id: &str, counter: Counter) -> Result<Vec<Write>> {
+    let ids: Vec<CellId> =
+        (counter.next - counter.live..counter.next).map(|ordinal| CellId::context(node_id, ordinal)).collect();
+    change.cells.load(&change.db, change.run_id, ids.clone());
+    let mut writes = Vec::with_capacity(ids.len() + 1);
+    for id in ids {
+        writes.extend(change.cells.write(id, None, MAX_VALUE)?);
+    }
+    let empty = Counter { live: 0, ..counter };
+    writes.extend(change.cells.write(CellId::context(node_id, COUNTER), Some(Jsonb::of(&empty)), MAX_VALUE)?);
+    Ok(writes)
+}
+
+#[pg_extern(stable)]
+#[allow(clippy::type_complexity)]
+fn context(
+    run_id: Option<&str>,
+    node_id: default!(Option<&str>, "NULL"),
+    last: default!(Option<i32>, "NULL"),
+) -> std::result::Result<
+    TableIterator<
+        'static,
+        (
+            name!(node_id, String),
+            name!(ordinal, i64),
+            name!(value, Option<Jsonb>),
+            name!(version, i64),
+            name!(bytes, i32),
+        ),
+    >,
+    ErrorReport,
+> {
+    let run_id = args::run_id(run_id)?;
+    let node_id = args::optional_name(node_id, "node_id")?;
+    if last.is_some_and(|last| last < 0) {
+        return Err(Error::argument("last must not be negative").into());
+    }
+    let reader = Reader::open(run_id)?;
+    let nodes: Vec<String> = match node_id {
+        Some(node_id) => vec![node_id.to_owned()],
+        None => {
+            let rows = reader.db.query(&CONTEXT_NODES, &[run_id.into_datum()]);
+            let mut nodes: Vec<String> = (0..rows.len()).filter_map(|row| rows.get(row, 1)).collect();
+            nodes.reverse();
+            nodes
+        }
+    };
+    let last = last.map_or(i64::from(i32::MAX), i64::from);
+    let mut lists = Lists {
+        run_id: run_id.to_owned(),
+        nodes: nodes.into_iter(),
+        node: String::new(),
+        entries: vec![].into_iter(),
+        last,
+    };
+    Ok(TableIterator::new(Batches::new(move || Ok(lists.read()))))
+}
+
+type Entry = (String, i64, Option<Jsonb>, i64, i32);
+
+/// What is left to read of the context of some nodes.
+struct Lists {
+    run_id: String,
+    nodes: IntoIter<String>,
+    /// The node that is being read, and its entries: ordinal and version.
+    node: String,
+    entries: IntoIter<(i64, i64)>,
+    last: i64,
+}
+
+impl Lists {
+    fn read(&mut self) -> Vec<Entry> {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        if self.entries.len() == 0 && self.nodes.len() == 0 {
+            return batch;
+        }
+        let db = Db::read();
+        db.find_plain(|tables| Run::find(tables, &self.run_id));
+        while bytes < BYTES {
+            check_for_interrupts();
+            let Some((ordinal, version)) = self.entries.next() else {
+                let Some(node) = self.nodes.next() else { break };
+                self.node = node;
+                let args = [self.run_id.as_str().into_datum(), self.node.as_str().into_datum(), self.last.into_datum()];
+                let rows = db.query(&LAST_CONTEXT, &args);
+                let entries: Vec<(i64, i64)> =
+                    (0..rows.len()).filter_map(|row| rows.get(row, 1).zip(rows.get(row, 2))).collect();
+                self.entries = entries.into_iter();
+                continue;
+            };
+            let place = Place { run_id: &self.run_id, scope: "context", key: &self.node, ordinal };
+            let value = place.value(&db, version);
+            bytes += ROW + value.map_or(0, |value| value.size());
+            let length = value.map_or(0, |value| value.text().len() as i32);
+            batch.push((self.node.clone(), ordinal, value, version, length));
+        }
+        batch
+    }
+}
+
+// -------------------------------------------------------------------------------------------------------------- begin
+
+type Begun = (i64, Option<i32>, String, Option<Jsonb>);
+
+#[derive(Serialize)]
+struct Started<'a> {
+    node_id: &'a str,
+    attempt: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worker: Option<&'a str>,
+}
+
+#[pg_extern(sql = r#"
+CREATE FUNCTION layra.begin_node(run_id text, node_id text, worker text DEFAULT NULL, lease interval DEFAULT NULL,
+    OUT version bigint, OUT attempt integer, OUT status text, OUT output jsonb) RETURNS record
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
+fn begin_node_row(
+    run_id: Option<&str>,
+    node_id: Option<&str>,
+    worker: Option<&str>,
+    lease: Option<Interval>,
+) -> std::result::Result<Row<Begun>, ErrorReport> {
+    Ok(Row(begin(run_id, node_id, worker, lease)?))
+}
+
+/// As version 0.2.0 declares it, whose symbol has to stay: a set of one row.
+#[pg_extern(sql = false)]
+#[allow(clippy::type_complexity)]
+fn begin_node(
+    run_id: Option<&str>,
+    node_id: Option<&str>,
+    worker: Option<&str>,
+    lease: Option<Interval>,
+) -> std::result::Result<
+    TableIterator<
+        'static,
+        (name!(version, i64), name!(attempt, Option<i32>), name!(status, String), name!(output, Option<Jsonb>)),
+    >,
+    ErrorReport,
+> {
+    Ok(TableIterator::once(begin(run_id, node_id, worker, lease)?))
+}
+
+fn begin(run_id: Option<&str>, node_id: Option<&str>, worker: Option<&str>, lease: Option<Interval>) -> Result<Begun> {
+    let request = Request::new(run_id, None)?;
+    let node_id = args::name(node_id, "node_id")?;
+    let worker = args::optional_name(worker, "worker")?;
+    if let Some(lease) = lease {
+        settings::after(0, lease, "lease")?;
+    }
+    let Opened::Change(mut change) = request.open("node.started")? else { unreachable!("no key was given") };
+    let values = change.cells.load_values(&change.db, change.run_id, vec![Node::id(node_id)]);
+    let node = Node::parse(values.get(&Node::id(node_id)));
+    let version = change.cells.get(&Node::id(node_id)).version;
+    if node.status == "completed" || node.status == "skipped" {
+        let output = output_of(&mut change, node_id, &node);
+        return Ok((version, node.attempt, node.status, output));
+    }
+    change.require_unfinished()?;
+    if change.run.status != Status::Running {
+        return Err(Error::state(format!("run {:?} is {}", change.run_id, change.run.status.name())));
+    }
+    let lease_before = Lease::lock(&change.db, change.run_id, node_id);
+    // Read again: a heartbeat, which does not wait for the run, may have held the lease for long.
+    change.now = settings::now()?;
+    // Running by a document's word only, it has no attempt: nobody holds it.
+    if node.status == "running" && node.attempt.is_some() {
+        require_free(&change, node_id, worker, lease_before)?;
+    }
+    let until = lease.map(|lease| settings::after(change.now, lease, "lease")).transpose()?;
+    let rows = change.db.query(
+        &TAKE_LEASE,
+        &[change.run_id.into_datum(), node_id.into_datum(), worker.into_datum(), until.into_datum()],
+    );
+    let attempt: i32 = rows.get(0, 1).unwrap_or_default();
+    drop(rows);
+    let cell = Node {
+        status: "running".into(),
+        attempt: Some(attempt),
+        worker: worker.map(str::to_owned),
+        leased: until.is_some(),
+        ..Node::default()
+    };
+    let writes = change.cells.write(Node::id(node_id), Some(Jsonb::of(&cell)), MAX_VALUE)?.into_iter().collect();
+    let before = due(&mut change, node_id, |policy| &policy.before)?.then_some("before");
+    let payload = Jsonb::of(&Started { node_id, attempt, worker });
+    let version = change.append(NewEvent::new("node.started", payload, writes).due(before))?;
+    Ok((change.close(version)?, Some(attempt), cell.status, None))
+}
+
+/// What the row of a node that was ever begun says of its lease.
+struct Lease {
+    attempt: i32,
+    worker: Option<String>,
+    until: Option<i64>,
+}
+
+impl Lease {
+    fn of(row: &impl Columns, first: i32) -> Lease {
+        let attempt = row.get(first).unwrap_or_default();
+        Lease { attempt, worker: row.get(first + 1), until: row.get(first + 2) }
+    }
+
+    /// Locks the row, for whoever reads the clock then. None where there is none.
+    fn lock(db: &Db, run_id: &str, node_id: &str) -> Option<Lease> {
+        let locked = db.plain(|tables| {
+            let leases = tables.lease()?;
+            let mut lease = leases.scan(&[Key::Text(1, Is::Equal, run_id), Key::Text(2, Is::Equal, node_id)]);
+            if !lease.down() {
+                return Some(None);
+            }
+            lease.lock().then(|| Some(Lease::of(&lease, 3)))
+        });
+        if let Some(Some(lease)) = locked {
+            return lease;
+        }
+        let rows = db.query(&LOCK_LEASE, &[run_id.into_datum(), node_id.into_datum()]);
+        (!rows.is_empty()).then(|| Lease::of(&At(&rows, 0), 1))
+    }
+
+    fn is_over(&self, now: i64) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+}
+
+/// 55P03 while somebody else holds the node. Without a lease nobody does.
+fn require_free(change: &Change<'_>, node_id: &str, worker: Option<&str>, lease: Option<Lease>) -> Result<()> {
+    match lease {
+        Some(lease) if lease.worker.as_deref() != worker && !lease.is_over(change.now) => {
+            let until = lease.until.and_then(|until| TimestampWithTimeZone::try_from(until).ok());
+            Err(Error::LeaseHeld {
+                run: change.run_id.to_owned(),
+                node: node_id.to_owned(),
+                holder: lease.worker,
+                until: until.map(|until| until.to_iso_string()),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn output_of(change: &mut Change<'_>, node_id: &str, node: &Node) -> Option<Jsonb> {
+    let id = CellId::context(node_id, node.output?);
+    change.cells.load_values(&change.db, change.run_id, vec![id.clone()]).remove(&id)
+}
+
+/// Whether the workflow's policy names the type of this node.
+fn due(
+    change: &mut Change<'_>,
+    node_id: &str,
+    types: impl Fn(&crate::pure::definition::Policy) -> &Vec<String>,
+) -> Result<bool> {
+    Ok(change.compiled()?.is_some_and(|compiled| {
+        let definition = &compiled.definition;
+        definition.nodes.get(node_id).is_some_and(|node| types(&definition.policy).contains(&node.type_name))
+    }))
+}
+
+/// Whether a completion of this node, or of an iteration of this loop, is a milestone of the workflow's policy.
+pub fn milestone(change: &mut Change<'_>, node_id: &str) -> Result<Option<&'static str>> {
+    Ok(due(change, node_id, |policy| &policy.milestones)?.then_some("milestone"))
+}
+
+#[pg_extern(sql = r#"
+CREATE FUNCTION layra.heartbeat(run_id text, node_id text, attempt integer, lease interval,
+    OUT until timestamptz, OUT run_status text) RETURNS record
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
+fn heartbeat_row(
+    run_id: Option<&str>,
+    node_id: Option<&str>,
+    attempt: Option<i32>,
+    lease: Option<Interval>,
+) -> std::result::Result<Row<Beat>, ErrorReport> {
+    Ok(Row(beat(run_id, node_id, attempt, lease)?))
+}
+
+/// As version 0.2.0 declares it, whose symbol has to stay: a set of one row.
+#[pg_extern(sql = false)]
+#[allow(clippy::type_complexity)]
+fn heartbeat(
+    run_id: Option<&str>,
+    node_id: Option<&str>,
+    attempt: Option<i32>,
+    lease: Option<Interval>,
+) -> std::result::Result<
+    TableIterator<'static, (name!(until, Option<TimestampWithTimeZone>), name!(run_status, String))>,
+    ErrorReport,
+> {
+    Ok(TableIterator::once(beat(run_id, node_id, attempt, lease)?))
+}
+
+type Beat = (Option<TimestampWithTimeZone>, String);
+
+fn beat(run_id: Option<&str>, node_id: Option<&str>, attempt: Option<i32>, lease: Option<Interval>) -> Result<Beat> {
+    let run_id = args::run_id(run_id)?;
+    let node_id = args::name(node_id, "node_id")?;
+    let attempt = args::required(attempt, "attempt")?;
+    let duration = args::required(lease, "lease")?;
+    settings::after(0, duration, "lease")?;
+    let db = crate::state::run::for_update_of_its_own(run_id)?;
+    let lease = Lease::lock(&db, run_id, node_id);
+    // Read after the lock is held: a lease that ended while we waited for it is over.
+    let now = settings::now()?;
+    if lease.is_none_or(|lease| lease.attempt != attempt || lease.until.is_none() || lease.is_over(now)) {
+        return Err(Error::state(format!("attempt {attempt} of node {node_id:?} of run {run_id:?} has no lease")));
+    }
+    let until = settings::after(now, duration, "lease")?;
+    let rows = db.query(&EXTEND_LEASE, &[run_id.into_datum(), node_id.into_datum(), until.into_datum()]);
+    Ok((TimestampWithTimeZone::try_from(until).ok(), rows.get(0, 1).unwrap_or_default()))
+}
+
+// -------------------------------------------------------------------------------------------------- complete and fail
+
+#[derive(Serialize)]
+struct Done<'a> {
+    node_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<i32>,
+}
+
+#[pg_extern]
+#[allow(clippy::too_many_arguments)]
+fn complete_node(
+    run_id: Option<&str>,
+    node_id: Option<&str>,
+    output: default!(Option<Jsonb>, "NULL"),
+    updates: default!(Option<Jsonb>, "NULL"),
+    attempt: default!(Option<i32>, "NULL"),
+    expected_version: default!(Option<i64>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<i64, ErrorReport> {
+    let request = Request::new(run_id, idempotency_key)?;
+    let node_id = args::name(node_id, "node_id")?;
+    let updates = updates.map(|updates| args::members(Some(updates), "updates")).transpose()?.unwrap_or_default();
+    let expected = args::expected(expected_version)?;
+    Ok(with_change(request, "node.completed", |change| complete(change, node_id, output, updates, attempt, expected))?)
+}
+
+fn complete(
+    change: &mut Change<'_>,
+    node_id: &str,
+    output: Option<Jsonb>,
+    updates: Vec<(String, Jsonb)>,
+    attempt: Option<i32>,
+    expected: Option<i64>,
+) -> Result<i64> {
+    let mut ids = vec![Node::id(node_id), CellId::context(node_id, COUNTER)];
+    ids.extend(updates.iter().map(|(name, _)| CellId::variable(name)));
+    let (values, highest) = change.cells.load_node_values(&change.db, change.run_id, ids, node_id);
+    let node = Node::parse(values.get(&Node::id(node_id)));
+    if node.status == "completed" {
+        // The answer to the first call got lost: the same completion again is that one.
+        let recorded = output_of(change, node_id, &node).map(|value| value_hash(value.text()));
+        let given = output.map(|value| value_hash(value.text()));
+        if recorded == given && attempt.is_none_or(|attempt| node.attempt == Some(attempt)) {
+            return Ok(change.cells.get(&Node::id(node_id)).version);
+        }
+    }
+    change.expect_version(expected)?;
+    change.require_unfinished()?;
+    require_attempt(change, node_id, &node, attempt)?;
+    let (ordinal, mut writes) = match output {
+        None => (None, Vec::new()),
+        Some(output) => {
+            let counter = Counter::parse(values.get(&CellId::context(node_id, COUNTER)));
+            let (ordinal, writes) = append_context(change, node_id, counter, highest, output)?;
+            (Some(ordinal), writes)
+        }
+    };
+    let cell = Node {
+        status: "completed".into(),
+        attempt: node.attempt,
+        worker: node.worker,
+        output: ordinal,
+        ..Node::default()
+    };
+    writes.extend(change.cells.write(Node::id(node_id), Some(Jsonb::of(&cell)), MAX_VALUE)?);
+    writes.extend(variables::plan_loaded(change, updates.into_iter().map(|(n, v)| (n, Some(v))).collect())?);
+    if node.leased {
+        release(change, vec![node_id.to_owned()]);
+    }
+    let milestone = milestone(change, node_id)?;
+    let payload = Jsonb::of(&Done { node_id, attempt: node.attempt });
+    change.append(NewEvent::new("node.completed", payload, writes).due(milestone))
+}
+
+fn require_attempt(change: &Change<'_>, node_id: &str, node: &Node, attempt: Option<i32>) -> Result<()> {
+    let wrong = if node.status != "running" {
+        format!("node {node_id:?} of run {:?} is {}", change.run_id, node.status)
+    } else if attempt.is_some() && attempt != node.attempt {
+        format!("attempt {} of node {node_id:?} of run {:?} is over", attempt.unwrap_or_default(), change.run_id)
+    } else {
+        return Ok(());
+    };
+    Err(Error::State {
+        message: wrong,
+        hint: Some("Another worker took the node over, or it was completed, skipped or reset.".into()),
+    })
+}
+
+/// Ends the leases of nodes on which nobody works any more.
+pub fn release(change: &Change<'_>, nodes: Vec<String>) {
+    // The table first: a snapshot from before its lock would not see the rows of one that came in its place meanwhile.
+    let leases = change.db.plain(|tables| tables.lease()).flatten();
+    if leases.is_some_and(|leases| change.db.plain(|_| release_plain(&leases, change.run_id, &nodes)) == Some(true)) {
+        return;
+    }
+    change.db.query(&RELEASE_LEASES, &[change.run_id.into_datum(), nodes.into_datum()]);
+}
+
+/// False where a statement has to do it: it changes nothing that is done already.
+fn release_plain(leases: &Table, run_id: &str, nodes: &[String]) -> bool {
+    const UNTIL: i32 = 5;
+    const HELD: i32 = 6;
+    let mut writer = leases.writer();
+    nodes.iter().all(|node| {
+        let mut lease = leases.scan(&[Key::Text(1, Is::Equal, run_id), Key::Text(2, Is::Equal, node)]);
+        if !lease.down() {
+            return true;
+        }
+        if !lease.lock() {
+            return false;
+        }
+        if lease.get(HELD) == Some(true) {
+            writer.update(&lease, &[(UNTIL, None), (HELD, false.into_datum())]);
+        }
+        true
+    })
+}
+
+#[pg_extern]
+fn fail_node(
+    run_id: Option<&str>,
+    node_id: Option<&str>,
+    error: Option<Jsonb>,
+    attempt: default!(Option<i32>, "NULL"),
+    expected_version: default!(Option<i64>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<i64, ErrorReport> {
+    let request = Request::new(run_id, idempotency_key)?;
+    let node_id = args::name(node_id, "node_id")?;
+    let error = args::required(error, "error")?;
+    let expected = args::expected(expected_version)?;
+    Ok(with_change(request, "node.failed", |change| {
+        let values = change.cells.load_values(&change.db, change.run_id, vec![Node::id(node_id)]);
+        let node = Node::parse(values.get(&Node::id(node_id)));
+        let same = node.error.as_ref().is_some_and(|recorded| recorded.get() == error.text());
+        if node.status == "failed" && same && attempt.is_none_or(|attempt| node.attempt == Some(attempt)) {
+            return Ok(change.cells.get(&Node::id(node_id)).version);
+        }
+        change.expect_version(expected)?;
+        change.require_unfinished()?;
+        require_attempt(change, node_id, &node, attempt)?;
+        args::within_limit(error.text(), MAX_VALUE, "error")?;
+        let cell = Node { status: "failed".into(), attempt: node.attempt, worker: node.worker, ..Node::default() };
+        let cell = Jsonb::of(&cell).with([("error", Some(&error))]);
+        let writes = change.cells.write(Node::id(node_id), Some(cell), MAX_VALUE)?.into_iter().collect();
+        if node.leased {
+            release(change, vec![node_id.to_owned()]);
+        }
+        let payload = Jsonb::of(&Done { node_id, attempt: node.attempt });
+        change.append(NewEvent::new("node.failed", payload, writes))
+    })?)
+}
+
+// ---------------------------------------------------------------------------------------------------- skip and reset
+
+#[derive(Serialize)]
+struct Several<'a> {
+    node_ids: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
+#[pg_extern]
+fn skip_nodes(
+    run_id: Option<&str>,
+    node_ids: Option<Texts>,
+    reason: default!(Option<&str>, "NULL"),
+    expected_version: default!(Option<i64>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<i64, ErrorReport> {
+    let request = Request::new(run_id, idempotency_key)?;
+    let nodes = args::names(node_ids, "node_ids")?;
+    let expected = args::expected(expected_version)?;
+    Ok(with_change(request, "node.skipped", |change| {
+        let current = load(change, &nodes);
+        if let Some(version) = all_are(change, &nodes, &current, "skipped") {
+            return Ok(version);
+        }
+        change.expect_version(expected)?;
+        change.require_unfinished()?;
+        let mut writes = Vec::new();
+        for id in &nodes {
+            let node = Node::parse(current.get(&Node::id(id)));
+            match node.status.as_str() {
+                "skipped" => {}
+                "pending" | "failed" => {
+                    let cell = Node { status: "skipped".into(), ..Node::default() };
+                    writes.extend(change.cells.write(Node::id(id), Some(Jsonb::of(&cell)), MAX_VALUE)?);
+                }
+                status => return Err(wrong_move(change, id, status, "skipped")),
+            }
+        }
+        let payload = Jsonb::of(&Several { node_ids: &nodes, reason: crate::state::run::checked_reason(reason)? });
+        change.append(NewEvent::new("node.skipped", payload, writes))
+    })?)
+}
+
+#[pg_extern]
+fn reset_nodes(
+    run_id: Option<&str>,
+    node_ids: Option<Texts>,
+    expected_version: default!(Option<i64>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<i64, ErrorReport> {
+    let request = Request::new(run_id, idempotency_key)?;
+    let nodes = args::names(node_ids, "node_ids")?;
+    let expected = args::expected(expected_version)?;
+    Ok(with_change(request, "node.reset", |change| {
+        let current = load(change, &nodes);
+        if let Some(version) = all_are(change, &nodes, &current, "pending") {
+            return Ok(version);
+        }
+        change.expect_version(expected)?;
+        change.require_unfinished()?;
+        let writes = reset_loaded(change, &nodes, &current)?;
+        let payload = Jsonb::of(&Several { node_ids: &nodes, reason: None });
+        change.append(NewEvent::new("node.reset", payload, writes))
+    })?)
+}
+
+/// Where all nodes are so already (the answer to the first call got lost): the version in which they became so.
+fn all_are(change: &Change<'_>, nodes: &[String], current: &HashMap<CellId, Jsonb>, status: &str) -> Option<i64> {
+    if nodes.iter().any(|id| Node::parse(current.get(&Node::id(id))).status != status) {
+        return None;
+    }
+    let newest = nodes.iter().map(|id| change.cells.get(&Node::id(id)).version).max();
+    Some(newest.filter(|version| *version > 0).unwrap_or(change.head.version))
+}
+
+fn wrong_move(change: &Change<'_>, node_id: &str, from: &str, to: &str) -> Error {
+    Error::state(format!("node {node_id:?} of run {:?} is {from}, and cannot become {to}", change.run_id))
+}
+
+fn load(change: &mut Change<'_>, nodes: &[String]) -> HashMap<CellId, Jsonb> {
+    change.cells.load_values(&change.db, change.run_id, nodes.iter().map(|id| Node::id(id)).collect())
+}
+
+/// The rows that make nodes pending; nodes that were never begun stay as they are. Their leases end.
+pub fn reset(change: &mut Change<'_>, nodes: &[String]) -> Result<Vec<Write>> {
+    let current = load(change, nodes);
+    reset_loaded(change, nodes, &current)
+}
+
+fn reset_loaded(change: &mut Change<'_>, nodes: &[String], current: &HashMap<CellId, Jsonb>) -> Result<Vec<Write>> {
+    let mut writes = Vec::new();
+    let mut leased = Vec::new();
+    for id in nodes {
+        let Some(value) = current.get(&Node::id(id)) else { continue };
+        let node = Node::parse(Some(value));
+        if node.leased {
+            leased.push(id.clone());
+        }
+        if node.status != "pending" {
+            writes.extend(change.cells.write(Node::id(id), Some(Jsonb::of(&Node::pending())), MAX_VALUE)?);
+        }
+    }
+    if !leased.is_empty() {
+        release(change, leased);
+    }
+    Ok(writes)
+}
+
+/// The live nodes of a run at a version (the newest: None), and what is known of them.
+pub fn all(db: &Db, run_id: &str, at_version: Option<i64>) -> BTreeMap<String, (i64, Node)> {
+    crate::state::history::live_cells(db, run_id, Some("node"), at_version)
+        .into_iter()
+        .map(|cell| (cell.key, (cell.version, Node::parse(cell.value.as_ref()))))
+        .collect()
+}
+
+// ------------------------------------------------------------------------------------------------------------- engine
+
+#[pg_extern]
+fn set_engine(
+    run_id: Option<&str>,
+    fields: Option<Jsonb>,
+    expected_version: default!(Option<i64>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<i64, ErrorReport> {
+    let request = Request::new(run_id, idempotency_key)?;
+    let fields = args::object(fields, "fields")?.entries();
+    for (field, _) in &fields {
+        document::engine_field(field)?;
+        if document::OWN_FIELDS.contains(&field.as_str()) {
+            return Err(Error::argument(format!("{field} is made of cells; set it with the functions for them")).into());
+        }
+    }
+    let expected = args::expected(expected_version)?;
+    Ok(with_change(request, "state.engine_set", |change| {
+        change.expect_version(expected)?;
+        change.require_unfinished()?;
+        let ids = fields.iter().map(|(field, _)| CellId::new("engine", field.as_str())).collect();
+        change.cells.load(&change.db, change.run_id, ids);
+        let mut writes = Vec::new();
+        for (field, value) in fields {
+            writes.extend(change.cells.write(CellId::new("engine", field), Some(value), MAX_VALUE)?);
+        }
+        change.append(NewEvent::new("state.engine_set", Jsonb::parse("{}"), writes))
+    })?)
+}

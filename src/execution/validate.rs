@@ -1,0 +1,283 @@
+//! Validation of a whole state: schemas, references, loop bounds, sizes, hashes, and rules of one's own.
+
+use crate::execution::loops::DEFAULT_MAX;
+use crate::pure::hash::value_hash;
+use crate::pure::merge::pointer_token;
+use crate::server::args::{self, MAX_VALUE};
+use crate::server::error::{Result, Violation};
+use crate::server::guard::Flag;
+use crate::server::name::Procedure;
+use crate::server::settings;
+use crate::server::spi::{Db, check_for_interrupts, execute_text};
+use crate::state::access;
+use crate::state::document;
+use crate::state::history::{LiveCell, live_cells};
+use crate::state::run::{Reader, Run};
+use crate::store::cell::CellId;
+use crate::store::statements::{ADD_VALIDATOR, REMOVE_VALIDATOR, VALIDATORS};
+use crate::workflow::definitions;
+use crate::workflow::graph;
+use crate::workflow::handler::{checked_function, qualified_name};
+use crate::workflow::schema;
+use crate::workflow::schema::Compiled;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use pgrx::{IntoDatum, pg_sys};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// How far a loop's index may be above its bound where the policy says nothing.
+const DEFAULT_TOLERANCE: i64 = 10;
+
+/// As `format_procedure_qualified` writes the arguments of a validator.
+const SIGNATURE: &str = "(pg_catalog.text,pg_catalog.jsonb)";
+
+/// A rule that the state breaks: the rule's name, a JSON Pointer into the state document, and what is wrong.
+pub struct Problem {
+    pub rule: String,
+    pub path: String,
+    pub message: String,
+    /// Whether nobody should go on from such a state: it is damaged, or breaks a rule that somebody set. What an engine wrote of
+    /// itself (a stack, an index beyond what is usual) is only told.
+    pub stops: bool,
+    /// The cell that breaks the rule; None for a validator, which judges the state as a whole.
+    pub cell: Option<CellId>,
+}
+
+impl Problem {
+    fn of_cell(rule: &str, stops: bool, cell: &LiveCell, path: String, message: impl Into<String>) -> Problem {
+        Problem { rule: rule.to_owned(), path, message: message.into(), stops, cell: cell.id() }
+    }
+
+    fn of_state(rule: &str, message: String) -> Problem {
+        Problem { rule: rule.to_owned(), path: String::new(), message, stops: true, cell: None }
+    }
+
+    /// As an error's DETAIL has it.
+    pub fn violation(&self) -> Violation {
+        Violation { path: self.path.clone(), keyword: self.rule.clone() }
+    }
+}
+
+#[pg_extern(stable)]
+fn validate_run(
+    run_id: Option<&str>,
+    at_version: default!(Option<i64>, "NULL"),
+) -> std::result::Result<
+    TableIterator<'static, (name!(rule, String), name!(path, String), name!(message, String))>,
+    ErrorReport,
+> {
+    let run_id = args::run_id(run_id)?;
+    let at_version = at_version.map(|version| args::version(Some(version), "at_version")).transpose()?;
+    let reader = Reader::open(run_id)?;
+    reader.require_version(at_version, "at_version")?;
+    let problems = problems(&reader.db, run_id, &reader.run, at_version)?;
+    Ok(TableIterator::new(problems.into_iter().map(|p| (p.rule, p.path, p.message)).collect::<Vec<_>>()))
+}
+
+/// What is wrong with a run's state at a version (the newest: None). Validators run as the caller.
+pub fn problems(db: &Db, run_id: &str, run: &Run, at_version: Option<i64>) -> Result<Vec<Problem>> {
+    let mut cells = live_cells(db, run_id, None, at_version);
+    // Problems come in one order, however the cells were read.
+    cells.sort_by(|a, b| (&a.scope, &a.key, a.ordinal).cmp(&(&b.scope, &b.key, b.ordinal)));
+    let graph = cells.iter().find(|cell| cell.scope == "engine" && cell.key == graph::CELL);
+    let rules = Rules::new(db, run, graph)?;
+    let mut found = Vec::new();
+    for check in [Rules::check_value, Rules::check_references, Rules::check_loop] {
+        for cell in &cells {
+            check_for_interrupts();
+            check(&rules, cell, &mut found);
+        }
+    }
+    if let Some(workflow) = &run.workflow {
+        check_validators(db, run_id, &workflow.name, at_version, &mut found);
+    }
+    Ok(found)
+}
+
+/// Of one cell at a version: what is wrong with it, and since which version that has been so without a change.
+pub fn problems_of_cell(db: &Db, run_id: &str, run: &Run, id: &CellId, version: i64) -> Result<(Vec<Problem>, i64)> {
+    let graph = LiveCell::at(db, run_id, &CellId::new("engine", graph::CELL), version);
+    let rules = Rules::new(db, run, graph.as_ref())?;
+    let mut found = Vec::new();
+    let mut since = graph.map_or(0, |graph| graph.version);
+    if let Some(cell) = LiveCell::at(db, run_id, id, version) {
+        since = since.max(cell.version);
+        rules.check_value(&cell, &mut found);
+        rules.check_references(&cell, &mut found);
+        rules.check_loop(&cell, &mut found);
+    }
+    Ok((found, since))
+}
+
+/// Where the state document shows a cell.
+fn path(cell: &LiveCell) -> String {
+    let field = match cell.scope.as_str() {
+        "variable" => "global_variables",
+        "node" => "execution_status",
+        "loop" => "loop_index",
+        "context" => "context",
+        _ => return pointer_token(&cell.key),
+    };
+    let entry = if cell.scope == "context" {
+        cell.ordinal.map(|ordinal| format!("/{ordinal}")).unwrap_or_default()
+    } else {
+        String::new()
+    };
+    format!("/{field}{}{entry}", pointer_token(&cell.key))
+}
+
+/// What the cells of a state are checked against.
+struct Rules {
+    compiled: Option<Rc<Compiled>>,
+    graph: Option<Rc<Compiled>>,
+}
+
+impl Rules {
+    fn new(db: &Db, run: &Run, graph: Option<&LiveCell>) -> Result<Rules> {
+        let compiled = definitions::of(db, run)?;
+        let graph = match graph.and_then(|cell| cell.value) {
+            Some(reference) => Some(schema::of_graph(db, reference.text())),
+            None => compiled.clone(),
+        };
+        Ok(Rules { compiled, graph })
+    }
+
+    fn check_value(&self, cell: &LiveCell, found: &mut Vec<Problem>) {
+        let Some(value) = cell.value else { return };
+        let text = value.text();
+        let mut stop = |rule: &str, path: String, message: String| {
+            found.push(Problem::of_cell(rule, true, cell, path, message));
+        };
+        if Some(value_hash(text)) != cell.hash {
+            stop("hash", path(cell), "the value does not match its hash".to_owned());
+        }
+        let compiled = self.compiled.as_ref().filter(|_| cell.scope == "variable");
+        let limit = compiled.and_then(|compiled| compiled.definition.policy.value_bytes).unwrap_or(MAX_VALUE as i64);
+        if text.len() as i64 > limit {
+            stop("size", path(cell), format!("has {} octets, more than {limit}", text.len()));
+        }
+        for violation in compiled.map(|compiled| compiled.check_variable(&cell.key, text)).unwrap_or_default() {
+            let path = format!("/global_variables{}", violation.path);
+            stop("schema", path, format!("does not satisfy {}", violation.keyword));
+        }
+    }
+
+    /// Stack, skipped nodes, statuses and context name only nodes that exist.
+    fn check_references(&self, cell: &LiveCell, found: &mut Vec<Problem>) {
+        let Some(graph) = self.graph.as_ref().filter(|graph| !graph.definition.nodes.is_empty()) else { return };
+        let nodes = &graph.definition.nodes;
+        let mut tell = |cell: &LiveCell, path: String, id: &str| {
+            // The entries of a node's context follow each other.
+            if found.last().is_none_or(|last| last.rule != "reference" || last.path != path) {
+                let message = format!("node {id:?} does not exist");
+                found.push(Problem::of_cell("reference", false, cell, path, message));
+            }
+        };
+        match cell.scope.as_str() {
+            "node" | "loop" | "context" if !nodes.contains_key(&cell.key) => {
+                let list = LiveCell { ordinal: None, scope: cell.scope.clone(), key: cell.key.clone(), ..*cell };
+                tell(&list, path(&list), &cell.key);
+            }
+            "engine" if cell.key == "execution_stack" || cell.key == "skip_nodes" => {
+                let Some(value) = cell.value else { return };
+                let elements: Vec<&RawValue> = serde_json::from_str(value.text()).unwrap_or_default();
+                for (index, element) in elements.iter().enumerate() {
+                    if let Ok(id) = serde_json::from_str::<String>(element.get())
+                        && !nodes.contains_key(&id)
+                    {
+                        tell(cell, format!("/{}/{index}", cell.key), &id);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn check_loop(&self, cell: &LiveCell, found: &mut Vec<Problem>) {
+        let (Some(value), "loop") = (cell.value, cell.scope.as_str()) else { return };
+        let policy = self.compiled.as_ref().map(|compiled| &compiled.definition.policy);
+        let set = policy.and_then(|policy| policy.tolerance);
+        let tolerance = set.unwrap_or(DEFAULT_TOLERANCE);
+        let default_max = policy.and_then(|policy| policy.default_max).unwrap_or(DEFAULT_MAX);
+        let fields: BTreeMap<String, &RawValue> = serde_json::from_str(value.text()).unwrap_or_default();
+        let number = |key: &str| fields.get(key).and_then(|raw| raw.get().parse::<f64>().ok());
+        let of_node = || self.graph.as_ref().and_then(|graph| graph.definition.nodes.get(&cell.key)?.max_count);
+        let max = number("max").unwrap_or_else(|| of_node().unwrap_or(default_max) as f64);
+        let index = number("index").unwrap_or(f64::NAN);
+        if !(-1.0..=max + tolerance as f64).contains(&index) {
+            let text = fields.get("index").map_or("missing", |raw| raw.get());
+            let message = format!("index {text} is outside -1 to {max} with a tolerance of {tolerance}");
+            found.push(Problem::of_cell("loop", set.is_some(), cell, path(cell), message));
+        }
+    }
+}
+
+fn check_validators(db: &Db, run_id: &str, workflow: &str, at_version: Option<i64>, found: &mut Vec<Problem>) {
+    let rows = db.query(&VALIDATORS, &[workflow.into_datum()]);
+    let mut validators: Vec<(String, String)> = Vec::new();
+    for row in 0..rows.len() {
+        let (name, function): (String, String) =
+            (rows.get(row, 1).unwrap_or_default(), rows.get(row, 2).unwrap_or_default());
+        if rows.get(row, 3).unwrap_or(false) {
+            validators.push((name, function));
+        } else {
+            found.push(Problem::of_state(&name, format!("validator {function} does not exist any more")));
+        }
+    }
+    drop(rows);
+    if validators.is_empty() {
+        return;
+    }
+    let state = document::document(db, run_id, at_version);
+    for (name, function) in validators {
+        let sql = format!("SELECT m::pg_catalog.text FROM {}($1, $2) m", qualified_name(&function, SIGNATURE));
+        let args = [(pg_sys::TEXTOID, run_id.into_datum()), (pg_sys::JSONBOID, state.into_datum())];
+        // A write of its own would come between the lock and the event of the call that asks.
+        let messages = db.as_caller(|| {
+            let _read_only = Flag::read_only();
+            execute_text(&sql, &args)
+        });
+        for message in messages.into_iter().flatten() {
+            found.push(Problem::of_state(&name, message));
+        }
+    }
+}
+
+#[pg_extern]
+fn add_validator(
+    workflow: Option<&str>,
+    name: Option<&str>,
+    function: Option<Procedure>,
+) -> std::result::Result<(), ErrorReport> {
+    let workflow = args::name(workflow, "workflow")?;
+    let name = args::name(name, "name")?;
+    let text = checked_function(function.as_ref(), SIGNATURE)?;
+    if !function.is_some_and(|function| function.returns_setof_text()) {
+        return Err(crate::server::error::Error::argument(format!("function {text} does not return setof text")).into());
+    }
+    let db = Db::write();
+    access::require_admin(&db, "add validators")?;
+    db.query(
+        &ADD_VALIDATOR,
+        &[
+            workflow.into_datum(),
+            name.into_datum(),
+            text.into_datum(),
+            access::role_name(db.caller).into_datum(),
+            settings::now()?.into_datum(),
+        ],
+    );
+    Ok(())
+}
+
+#[pg_extern]
+fn remove_validator(workflow: Option<&str>, name: Option<&str>) -> std::result::Result<(), ErrorReport> {
+    let workflow = args::name(workflow, "workflow")?;
+    let name = args::name(name, "name")?;
+    let db = Db::write();
+    access::require_admin(&db, "remove validators")?;
+    db.query(&REMOVE_VALIDATOR, &[workflow.into_datum(), name.into_datum()]);
+    Ok(())
+}

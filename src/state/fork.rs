@@ -1,0 +1,102 @@
+//! Forks: a new run that begins with the state of another one at some version.
+
+use crate::execution::completion;
+use crate::pure::hash::hex;
+use crate::server::args;
+use crate::server::error::{Error, Result};
+use crate::server::jsonb::Jsonb;
+use crate::server::spi::{At, Columns, Db};
+use crate::state::access;
+use crate::state::change::{NewEvent, Opened, Request};
+use crate::state::rollback::restored;
+use crate::state::run::{Parent, Run, Status, existing, first_payload, lock_row, within};
+use crate::store::cell::{Content, Write};
+use crate::store::compare::cell_id;
+use crate::store::statements::{EVENT_HASH, HEAD, LIVE_AT, SHARE_RUN};
+use pgrx::IntoDatum;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+#[pg_extern]
+fn fork_run(
+    run_id: Option<&str>,
+    new_run_id: Option<&str>,
+    at_version: default!(Option<i64>, "NULL"),
+    idempotency_key: default!(Option<&str>, "NULL"),
+) -> std::result::Result<i64, ErrorReport> {
+    Ok(fork(run_id, new_run_id, at_version, idempotency_key)?)
+}
+
+fn fork(run_id: Option<&str>, new_run_id: Option<&str>, at_version: Option<i64>, key: Option<&str>) -> Result<i64> {
+    let parent_id = args::run_id(run_id)?;
+    args::name(new_run_id, "new_run_id")?;
+    let request = Request::new(new_run_id, key)?;
+    let at_version = at_version.map(|version| args::version(Some(version), "at_version")).transpose()?;
+    if let Some(first) = repeated(request.clone())? {
+        return Ok(first);
+    }
+    let db = Db::write();
+    let rows = lock_row(&db, &SHARE_RUN, parent_id);
+    let Some(parent) = Run::read(&rows) else {
+        return Err(Error::NoSuchRun(parent_id.to_owned()));
+    };
+    let metadata = rows.jsonb(0, 9);
+    drop(rows);
+    access::may_write(&db, parent_id, &parent.owner)?;
+    let head: i64 = db.query(&HEAD, &[parent_id.into_datum()]).get(0, 1).unwrap_or_default();
+    let version = at_version.unwrap_or(head);
+    within(parent_id, head, version, "at_version")?;
+
+    let owner = access::role_name(db.caller);
+    let run = Run {
+        status: Status::Running,
+        owner,
+        workflow: parent.workflow,
+        parent: Some((parent_id.to_owned(), version)),
+        orphan: false,
+    };
+    let metadata = metadata.unwrap_or_else(|| Jsonb::parse("{}"));
+    let Some(now) = run.insert(&db, request.run_id, metadata)? else {
+        // Somebody made it since we looked.
+        let run_id = request.run_id.to_owned();
+        drop(db);
+        return repeated(request)?.ok_or(Error::RunExists(run_id));
+    };
+    let hash = db.query(&EVENT_HASH, &[parent_id.into_datum(), version.into_datum()]).hash(0, 1).unwrap_or_default();
+    let live = db.query(
+        &LIVE_AT,
+        &[parent_id.into_datum(), "engine".into_datum(), "variable".into_datum(), version.into_datum()],
+    );
+    let mut change = request.create(db, run, now);
+    change.copies_from = parent_id;
+    let mut writes: Vec<Write> = Vec::with_capacity(live.len());
+    let mut completed = Vec::new();
+    for row in 0..live.len() {
+        if let Some(id) = cell_id(&live, row) {
+            let version = live.get(row, 4).unwrap_or_default();
+            let whole = At(&live, row).is_null(7);
+            let node = live.jsonb(row, 6);
+            if node.is_some_and(|value| completion::is_completed(value.text())) {
+                completed.push((id.key.clone(), version));
+            }
+            writes.extend(restored(&mut change, id, live.hash(row, 5), version, whole, node));
+        }
+    }
+    drop(live);
+    debug_assert!(writes.iter().all(|write| !matches!(write.content, Content::Unset)));
+    let completed = completion::in_fork(completion::order(&change.db, parent_id, completed));
+    let parent = Parent { run_id: parent_id, version, hash: hex(&hash) };
+    let payload = first_payload(&change.run, metadata, Some(parent), completed);
+    let version = change.append(NewEvent::new("run.forked", payload, writes))?;
+    change.close(version)
+}
+
+/// The first call's version, where the new run exists and this is a repetition; else 23505.
+fn repeated(request: Request<'_>) -> Result<Option<i64>> {
+    let run_id = request.run_id.to_owned();
+    match existing(request, "run.forked")? {
+        Some(Opened::Repeated(version)) => Ok(Some(version)),
+        Some(Opened::Change(_)) => Err(Error::RunExists(run_id)),
+        None => Ok(None),
+    }
+}

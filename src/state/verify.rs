@@ -1,0 +1,636 @@
+//! `verify`: recomputes the hash chain, and compares every stored row with the events it follows from.
+//!
+//! A run is read in one go. Where something of it cannot be read, it is read again, `piecemeal`: what is damaged has a name then,
+//! and the rest is compared. `said` has what the events say, `rows` compares it with what stands beside them.
+
+mod rows;
+mod said;
+
+use crate::pure::hash::{self, Hash, Link, hex, value_hash};
+use crate::server::args;
+use crate::server::error::Result;
+use crate::server::jsonb::Jsonb;
+use crate::server::spi::{At, Columns, Db, attempt, check_for_interrupts, scratch};
+use crate::server::stream::BYTES;
+use crate::state::access;
+use crate::state::history::unix_micros;
+use crate::state::run::{Reader, Run};
+use crate::store::cell::{self, CellId, columns};
+use crate::store::plain::{Is, Key, Tables};
+use crate::store::statements::*;
+use crate::workflow::graph;
+use pgrx::IntoDatum;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use said::{Payload, Said, Told};
+use std::collections::HashSet;
+
+/// Events read at a time: memory stays flat however long the log is.
+const BATCH: usize = 1000;
+/// Fewer events where they changed so many cells.
+const MANY_CELLS: usize = 20 * BATCH;
+
+/// A run (NULL: no run's), a version of it, and what is wrong.
+type Problem = (Option<String>, Option<i64>, String);
+/// What was read, or why it cannot be.
+type Read<T> = std::result::Result<T, String>;
+
+#[pg_extern(stable)]
+#[allow(clippy::type_complexity)]
+fn verify(
+    run_id: default!(Option<&str>, "NULL"),
+) -> std::result::Result<
+    TableIterator<'static, (name!(run_id, Option<String>), name!(version, Option<i64>), name!(problem, String))>,
+    ErrorReport,
+> {
+    Ok(TableIterator::new(problems(run_id)?))
+}
+
+fn problems(run_id: Option<&str>) -> Result<Vec<Problem>> {
+    if let Some(run_id) = run_id {
+        let reader = Reader::open(args::run_id(Some(run_id))?)?;
+        return Ok(of_run(&reader.db, run_id));
+    }
+    let db = Db::read();
+    let everything = access::may_read(&db, "");
+    let mut problems = Vec::new();
+    let mut from = String::new();
+    loop {
+        let runs = attempt(&db, || runs_from(&db, &from)).unwrap_or_else(|reason| {
+            problems.push((None, None, format!("the runs from {from:?} on cannot be listed: {reason}")));
+            Vec::new()
+        });
+        let Some((last, _)) = runs.last() else { break };
+        // No text is between these two.
+        from = [last, "\u{1}"].concat();
+        for (run_id, owner) in runs {
+            if everything || access::has_privileges_of(db.caller, &owner) {
+                if db.plain(|_| ()).is_none() {
+                    db.find_plain(|tables| Run::find(tables, &run_id));
+                }
+                problems.extend(of_run(&db, &run_id));
+            }
+        }
+    }
+    if everything {
+        for check in [rows::without_run, rows::of_workflows, rows::of_graphs] {
+            let found = scratch(&db, || attempt(&db, || check(&db)));
+            problems
+                .extend(found.unwrap_or_else(|reason| vec![(None, None, format!("rows cannot be read: {reason}"))]));
+        }
+    }
+    Ok(problems)
+}
+
+/// Runs and their owners.
+fn runs_from(db: &Db, from: &str) -> Vec<(String, String)> {
+    let rows = db.query(&ALL_RUNS, &[from.into_datum()]);
+    (0..rows.len()).filter_map(|row| rows.get(row, 1).zip(rows.get(row, 2))).collect()
+}
+
+fn of_run(db: &Db, run_id: &str) -> Vec<Problem> {
+    let at_once = || {
+        let mut check = Check::new(run_id, false);
+        check.all(db);
+        check.problems
+    };
+    scratch(db, || attempt(db, at_once)).unwrap_or_else(|_| {
+        let mut check = Check::new(run_id, true);
+        if let Err(reason) = scratch(db, || attempt(db, || check.all(db))) {
+            check.problem(None, format!("the run cannot be read any further: {reason}"));
+        }
+        check.problems
+    })
+}
+
+/// An event as it stands.
+struct Event {
+    version: i64,
+    type_name: String,
+    payload: Read<Option<Jsonb>>,
+    payload_hash: Hash,
+    changed: Read<Vec<String>>,
+    cells_hash: Hash,
+    actor: String,
+    on_behalf_of: Option<String>,
+    at: i64,
+    key: Option<String>,
+    kind: Option<String>,
+    label: Option<String>,
+    hash: Hash,
+    bytes: i64,
+    checkpoint_version: Option<i64>,
+}
+
+impl Event {
+    fn payload_size(&self) -> usize {
+        self.payload.as_ref().ok().and_then(Option::as_ref).map_or(0, Jsonb::size)
+    }
+}
+
+/// A row of a cell as it stands, and the revision of the row before it.
+struct CellRow {
+    revision: i64,
+    before: i64,
+    hash: Option<Hash>,
+    value: std::result::Result<CellValue, Unusable>,
+}
+
+/// What is left of a value once it was looked at.
+struct CellValue {
+    octets: usize,
+    hash: Option<Hash>,
+    /// Of the cell that refers to the graph, the whole value.
+    graph: Option<String>,
+}
+
+/// Why there is no value.
+enum Unusable {
+    /// The changes that it is made of do not fit together.
+    Changes,
+    Unreadable(String),
+}
+
+/// What a value that is no jsonb is said to be.
+const BROKEN: &str = "it is not jsonb";
+
+/// A hash, where there is one; that of nothing where what stands there is none.
+fn hash_of(row: &impl Columns, column: i32) -> Option<Hash> {
+    if row.is_null(column) { None } else { Some(row.hash(column).unwrap_or_default()) }
+}
+
+fn text_of(value: Option<Jsonb>) -> Read<Option<String>> {
+    value.map(|value| value.sound_text().ok_or_else(|| BROKEN.to_owned())).transpose()
+}
+
+impl CellValue {
+    fn new(id: &CellId, value: Result<Option<Jsonb>>) -> std::result::Result<CellValue, Unusable> {
+        let text = text_of(value.map_err(|_| Unusable::Changes)?).map_err(Unusable::Unreadable)?;
+        Ok(CellValue {
+            octets: text.as_deref().map_or(0, str::len),
+            hash: text.as_deref().map(value_hash),
+            graph: text.filter(|_| id.key == graph::CELL && id.scope == "engine"),
+        })
+    }
+}
+
+/// One run's verification.
+struct Check {
+    run_id: String,
+    /// Whether each piece is read by itself, so that one that cannot be read leaves the others.
+    piecemeal: bool,
+    problems: Vec<Problem>,
+    /// The lowest version that was not looked for yet; None: none is left.
+    next: Option<i64>,
+    /// How many events in a row, up to here, cannot be read.
+    unreadable: usize,
+    version: i64,
+    /// Of the event before; None where that cannot be read.
+    hash: Option<Hash>,
+    at: i64,
+    checkpoint_version: Option<i64>,
+    bytes: i64,
+    said: Said,
+    cells: i64,
+    graphs: HashSet<String>,
+}
+
+impl Check {
+    fn new(run_id: &str, piecemeal: bool) -> Check {
+        Check {
+            run_id: run_id.to_owned(),
+            piecemeal,
+            problems: Vec::new(),
+            next: Some(i64::MIN),
+            unreadable: 0,
+            version: 0,
+            hash: Some(Hash::default()),
+            at: i64::MIN,
+            checkpoint_version: None,
+            bytes: 0,
+            said: Said::default(),
+            cells: 0,
+            graphs: HashSet::new(),
+        }
+    }
+
+    fn all(&mut self, db: &Db) {
+        while let Some(next) = self.next {
+            check_for_interrupts();
+            scratch(db, || self.batch(db, next));
+        }
+        if self.version == 0 {
+            self.problem(None, "the run has no events");
+        }
+        scratch(db, || self.rows(db));
+    }
+
+    fn problem(&mut self, version: Option<i64>, problem: impl Into<String>) {
+        self.problems.push((Some(self.run_id.clone()), version, problem.into()));
+    }
+
+    /// What cannot be read is damaged for sure in a `piecemeal` check; in any other one this does not return then.
+    fn read<T>(&self, db: &Db, work: impl FnOnce() -> T) -> Read<T> {
+        if self.piecemeal { attempt(db, work) } else { Ok(work()) }
+    }
+
+    /// As `read`, where what cannot be read is a problem.
+    fn try_read<T>(&mut self, db: &Db, version: Option<i64>, what: &str, work: impl FnOnce() -> Read<T>) -> Option<T> {
+        match self.read(db, work).and_then(|read| read) {
+            Ok(read) => Some(read),
+            Err(reason) => {
+                self.problem(version, format!("{what} cannot be read: {reason}"));
+                None
+            }
+        }
+    }
+
+    /// The next events, from a version on.
+    fn batch(&mut self, db: &Db, from: i64) {
+        let most = if self.piecemeal { 1 } else { BATCH };
+        let events = match self.read(db, || self.events(db, from, most)) {
+            Ok((events, more)) => {
+                self.next = events.last().filter(|_| more).and_then(|event| event.version.checked_add(1));
+                events
+            }
+            Err(reason) => return self.unreadable_event(from, &reason),
+        };
+        let mut wanted = Vec::new();
+        for event in events.iter().filter(|event| event.version > 0) {
+            let changed = event.changed.iter().flatten();
+            wanted.extend(changed.filter_map(|name| Some((CellId::from_name(name)?, event.version))));
+        }
+        let mut rows = self.cell_rows_of(db, &wanted).into_iter();
+        let mut cells = wanted.iter();
+        for event in &events {
+            self.unreadable = 0;
+            if event.version < 1 {
+                self.problem(Some(event.version), "an event stands before version 1");
+                continue;
+            }
+            self.check(event, &mut cells, &mut rows, db);
+        }
+    }
+
+    /// An event of which nothing can be read: the next one, or a later one where that is missing.
+    fn unreadable_event(&mut self, from: i64, reason: &str) {
+        let version = from.max(self.version + 1);
+        self.problem(Some(version), format!("the event cannot be read: {reason}"));
+        (self.version, self.hash) = (version, None);
+        self.unreadable += 1;
+        self.next = version.checked_add(1);
+        if self.unreadable == BATCH {
+            self.problem(self.next, "the events from here on are not looked at: none of those before can be read");
+            self.next = None;
+        }
+    }
+
+    fn check<'c>(
+        &mut self,
+        event: &Event,
+        cells: &mut impl Iterator<Item = &'c (CellId, i64)>,
+        rows: &mut impl Iterator<Item = Read<Option<CellRow>>>,
+        db: &Db,
+    ) {
+        let version = Some(event.version);
+        let expected = self.version.saturating_add(1);
+        if event.version != expected {
+            let (first, last) = (expected, event.version - 1);
+            self.problem(Some(first), format!("events {first} to {last} are missing"));
+        }
+        let payload = event.payload.clone().and_then(text_of);
+        let text = match &payload {
+            Ok(Some(text)) => Some(text.as_str()),
+            Ok(None) => {
+                self.problem(version, "the payload is missing");
+                None
+            }
+            Err(reason) => {
+                self.problem(version, format!("the payload cannot be read: {reason}"));
+                None
+            }
+        };
+        if text.is_some_and(|text| value_hash(text) != event.payload_hash) {
+            self.problem(version, "the payload does not match its hash");
+        }
+        let octets = self.check_cells(event, cells, rows, db);
+        if let Some(previous) = self.hash {
+            let link = Link {
+                previous,
+                run_id: &self.run_id,
+                version: event.version,
+                type_name: &event.type_name,
+                actor: &event.actor,
+                on_behalf_of: event.on_behalf_of.as_deref(),
+                at: unix_micros(event.at),
+                idempotency_key: event.key.as_deref(),
+                checkpoint_kind: event.kind.as_deref(),
+                checkpoint_label: event.label.as_deref(),
+                payload_hash: event.payload_hash,
+                cells_hash: event.cells_hash,
+            };
+            if link.hash() != event.hash {
+                self.problem(version, "the event does not match its hash");
+            }
+        }
+        if event.at < self.at {
+            self.problem(version, "the event is earlier than the one before");
+        }
+        if event.kind.is_some() {
+            self.checkpoint_version = version;
+        }
+        if event.checkpoint_version != self.checkpoint_version {
+            self.problem(version, "checkpoint_version is not the version of the last checkpoint");
+        }
+        self.check_bytes(event, text, octets);
+        (self.version, self.hash, self.at) = (event.version, Some(event.hash), event.at);
+        // What the callers append says nothing of the run.
+        let own = args::event_type(Some(&event.type_name)).is_err();
+        self.said.hear(&Told {
+            version: event.version,
+            type_name: &event.type_name,
+            payload: Payload::parse(text.filter(|_| own)),
+            actor: &event.actor,
+            on_behalf_of: event.on_behalf_of.as_deref(),
+            at: event.at,
+            checkpoint: event.kind.as_deref().map(|kind| (kind, event.label.as_deref())),
+        });
+    }
+
+    /// At most so many events from a version on, and whether there may be more.
+    fn events(&self, db: &Db, from: i64, most: usize) -> (Vec<Event>, bool) {
+        let by_short_way = db.plain(|tables| {
+            let run = Key::Text(1, Is::Equal, &self.run_id);
+            let mut scan = tables.event.scan(&[run, Key::Number(2, Is::AtLeast, from)]);
+            let (mut events, mut cells, mut bytes) = (Vec::new(), 0, 0);
+            while events.len() < most && cells < MANY_CELLS && bytes < BYTES {
+                if !scan.up() {
+                    return (events, false);
+                }
+                let event = self.event(db, &scan, 2);
+                cells += event.changed.as_ref().map_or(0, Vec::len);
+                bytes += event.payload_size();
+                events.push(event);
+            }
+            (events, true)
+        });
+        by_short_way.unwrap_or_else(|| {
+            let args = [self.run_id.as_str().into_datum(), from.into_datum(), (most as i64).into_datum()];
+            let rows = db.query(&VERIFY_EVENTS, &args);
+            let (mut events, mut bytes) = (Vec::new(), 0);
+            for row in 0..rows.len() {
+                let event = self.event(db, &At(&rows, row), 1);
+                bytes += event.payload_size();
+                events.push(event);
+                if bytes >= BYTES {
+                    return (events, true);
+                }
+            }
+            (events, rows.len() == most)
+        })
+    }
+
+    /// From the columns of layra.event, the version being column `first`.
+    fn event(&self, db: &Db, row: &impl Columns, first: i32) -> Event {
+        let text = |column| row.text(first + column, str::to_owned);
+        Event {
+            version: row.get(first).unwrap_or_default(),
+            type_name: text(1).unwrap_or_default(),
+            payload: self.read(db, || row.jsonb(first + 2)),
+            payload_hash: row.hash(first + 3).unwrap_or_default(),
+            changed: self.read(db, || row.texts(first + 4)),
+            cells_hash: row.hash(first + 5).unwrap_or_default(),
+            actor: text(6).unwrap_or_default(),
+            on_behalf_of: text(7),
+            at: row.get(first + 8).unwrap_or_default(),
+            key: text(9),
+            kind: text(10),
+            label: text(11),
+            hash: row.hash(first + 12).unwrap_or_default(),
+            bytes: row.get(first + 14).unwrap_or_default(),
+            checkpoint_version: row.get(first + 15),
+        }
+    }
+
+    /// The rows of cells at versions; None where one is missing.
+    fn cell_rows_of(&self, db: &Db, wanted: &[(CellId, i64)]) -> Vec<Read<Option<CellRow>>> {
+        if !self.piecemeal {
+            return self.find_cell_rows(db, wanted);
+        }
+        let by_itself = |one| self.read(db, || self.find_cell_rows(db, std::slice::from_ref(one)).pop()?.ok()?);
+        wanted.iter().map(by_itself).collect()
+    }
+
+    fn find_cell_rows(&self, db: &Db, wanted: &[(CellId, i64)]) -> Vec<Read<Option<CellRow>>> {
+        if let Some(found) = db.plain(|tables| self.plain_cell_rows_of(db, tables, wanted)) {
+            return found;
+        }
+        let mut found: Vec<Read<Option<CellRow>>> = wanted.iter().map(|_| Ok(None)).collect();
+        let ids: Vec<CellId> = wanted.iter().map(|(id, _)| id.clone()).collect();
+        let versions: Vec<i64> = wanted.iter().map(|(_, version)| *version).collect();
+        let [scopes, keys, ordinals] = columns(&ids);
+        let args = [self.run_id.as_str().into_datum(), versions.into_datum(), scopes, keys, ordinals];
+        let rows = db.query(&VERIFY_CELLS, &args);
+        for row in 0..rows.len() {
+            let index = rows.get::<i64>(row, 1).unwrap_or(1) as usize - 1;
+            let (id, version) = &wanted[index];
+            let row = At(&rows, row);
+            let value = || {
+                if row.is_null(5) { Ok(row.jsonb(4)) } else { id.at(&self.run_id).value_at(db, *version) }
+            };
+            found[index] = Ok(Some(CellRow {
+                revision: row.get(2).unwrap_or_default(),
+                before: row.get(6).unwrap_or_default(),
+                hash: hash_of(&row, 3),
+                value: self.cell_value(db, id, value),
+            }));
+        }
+        found
+    }
+
+    /// Of a value that may be large: what it takes is freed at once.
+    fn cell_value(
+        &self,
+        db: &Db,
+        id: &CellId,
+        value: impl FnOnce() -> Result<Option<Jsonb>>,
+    ) -> std::result::Result<CellValue, Unusable> {
+        let value = scratch(db, || self.read(db, || CellValue::new(id, value())));
+        value.unwrap_or_else(|reason| Err(Unusable::Unreadable(reason)))
+    }
+
+    /// By the short way: the rows of each cell one after the other, from the newest version down.
+    fn plain_cell_rows_of(&self, db: &Db, tables: &Tables, wanted: &[(CellId, i64)]) -> Vec<Read<Option<CellRow>>> {
+        let mut found: Vec<Read<Option<CellRow>>> = wanted.iter().map(|_| Ok(None)).collect();
+        let mut order: Vec<usize> = (0..wanted.len()).collect();
+        order.sort_unstable_by(|a, b| wanted[*b].cmp(&wanted[*a]));
+        for rows in order.chunk_by(|a, b| wanted[*a].0 == wanted[*b].0) {
+            check_for_interrupts();
+            // The values of one cell at a time, however many the events of a batch changed.
+            scratch(db, || self.rows_of_one_cell(db, tables, wanted, rows, &mut found));
+        }
+        found
+    }
+
+    fn rows_of_one_cell(
+        &self,
+        db: &Db,
+        tables: &Tables,
+        wanted: &[(CellId, i64)],
+        rows: &[usize],
+        found: &mut [Read<Option<CellRow>>],
+    ) {
+        let (id, newest) = &wanted[rows[0]];
+        let place = id.at(&self.run_id);
+        let mut scan = tables.cell.scan(&[
+            Key::Text(1, Is::Equal, place.run_id),
+            Key::Text(2, Is::Equal, place.scope),
+            Key::Text(3, Is::Equal, place.key),
+            Key::Number(4, Is::Equal, place.ordinal),
+            Key::Number(5, Is::AtMost, *newest),
+        ]);
+        let mut next = rows.iter().copied().peekable();
+        // The row that waits for the one before it.
+        let mut above: Option<usize> = None;
+        while scan.down() {
+            let revision = scan.get(cell::REVISION).unwrap_or_default();
+            if let Some(Ok(Some(row))) = above.take().map(|above| &mut found[above]) {
+                row.before = revision;
+            }
+            let version: i64 = scan.get(cell::VERSION).unwrap_or_default();
+            // What is missing stays so.
+            while next.next_if(|index| wanted[*index].1 > version).is_some() {}
+            let Some(index) = next.next_if(|index| wanted[*index].1 == version) else {
+                match next.peek() {
+                    Some(_) => continue,
+                    None => return,
+                }
+            };
+            let whole = scan.is_null(cell::BASE);
+            let value = || {
+                if whole { Ok(scan.jsonb(cell::VALUE)) } else { place.value_at_row(tables, version) }
+            };
+            let value = if whole && scan.is_in_place(cell::VALUE) {
+                CellValue::new(id, value())
+            } else {
+                self.cell_value(db, id, value)
+            };
+            found[index] = Ok(Some(CellRow { revision, before: 0, hash: hash_of(&scan, cell::HASH), value }));
+            above = Some(index);
+        }
+    }
+
+    /// Compares an event with the rows that it names, which come next; returns the octets of their values, where all of them
+    /// can be read.
+    fn check_cells<'c>(
+        &mut self,
+        event: &Event,
+        cells: &mut impl Iterator<Item = &'c (CellId, i64)>,
+        rows: &mut impl Iterator<Item = Read<Option<CellRow>>>,
+        db: &Db,
+    ) -> Option<i64> {
+        let version = Some(event.version);
+        let changed = match &event.changed {
+            Ok(changed) => changed,
+            Err(reason) => {
+                self.problem(version, format!("the names of the changed cells cannot be read: {reason}"));
+                return None;
+            }
+        };
+        let mut hashed: Vec<(&CellId, Option<Hash>)> = Vec::with_capacity(changed.len());
+        let (mut all, mut octets, mut as_written) = (true, Some(0), true);
+        for name in changed {
+            let wanted = CellId::from_name(name).and_then(|_| cells.next().zip(rows.next()));
+            let (id, row) = match wanted {
+                Some(((id, _), Ok(Some(row)))) => (id, row),
+                Some((_, Err(reason))) => {
+                    self.problem(version, format!("the row of cell {name} cannot be read: {reason}"));
+                    // It is there.
+                    self.cells += 1;
+                    (all, octets) = (false, None);
+                    continue;
+                }
+                _ => {
+                    self.problem(version, format!("the row of cell {name} is missing"));
+                    all = false;
+                    continue;
+                }
+            };
+            self.cells += 1;
+            match row.value {
+                Err(unusable) => {
+                    octets = None;
+                    self.problem(
+                        version,
+                        match unusable {
+                            Unusable::Changes => format!("the changes of cell {name} do not fit together"),
+                            Unusable::Unreadable(reason) => {
+                                format!("the value of cell {name} cannot be read: {reason}")
+                            }
+                        },
+                    );
+                }
+                Ok(value) => {
+                    octets = octets.map(|octets| octets + value.octets as i64);
+                    if value.hash != row.hash {
+                        self.problem(version, format!("the value of cell {name} does not match its hash"));
+                    }
+                    if let Some(graph) = value.graph
+                        && self.graphs.insert(graph.clone())
+                    {
+                        self.check_graph(event.version, &graph, db);
+                    }
+                }
+            }
+            if row.revision != row.before + 1 {
+                self.problem(version, format!("the revision of cell {name} is not one more than before"));
+            }
+            as_written &= id.ordinal == 0 || id.name() == *name;
+            hashed.push((id, row.hash));
+        }
+        // They are stored in this order, each once, and there is one way to write an ordinal.
+        if !(as_written && hashed.is_sorted_by(|(a, _), (b, _)| a < b)) {
+            self.problem(version, "the names of the changed cells are not in order");
+            hashed.sort();
+        }
+        let recomputed =
+            hash::cells_hash(hashed.iter().map(|(id, hash)| (id.scope, id.key.as_str(), id.ordinal, *hash)));
+        if all && recomputed != event.cells_hash {
+            self.problem(version, "the changed cells do not match the event's cells_hash");
+        }
+        octets
+    }
+
+    /// The running counter of octets: payloads and new values since the last checkpoint; what a rollback or a fork brings
+    /// back is not new.
+    fn check_bytes(&mut self, event: &Event, payload: Option<&str>, octets: Option<i64>) {
+        let brought_back = matches!(event.type_name.as_str(), "run.rolled_back" | "run.forked");
+        let new = if brought_back { Some(0) } else { octets };
+        let expected = match payload.zip(new) {
+            _ if event.kind.is_some() => 0,
+            Some((payload, new)) => self.bytes.saturating_add(new + payload.len() as i64),
+            None => event.bytes,
+        };
+        if event.bytes != expected {
+            let problem = "bytes_since_checkpoint is not what was written since the last checkpoint";
+            self.problem(Some(event.version), problem);
+        }
+        self.bytes = event.bytes;
+    }
+
+    fn check_graph(&mut self, version: i64, reference: &str, db: &Db) {
+        let Ok(parsed) = serde_json::from_str::<graph::Reference>(reference) else { return };
+        let stored = self.try_read(db, Some(version), "the stored graph", || {
+            let (nodes, edges) = graph::load(db, reference);
+            graph_hash(nodes, edges)
+        });
+        if stored.is_some_and(|hash| hex(&hash) != parsed.hash) {
+            self.problem(Some(version), "the stored graph does not match its hash");
+        }
+    }
+}
+
+fn graph_hash(nodes: Option<Jsonb>, edges: Option<Jsonb>) -> Read<Hash> {
+    let [nodes, edges] = [text_of(nodes)?, text_of(edges)?];
+    Ok(graph::hash(nodes.as_deref(), edges.as_deref()))
+}

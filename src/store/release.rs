@@ -1,0 +1,139 @@
+//! Which release the tables are of.
+//!
+//! The library serves the schema of its own release and that of the release before it: files are installed first, and
+//! ALTER EXTENSION … UPDATE may come days later. A session that is older than the schema is refused: what it does not know
+//! of, it would read as something else. Every update locks `layra.run` against everybody before it changes anything, and
+//! makes PostgreSQL tell all sessions so (a relation cache message); a session that has got such a message looks again, with
+//! its lock on `layra.run` held.
+
+use crate::server::spi::Db;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::ffi::CStr;
+
+const LIBRARY: &str = env!("CARGO_PKG_VERSION");
+const BEFORE: &str = "0.2.0";
+
+/// The schemas that the library serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Schema {
+    /// That of this release.
+    Own,
+    /// That of the release before it. All that serves it is below, and in the two places that ask for it: it goes with the
+    /// next release.
+    Before,
+}
+
+/// The tables whose changes are watched: an update changes one of them at least.
+const WATCHED: [&CStr; 3] = [c"run", c"event", c"cell"];
+
+thread_local! {
+    /// What was seen last; None: nothing yet, or something has changed since.
+    static SEEN: Cell<Option<Schema>> = const { Cell::new(None) };
+    /// The tables of WATCHED, as they were then.
+    static TABLES: Cell<[pg_sys::Oid; 3]> = const { Cell::new([pg_sys::InvalidOid; 3]) };
+}
+
+/// Once in a session.
+pub fn register() {
+    // SAFETY: a function that lives as long as the session, as the library is never unloaded.
+    unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(changed), pg_sys::Datum::from(0)) };
+}
+
+/// PostgreSQL calls it for each relation whose description may have changed, no relation standing for all of them.
+unsafe extern "C-unwind" fn changed(_: pg_sys::Datum, relation: pg_sys::Oid) {
+    if relation == pg_sys::InvalidOid || TABLES.get().contains(&relation) {
+        SEEN.set(None);
+    }
+}
+
+/// Whether there is no need to look. The schema of the release before may be updated at any time.
+pub fn is_known() -> bool {
+    SEEN.get() == Some(Schema::Own)
+}
+
+/// The schema, which stays what it is until the transaction ends; 55000 for one that the library does not serve.
+pub fn look(db: &Db) -> Schema {
+    let tables = WATCHED.map(crate::store::plain::lock_to_read);
+    TABLES.set(tables.map(|table| table.unwrap_or(pg_sys::InvalidOid)));
+    let installed = db.installed_version();
+    let schema = match installed.as_deref() {
+        Some(LIBRARY) => Schema::Own,
+        Some(BEFORE) => Schema::Before,
+        _ => refuse(&installed.unwrap_or_default()),
+    };
+    SEEN.set(Some(schema));
+    schema
+}
+
+fn refuse(installed: &str) -> ! {
+    let numbers = |version: &str| -> Vec<u32> { version.split('.').map_while(|part| part.parse().ok()).collect() };
+    let hint = if numbers(installed) > numbers(LIBRARY) {
+        "Connect again: a session keeps the library that it began with. If that does not help, install the files of the newer version."
+    } else {
+        "ALTER EXTENSION layra_state UPDATE;"
+    };
+    let message =
+        format!("the library of layra_state is version {LIBRARY}, the extension in this database {installed}");
+    ErrorReport::new(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message, "layra_state")
+        .set_hint(hint)
+        .report(PgLogLevel::ERROR);
+    unreachable!("an error has been raised")
+}
+
+/// A predicate of an index of `layra.run` calls it, so PostgreSQL does whenever it plans a statement on that table for the
+/// first time after the update: a session of 0.2.0, whose library has no such function, can plan none, and reads no delta as
+/// a value.
+#[pg_extern(immutable, parallel_safe)]
+fn format_3() -> bool {
+    true
+}
+
+// ------------------------------------------------------------------------------------------- the release before this one
+
+macro_rules! no_inheritance {
+    () => {
+        "(SELECT ''::pg_catalog.text COLLATE \"C\" AS run_id, NULL::pg_catalog.uuid AS source, 0::pg_catalog.int8 AS version, 0::pg_catalog.int8 AS distance WHERE false)"
+    };
+}
+
+impl Schema {
+    /// A statement's text for this schema: 0.2.0 stores no deltas, so its cells have no column `base`; and what dropped runs
+    /// left stands with their forks, in a table that there still is.
+    pub fn text(self, sql: &'static str) -> Cow<'static, str> {
+        const OLDER: [(&str, &str); 8] = [
+            ("layra.cell c", "(SELECT o.*, NULL::pg_catalog.int8 AS base FROM layra.cell o) c"),
+            (
+                "value, hash, base)\nVALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                "value, hash)\nVALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            ),
+            ("value, hash, base)\nSELECT", "value, hash)\nSELECT"),
+            ("n.hash, n.base", "n.hash"),
+            (
+                "layra.bequeathed_key k",
+                "(SELECT NULL::pg_catalog.uuid AS source, ''::pg_catalog.text AS idempotency_key, 0::pg_catalog.int8 AS version, \
+                 ''::pg_catalog.text AS type WHERE false) k",
+            ),
+            ("layra.inheritance i", concat!(no_inheritance!(), " i")),
+            ("layra.inheritance n", concat!(no_inheritance!(), " n")),
+            ("layra.inheritance t", concat!(no_inheritance!(), " t")),
+        ];
+        match self {
+            Schema::Before if sql.contains("base") || sql.contains("layra.inheritance") => {
+                Cow::Owned(OLDER.iter().fold(sql.to_owned(), |sql, (own, older)| sql.replace(own, older)))
+            }
+            _ => Cow::Borrowed(sql),
+        }
+    }
+
+    /// Whether what a dropped run leaves stands once for all of its forks.
+    pub fn shares_keys(self) -> bool {
+        self == Schema::Own
+    }
+
+    pub fn has_deltas(self) -> bool {
+        self == Schema::Own
+    }
+}

@@ -1,0 +1,78 @@
+//! Event types with a schema: payloads of such a type are checked, in the runs of its owner.
+
+use crate::server::args::{self, MAX_VALUE};
+use crate::server::error::{Error, Result, Violation};
+use crate::server::jsonb::Jsonb;
+use crate::server::settings;
+use crate::server::spi::Db;
+use crate::state::access;
+use crate::store::statements::{DEFINE_EVENT_TYPE, EVENT_TYPES, SHARED_EVENT_TYPE_OWNER};
+use crate::workflow::schema;
+use pgrx::IntoDatum;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use std::collections::HashMap;
+
+// The argument is called `type`, which pgrx would quote into the SQL name: hence the SQL is written out.
+#[pg_extern(sql = r#"
+CREATE FUNCTION layra.define_event_type(type text, schema jsonb, shared boolean DEFAULT false) RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
+fn define_event_type(
+    type_name: Option<&str>,
+    schema: Option<Jsonb>,
+    shared: Option<bool>,
+) -> std::result::Result<(), ErrorReport> {
+    Ok(define(type_name, schema, shared.unwrap_or(false))?)
+}
+
+fn define(type_name: Option<&str>, schema: Option<Jsonb>, shared: bool) -> Result<()> {
+    let type_name = args::event_type(type_name)?;
+    let schema = args::required(schema, "schema")?;
+    args::within_limit(schema.text(), MAX_VALUE, "schema")?;
+    schema::validator(schema.text()).map_err(|message| Error::argument(format!("schema {message}")))?;
+    let db = Db::write();
+    if shared {
+        access::require_admin(&db, "define shared event types")?;
+    }
+    let owner = access::role_name(db.caller);
+    let rows = db.query(&SHARED_EVENT_TYPE_OWNER, &[type_name.into_datum()]);
+    if shared && !rows.is_empty() && rows.get::<String>(0, 1).as_ref() != Some(&owner) {
+        let owner = rows.get(0, 1).unwrap_or_default();
+        return Err(Error::SharedNameTaken { what: "event type", name: type_name.to_owned(), owner });
+    }
+    drop(rows);
+    db.query(
+        &DEFINE_EVENT_TYPE,
+        &[
+            type_name.into_datum(),
+            owner.into_datum(),
+            shared.into_datum(),
+            schema.into_datum(),
+            settings::now()?.into_datum(),
+        ],
+    );
+    Ok(())
+}
+
+/// What payloads break of their types' schemas; the path starts with the event's position where there are several.
+pub fn violations(db: &Db, owner: &str, events: &[(&str, Jsonb)]) -> Result<Vec<Violation>> {
+    let mut types: Vec<&str> = events.iter().map(|(type_name, _)| *type_name).collect();
+    types.sort_unstable();
+    types.dedup();
+    let rows = db.query(&EVENT_TYPES, &[owner.into_datum(), types.into_datum()]);
+    let mut validators = HashMap::new();
+    for row in 0..rows.len() {
+        if let (Some(type_name), Some(schema)) = (rows.get::<String>(row, 1), rows.jsonb(row, 2)) {
+            validators.insert(type_name, schema::cached_validator(schema.text()).map_err(Error::Corrupt)?);
+        }
+    }
+    let mut violations = Vec::new();
+    for (index, (type_name, payload)) in events.iter().enumerate() {
+        if let Some(validator) = validators.get(*type_name) {
+            let path = if events.len() > 1 { format!("/{index}/payload") } else { String::new() };
+            violations.extend(schema::violations(validator, &path, payload.text()));
+        }
+    }
+    Ok(violations)
+}
