@@ -424,7 +424,7 @@ def law(dimension, name):
 
 def bound(dimension, name, small, factor):
     """The most pages at `factor` times as many. Trees are deeper by a level or two, in each of the few descents of a call."""
-    return (2 * factor if law(dimension, name) else 2) * small + 60
+    return (3 * factor if law(dimension, name) else 2) * small + 60
 
 
 # --- measuring ---------------------------------------------------------------------------------------------------
