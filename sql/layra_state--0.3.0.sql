@@ -278,7 +278,7 @@ AS 'MODULE_PATHNAME', 'format_3_wrapper';
 
 -- requires:
 --   bootstrap
---   release::format_3
+--   store::release::format_3
 
 -- Every table is a plain member table: no triggers, no sequences, no foreign keys. Keys that belong to a run start with
 -- run_id, so that a distributed engine can route every statement. Collation "C": names compare as octets, on any machine.
@@ -616,8 +616,8 @@ AS 'MODULE_PATHNAME', 'remembered_wrapper';
 
 -- requires:
 --   tables
---   history::cells
---   session::remembered
+--   state::history::cells
+--   observe::session::remembered
 
 -- What operators and auditors read. Every view has the caller's privileges and row security, and costs one run under
 -- WHERE run_id = ...; runs and timeline cost the rows that are asked for. None is a security barrier: what a role may not see the
@@ -688,10 +688,10 @@ FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'context') c;
 
 -- requires:
 --   views
---   access::reads_run
---   access::reads_runs_of
---   access::readable_owners
---   access::reads_every_run
+--   state::access::reads_run
+--   state::access::reads_runs_of
+--   state::access::readable_owners
+--   state::access::reads_every_run
 
 -- Who may do what. Nothing is granted to PUBLIC; grant_access gives a role one of three levels.
 
@@ -781,7 +781,7 @@ $$;
 
 -- requires:
 --   security
---   breaker::breaker_state_row
+--   execution::breaker::breaker_state_row
 
 -- What an engine lives on while a run is running: leases, people's answers, circuit breakers, rules and handlers.
 
