@@ -206,7 +206,7 @@ fn range(text: &[u8]) -> Option<(usize, usize)> {
 /// The patch that makes the new value of the old one; None where it would take more than `limit` octets, or more memory than
 /// there is. `tick` is called throughout.
 pub fn diff(old: &[u8], new: &[u8], limit: usize, tick: fn()) -> Option<Vec<u8>> {
-    if !fits(4 * limit) {
+    if !fits(4 * limit.min(new.len())) {
         return None;
     }
     let mut left = Left { octets: limit, tick };
