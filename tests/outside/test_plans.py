@@ -13,7 +13,7 @@ import psycopg
 import pytest
 import ways
 
-STATEMENTS = Path(__file__).parents[2] / "src" / "statements.rs"
+STATEMENTS = Path(__file__).parents[2] / "src/store/statements.rs"
 NAME = re.compile(r"/\* layra\.(\w+) \*/")
 
 

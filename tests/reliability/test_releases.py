@@ -18,7 +18,7 @@ from every_function import SETUP, calls
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 ROOT = Path(__file__).resolve().parents[2]
-BEFORE = re.search(r'^const BEFORE: &str = "(.*)";', (ROOT / "src/release.rs").read_text(), re.MULTILINE)[1]
+BEFORE = re.search(r'^const BEFORE: &str = "(.*)";', (ROOT / "src/store/release.rs").read_text(), re.MULTILINE)[1]
 # Its tag; of the first two, which have none, the last commit whose library is that release.
 COMMIT = {"0.1.0": "3df855f", "0.2.0": "18201e6"}.get(BEFORE, f"v{BEFORE}")
 PLACE = ROOT / "target" / "releases" / BEFORE
