@@ -14,6 +14,8 @@ SMALL, LARGE = 6_000, 24_000
 RATIO = 9
 # Calls that are shorter say nothing about either.
 SHORT = 0.05
+# Of a measurement that another process may have disturbed.
+ATTEMPTS = 6
 
 ARGUMENTS = """
     SELECT p.proname || '.' || a.name FROM pg_proc p
@@ -215,14 +217,24 @@ def test_four_times_as_much_costs_four_times_as_much(connect, figures, call, sql
     """And what takes long is heard to be cancelled long before it is done."""
     session = connect()
     session.execute("SET plan_cache_mode = force_generic_plan")
-    costs = {n: [cost(session, call, n, sqlstate) for _ in range(2)] for n in (SMALL, LARGE)}
-    small, large = min(costs[SMALL]), min(costs[LARGE])
-    assert large < RATIO * max(small, SHORT / RATIO), f"{small:.3f} s for {SMALL}, {large:.3f} s for {LARGE}"
+    costs = {SMALL: [], LARGE: []}
+    # What another process does to the caches only makes a call dearer: the least of a few is what it costs.
+    for attempt in range(ATTEMPTS):
+        for n, spent in costs.items():
+            spent.append(cost(session, call, n, sqlstate))
+        small, large = (min(spent) for spent in costs.values())
+        if attempt and large < RATIO * max(small, SHORT / RATIO):
+            break
+    else:
+        pytest.fail(f"{small:.3f} s for {SMALL}, {large:.3f} s for {LARGE}")
     heard = None
-    if large > SHORT:
+    for _ in range(ATTEMPTS):
         # The timer counts other time than the processor's of this backend, which is no more.
-        heard = cancelled_after(session, call, LARGE, large / 4)
-        assert heard is None or heard < large * 3 / 4, f"cancelled after {large / 4:.3f} s, heard after {heard:.3f} of {large:.3f} s"
+        heard = cancelled_after(session, call, LARGE, large / 4) if large > SHORT else None
+        if heard is None or heard < large * 3 / 4:
+            break
+    else:
+        pytest.fail(f"cancelled after {large / 4:.3f} s, heard after {heard:.3f} of {large:.3f} s")
     figures(f"{large:.3f} s, {large / max(small, 1e-6):.1f} times as much" + (f", heard after {heard:.3f} s" if heard else ""))
 
 
