@@ -118,5 +118,5 @@ fn elf_section<'a>(elf: &'a [u8], name: &str) -> &'a [u8] {
     let names = contents(table + names * size);
     let mut headers = (0..count).map(|index| table + index * size);
     let found = headers.find(|&header| names[number(header, 4)..].starts_with(format!("{name}\0").as_bytes()));
-    contents(found.expect("the library has no section with pgrx's SQL: see .cargo/config.toml"))
+    contents(found.expect("the library has no section with pgrx's SQL"))
 }
