@@ -276,189 +276,6 @@ IMMUTABLE STRICT PARALLEL SAFE
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'format_3_wrapper';
 
--- requires:
---   bootstrap
---   store::release::format_3
-
--- Every table is a plain member table: no triggers, no sequences, no foreign keys. Keys that belong to a run start with
--- run_id, so that a distributed engine can route every statement. Collation "C": names compare as octets, on any machine.
-
-CREATE TABLE layra.run (
-    run_id           text COLLATE "C" PRIMARY KEY CHECK (run_id <> ''),
-    status           text NOT NULL CHECK (status IN ('running', 'paused', 'cancelling', 'completed', 'failed', 'cancelled')),
-    owner            text NOT NULL,
-    workflow_owner   text,
-    workflow         text,
-    workflow_version integer,
-    definition_hash  bytea CHECK (pg_catalog.octet_length(definition_hash) = 32),
-    parent_run_id    text COLLATE "C",
-    parent_version   bigint,
-    metadata         jsonb NOT NULL DEFAULT '{}',
-    result           jsonb,
-    created_at       timestamptz NOT NULL,
-    finished_at      timestamptz,
-    CONSTRAINT run_finished_at CHECK ((finished_at IS NOT NULL) = (status IN ('completed', 'failed', 'cancelled'))),
-    CONSTRAINT run_result CHECK (finished_at IS NOT NULL OR result IS NULL),
-    CONSTRAINT run_workflow CHECK ((workflow IS NULL) = (workflow_version IS NULL)
-       AND (workflow IS NULL) = (workflow_owner IS NULL)
-       AND (workflow IS NULL) = (definition_hash IS NULL)),
-    -- A version without a run: the parent is gone, and what is inherited from it is in layra.inheritance.
-    CONSTRAINT run_parent_version CHECK (parent_run_id IS NULL OR parent_version IS NOT NULL)
-);
--- In the order in which a run that is dropped locks its forks. PostgreSQL evaluates format_3() when a session plans its first
--- statement on the table, and never again: that of an older release, whose library has no such function, ends there.
-CREATE INDEX run_parent ON layra.run (parent_run_id, run_id) WHERE parent_run_id IS NOT NULL AND layra.format_3();
-
--- The runs of a role, for row security. Owners hardly ever change, so updates of a run stay on its page.
-CREATE INDEX run_owner ON layra.run (owner);
-
--- As few CHECKs on event and cell as can be: PostgreSQL reads and compiles a table's expressions anew for each statement,
--- which with one for each column was 476,000 of the 910,000 instructions of a write. Rows come from the functions alone.
-CREATE TABLE layra.event (
-    run_id                 text COLLATE "C" NOT NULL,
-    version                bigint NOT NULL,
-    type                   text COLLATE "C" NOT NULL,
-    payload                jsonb,
-    payload_hash           bytea NOT NULL,
-    changed                text[] COLLATE "C" NOT NULL,
-    cells_hash             bytea NOT NULL,
-    actor                  text NOT NULL,
-    on_behalf_of           text,
-    at                     timestamptz NOT NULL,
-    idempotency_key        text COLLATE "C",
-    checkpoint_kind        text,
-    checkpoint_label       text,
-    hash                   bytea NOT NULL,
-    xact                   xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
-    bytes_since_checkpoint bigint NOT NULL,
-    checkpoint_version     bigint,
-    PRIMARY KEY (run_id, version)
-);
--- Not unique: a key of an undone version counts as unused, so it can stand in the log more than once.
-CREATE INDEX event_idempotency_key ON layra.event (run_id, idempotency_key, version) WHERE idempotency_key IS NOT NULL;
--- Which versions are undone, and the status and the interactions at an older version, follow from these few events: by type,
--- as the newest of one type may stand behind any number of others.
-CREATE INDEX event_status ON layra.event (run_id, type, version)
-    WHERE type = ANY ('{run.finished,run.reopened,run.cancelling,run.rolled_back,interaction.answered,interaction.withdrawn}'::text[]);
--- xact mostly grows with the table, so a block range index costs next to nothing. It is no order of commits, and after a
--- restore the numbers of another server. PostgreSQL has no
--- BRIN operator class for xid8; its generic minmax functions serve any ordered type.
-CREATE OPERATOR CLASS layra.xid8_minmax_ops FOR TYPE pg_catalog.xid8 USING brin AS
-    OPERATOR 1 pg_catalog.<,
-    OPERATOR 2 pg_catalog.<=,
-    OPERATOR 3 pg_catalog.=,
-    OPERATOR 4 pg_catalog.>=,
-    OPERATOR 5 pg_catalog.>,
-    FUNCTION 1 pg_catalog.brin_minmax_opcinfo(internal),
-    FUNCTION 2 pg_catalog.brin_minmax_add_value(internal, internal, internal, internal),
-    FUNCTION 3 pg_catalog.brin_minmax_consistent(internal, internal, internal),
-    FUNCTION 4 pg_catalog.brin_minmax_union(internal, internal, internal);
-CREATE INDEX event_xact ON layra.event USING brin (xact layra.xid8_minmax_ops);
-
-CREATE TABLE layra.cell (
-    run_id   text COLLATE "C" NOT NULL,
-    scope    text COLLATE "C" NOT NULL,
-    key      text COLLATE "C" NOT NULL,
-    ordinal  bigint NOT NULL,
-    version  bigint NOT NULL,
-    revision bigint NOT NULL,
-    value    jsonb,
-    hash     bytea,
-    base     bigint,
-    PRIMARY KEY (run_id, scope, key, ordinal, version)
-);
-
-CREATE TABLE layra.checkpoint (
-    run_id     text COLLATE "C" NOT NULL,
-    version    bigint NOT NULL,
-    kind       text NOT NULL,
-    label      text COLLATE "C",
-    protected  boolean NOT NULL DEFAULT false,
-    metadata   jsonb NOT NULL DEFAULT '{}',
-    created_at timestamptz NOT NULL,
-    PRIMARY KEY (run_id, version),
-    UNIQUE (run_id, label)
-);
-CREATE INDEX checkpoint_protected ON layra.checkpoint (run_id, version) WHERE protected;
-
--- What is left of a run that was dropped while it had forks, once for all of them: the uses of its idempotency keys, and under
--- the key '' its rollbacks, and the version 0 for the run itself. It has no name any more: a run of the same name is another one.
-CREATE TABLE layra.bequeathed_key (
-    source          uuid NOT NULL,
-    idempotency_key text COLLATE "C" NOT NULL,
-    version         bigint NOT NULL,
-    type            text NOT NULL,
-    to_version      bigint,
-    PRIMARY KEY (source, idempotency_key, version)
-);
-CREATE TABLE layra.inheritance (
-    run_id   text COLLATE "C" NOT NULL,
-    source   uuid NOT NULL,
-    version  bigint NOT NULL,
-    distance bigint NOT NULL DEFAULT 1,
-    PRIMARY KEY (run_id, source)
-);
-CREATE INDEX inheritance_source ON layra.inheritance (source);
--- Before version 0.3.0 each fork had these keys itself: nothing is added any more, but by the restore of an older dump.
-CREATE TABLE layra.inherited_key (
-    run_id          text COLLATE "C" NOT NULL,
-    idempotency_key text COLLATE "C" NOT NULL,
-    type            text NOT NULL,
-    PRIMARY KEY (run_id, idempotency_key)
-);
-
-CREATE TABLE layra.workflow (
-    owner      text COLLATE "C" NOT NULL,
-    name       text COLLATE "C" NOT NULL,
-    version    integer NOT NULL CHECK (version >= 1),
-    shared     boolean NOT NULL DEFAULT false,
-    definition jsonb NOT NULL,
-    hash       bytea NOT NULL CHECK (pg_catalog.octet_length(hash) = 32),
-    created_at timestamptz NOT NULL,
-    PRIMARY KEY (owner, name, version)
-);
-CREATE UNIQUE INDEX workflow_shared ON layra.workflow (name, version) WHERE shared;
-CREATE UNIQUE INDEX workflow_hash ON layra.workflow (owner, name, hash);
-
-CREATE TABLE layra.graph (
-    owner text COLLATE "C" NOT NULL,
-    hash  bytea NOT NULL CHECK (pg_catalog.octet_length(hash) = 32),
-    nodes jsonb,
-    edges jsonb,
-    -- Two transactions that store the same graph at the same time each keep a row of their own: neither waits.
-    xact  xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
-    PRIMARY KEY (owner, hash, xact)
-);
-
-CREATE TABLE layra.access (
-    level text COLLATE "C" NOT NULL CHECK (level IN ('writer', 'auditor', 'admin')),
-    role  text NOT NULL,
-    PRIMARY KEY (level, role)
-);
-
-SELECT pg_catalog.pg_extension_config_dump('layra.run', '');
-SELECT pg_catalog.pg_extension_config_dump('layra.event', '');
-SELECT pg_catalog.pg_extension_config_dump('layra.cell', '');
-SELECT pg_catalog.pg_extension_config_dump('layra.checkpoint', '');
-SELECT pg_catalog.pg_extension_config_dump('layra.inherited_key', '');
-SELECT pg_catalog.pg_extension_config_dump('layra.bequeathed_key', '');
-SELECT pg_catalog.pg_extension_config_dump('layra.inheritance', '');
-SELECT pg_catalog.pg_extension_config_dump('layra.workflow', '');
-SELECT pg_catalog.pg_extension_config_dump('layra.graph', '');
-SELECT pg_catalog.pg_extension_config_dump('layra.access', '');
-
--- lz4 inserts 5.5 KB values four times as fast as pglz; not every server is built with it.
-DO $$
-BEGIN
-    ALTER TABLE layra.cell ALTER COLUMN value SET COMPRESSION lz4;
-    ALTER TABLE layra.event ALTER COLUMN payload SET COMPRESSION lz4;
-    ALTER TABLE layra.graph ALTER COLUMN nodes SET COMPRESSION lz4, ALTER COLUMN edges SET COMPRESSION lz4;
-    ALTER TABLE layra.workflow ALTER COLUMN definition SET COMPRESSION lz4;
-EXCEPTION WHEN feature_not_supported THEN
-    NULL;
-END
-$$;
-
 CREATE FUNCTION "get_state"(
 	"run_id" TEXT,
 	"at_version" bigint DEFAULT NULL
@@ -613,324 +430,6 @@ CREATE FUNCTION "remembered"() RETURNS TABLE (
 STRICT STABLE
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'remembered_wrapper';
-
--- requires:
---   tables
---   state::history::cells
---   observe::session::remembered
-
--- What operators and auditors read. Every view has the caller's privileges and row security, and costs one run under
--- WHERE run_id = ...; runs and timeline cost the rows that are asked for. None is a security barrier: what a role may not see the
--- policies of the tables hold back, below any condition; no view has one of its own that would. A barrier kept the caller's
--- conditions and his LIMIT from the indexes.
-
-CREATE VIEW layra.runs WITH (security_invoker) AS
-SELECT r.run_id, r.status, r.owner, r.workflow, r.workflow_version, e.version, e.at AS last_activity,
-    r.created_at, r.finished_at, r.parent_run_id, r.parent_version, r.metadata, r.result
-FROM layra.run r
-CROSS JOIN LATERAL (
-    SELECT e.version, e.at FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) r.run_id
-    ORDER BY e.version DESC LIMIT 1) e;
-
-CREATE VIEW layra.timeline WITH (security_invoker) AS
-SELECT e.run_id, e.version, e.at, e.type,
-    e.actor OPERATOR(pg_catalog.||) COALESCE(' for ' OPERATOR(pg_catalog.||) e.on_behalf_of, '') AS who,
-    pg_catalog.concat_ws('; ',
-        CASE e.type
-            WHEN 'run.rolled_back' THEN pg_catalog.concat('back to version ', e.payload OPERATOR(pg_catalog.->>) 'to_version',
-                ' (' OPERATOR(pg_catalog.||) (e.payload OPERATOR(pg_catalog.->>) 'label') OPERATOR(pg_catalog.||) ')')
-            WHEN 'run.forked' THEN pg_catalog.concat('from ', e.payload OPERATOR(pg_catalog.#>>) '{parent,run_id}',
-                ' at version ', e.payload OPERATOR(pg_catalog.#>>) '{parent,version}')
-            WHEN 'run.finished' THEN e.payload OPERATOR(pg_catalog.->>) 'status'
-            WHEN 'run.owner_changed' THEN pg_catalog.concat('to ', e.payload OPERATOR(pg_catalog.->>) 'owner')
-            WHEN 'checkpoint.protected' THEN e.payload OPERATOR(pg_catalog.->>) 'label'
-            WHEN 'checkpoint.unprotected' THEN e.payload OPERATOR(pg_catalog.->>) 'label'
-        END,
-        e.payload OPERATOR(pg_catalog.->>) 'reason',
-        'checkpoint ' OPERATOR(pg_catalog.||) e.checkpoint_kind
-            OPERATOR(pg_catalog.||) COALESCE(' ' OPERATOR(pg_catalog.||) e.checkpoint_label, ''),
-        CASE WHEN c.total OPERATOR(pg_catalog.>) 0 THEN pg_catalog.concat('changed ', c.names,
-            CASE WHEN c.total OPERATOR(pg_catalog.>) 4
-                 THEN pg_catalog.concat(' and ', c.total OPERATOR(pg_catalog.-) 4, ' more') END) END
-    ) AS what
-FROM layra.event e
-CROSS JOIN LATERAL (
-    SELECT pg_catalog.count(*) AS total,
-        pg_catalog.string_agg(n.name, ', ' ORDER BY n.position) FILTER (WHERE n.position OPERATOR(pg_catalog.<=) 4) AS names
-    FROM (
-        -- Counters and the extension's own cells say nothing to a reader.
-        SELECT u.name, pg_catalog.row_number() OVER (ORDER BY u.name) AS position
-        FROM pg_catalog.unnest(e.changed) u(name)
-        WHERE u.name OPERATOR(pg_catalog.!~~) 'engine/layra.%' AND u.name OPERATOR(pg_catalog.!~~) 'context/%/-1') n) c;
-
-CREATE VIEW layra.session_memory WITH (security_invoker) AS
-SELECT m.what, m.entries, m.bytes FROM layra.remembered() m;
-
-CREATE VIEW layra.variables WITH (security_invoker) AS
-SELECT r.run_id, c.key AS name, c.value, c.version, c.revision,
-    w.definition OPERATOR(pg_catalog.#>>) ARRAY['variables', c.key, 'group'] AS "group"
-FROM layra.run r
-CROSS JOIN LATERAL layra.cells(r.run_id, 'variable') c
-LEFT JOIN layra.workflow w ON w.owner OPERATOR(pg_catalog.=) r.workflow_owner
-    AND w.name OPERATOR(pg_catalog.=) r.workflow AND w.version OPERATOR(pg_catalog.=) r.workflow_version;
-
-CREATE VIEW layra.nodes WITH (security_invoker) AS
-SELECT r.run_id, c.key AS node_id, c.value OPERATOR(pg_catalog.->>) 'status' AS status, c.value AS details, c.version, c.revision
-FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'node') c;
-
-CREATE VIEW layra.loops WITH (security_invoker) AS
-SELECT r.run_id, c.key AS loop_id, c.value OPERATOR(pg_catalog.->) 'index' AS index, c.value AS details, c.version, c.revision
-FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'loop') c;
-
-CREATE VIEW layra.contexts WITH (security_invoker) AS
-SELECT r.run_id, c.key AS node_id, c.ordinal, c.value, c.version
-FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'context') c;
-
--- requires:
---   views
---   state::access::reads_run
---   state::access::reads_runs_of
---   state::access::readable_owners
---   state::access::reads_every_run
-
--- Who may do what. Nothing is granted to PUBLIC; grant_access gives a role one of three levels.
-
--- Row security: a role sees the rows of runs whose owner's privileges it has; auditors see all of them. The functions remember
--- what they asked for the rows before, and lead a search by owner to an index; so no policy has a query of its own.
-ALTER TABLE layra.run ENABLE ROW LEVEL SECURITY;
-ALTER TABLE layra.event ENABLE ROW LEVEL SECURITY;
-ALTER TABLE layra.cell ENABLE ROW LEVEL SECURITY;
-ALTER TABLE layra.checkpoint ENABLE ROW LEVEL SECURITY;
-ALTER TABLE layra.inherited_key ENABLE ROW LEVEL SECURITY;
-ALTER TABLE layra.bequeathed_key ENABLE ROW LEVEL SECURITY;
-ALTER TABLE layra.inheritance ENABLE ROW LEVEL SECURITY;
-ALTER TABLE layra.workflow ENABLE ROW LEVEL SECURITY;
-ALTER TABLE layra.graph ENABLE ROW LEVEL SECURITY;
-ALTER TABLE layra.access ENABLE ROW LEVEL SECURITY;
-
-CREATE POLICY readable ON layra.run FOR SELECT USING (layra.reads_runs_of(owner));
-CREATE POLICY readable ON layra.event FOR SELECT USING (layra.reads_run(run_id));
-CREATE POLICY readable ON layra.cell FOR SELECT USING (layra.reads_run(run_id));
-CREATE POLICY readable ON layra.checkpoint FOR SELECT USING (layra.reads_run(run_id));
-CREATE POLICY readable ON layra.inherited_key FOR SELECT USING (layra.reads_run(run_id));
-CREATE POLICY readable ON layra.bequeathed_key FOR SELECT USING (layra.reads_every_run());
-CREATE POLICY readable ON layra.inheritance FOR SELECT USING (layra.reads_run(run_id));
-CREATE POLICY readable ON layra.workflow FOR SELECT USING (shared OR layra.reads_runs_of(owner));
-CREATE POLICY readable ON layra.graph FOR SELECT USING (layra.reads_runs_of(owner));
-CREATE POLICY readable ON layra.access FOR SELECT USING (layra.reads_runs_of(role));
-
-CREATE FUNCTION layra.grant_access(role name, level text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    PERFORM layra.check_access(role, level);
-    -- A name in the encoding of another database is no text in this one (22021).
-    PERFORM convert_to(role, 'UTF8');
-    INSERT INTO layra.access AS a (level, role) VALUES (grant_access.level, grant_access.role)
-    ON CONFLICT DO NOTHING;
-    PERFORM layra.renew_grants();
-END
-$$;
-
-CREATE FUNCTION layra.revoke_access(role name, level text DEFAULT NULL) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    revoked bigint;
-BEGIN
-    -- A role that is gone has no privileges left, but its levels would come back with a new role of that name.
-    IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = revoke_access.role) THEN
-        DELETE FROM layra.access a
-        WHERE a.role = revoke_access.role AND (revoke_access.level IS NULL OR a.level = revoke_access.level);
-        GET DIAGNOSTICS revoked = ROW_COUNT;
-        IF revoked > 0 THEN
-            RETURN;
-        END IF;
-    END IF;
-    PERFORM layra.check_access(role, COALESCE(level, 'writer'));
-    DELETE FROM layra.access a
-    WHERE a.role = revoke_access.role AND (revoke_access.level IS NULL OR a.level = revoke_access.level);
-    EXECUTE format('REVOKE ALL ON SCHEMA layra FROM %I', role);
-    EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA layra FROM %I', role);
-    EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA layra FROM %I', role);
-    PERFORM layra.renew_grants();
-END
-$$;
-
-CREATE FUNCTION layra.check_access(role name, level text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF role IS NULL OR role = '' OR level IS NULL OR level NOT IN ('writer', 'auditor', 'admin') THEN
-        RAISE EXCEPTION 'grant_access and revoke_access take a role and one of the levels writer, auditor, admin'
-            USING ERRCODE = 'invalid_parameter_value';
-    END IF;
-    IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = check_access.role) THEN
-        RAISE EXCEPTION 'role "%" does not exist', role USING ERRCODE = 'undefined_object';
-    END IF;
-    -- One grant or revocation at a time: both end in renew_grants, which changes the same catalogue rows, and must see what
-    -- the one before it did.
-    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
-        RAISE EXCEPTION 'grant_access and revoke_access need the isolation level READ COMMITTED'
-            USING ERRCODE = 'active_sql_transaction',
-                  HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED; before it.';
-    END IF;
-    LOCK TABLE layra.access IN SHARE ROW EXCLUSIVE MODE;
-END
-$$;
-
--- requires:
---   security
---   execution::breaker::breaker_state_row
-
--- What an engine lives on while a run is running: leases, people's answers, circuit breakers, rules and handlers.
-
-ALTER TABLE layra.cell
-    -- The states that docs/execution.md draws; an error only where a node failed, an output only where it completed.
-    ADD CONSTRAINT cell_node CHECK (scope <> 'node' OR value IS NULL OR (
-        COALESCE(value ->> 'status', '') IN ('pending', 'running', 'completed', 'failed', 'skipped')
-        AND (NOT value ? 'error' OR value ->> 'status' = 'failed')
-        AND (NOT value ? 'output' OR value ->> 'status' = 'completed'))),
-    ADD CONSTRAINT cell_loop CHECK (scope <> 'loop' OR value IS NULL OR COALESCE(pg_catalog.jsonb_typeof(value -> 'index'), '') = 'number');
-
--- One row per node that was ever begun: its attempt only grows, and nothing restores it. Heartbeats update "until" in
--- place, which no index covers, so they stay on their page.
-CREATE TABLE layra.lease (
-    run_id  text COLLATE "C" NOT NULL,
-    node_id text COLLATE "C" NOT NULL,
-    attempt integer NOT NULL CHECK (attempt >= 1),
-    worker  text,
-    until   timestamptz,
-    held    boolean NOT NULL,
-    PRIMARY KEY (run_id, node_id),
-    CONSTRAINT lease_held_until CHECK (held = (until IS NOT NULL))
-) WITH (fillfactor = 70);
-CREATE INDEX lease_held ON layra.lease (run_id, node_id) WHERE held;
-CREATE INDEX run_running ON layra.run (owner, run_id) WHERE status = ANY ('{running,paused}'::text[]);
-
-CREATE TABLE layra.interaction (
-    run_id          text COLLATE "C" NOT NULL,
-    id              uuid NOT NULL,
-    version         bigint NOT NULL,
-    node_id         text NOT NULL,
-    status          text NOT NULL CHECK (status IN ('pending', 'answered', 'withdrawn')),
-    prompt          jsonb NOT NULL,
-    response_schema jsonb,
-    assignee        text,
-    created_at      timestamptz NOT NULL,
-    expires_at      timestamptz,
-    closed_version  bigint,
-    response        jsonb,
-    response_hash   bytea,
-    answered_by     text,
-    answered_for    text,
-    PRIMARY KEY (run_id, id),
-    UNIQUE (run_id, version),
-    CONSTRAINT interaction_closed CHECK ((status = 'pending') = (closed_version IS NULL)),
-    CONSTRAINT interaction_response CHECK ((status = 'answered') = (response_hash IS NOT NULL)),
-    CONSTRAINT interaction_answered_by CHECK ((status = 'answered') = (answered_by IS NOT NULL))
-);
--- Those that ran out unanswered stand first, and are passed over.
-CREATE INDEX interaction_pending ON layra.interaction (run_id, COALESCE(expires_at, 'infinity'::timestamptz)) WHERE status = 'pending';
-CREATE INDEX interaction_closed ON layra.interaction (run_id, closed_version) WHERE closed_version IS NOT NULL;
-
-CREATE TABLE layra.breaker (
-    owner             text COLLATE "C" NOT NULL,
-    name              text COLLATE "C" NOT NULL,
-    failure_threshold integer NOT NULL CHECK (failure_threshold >= 1),
-    reset_after       interval NOT NULL CHECK (reset_after > '0'),
-    probe_lease       interval NOT NULL CHECK (probe_lease > '0'),
-    created_at        timestamptz NOT NULL,
-    PRIMARY KEY (name, owner)
-);
-CREATE INDEX breaker_owner ON layra.breaker (owner, name);
-
--- The right to probe is a row of its own, so that a definition does not wait for a probe.
-CREATE TABLE layra.breaker_probe (
-    owner    text COLLATE "C" NOT NULL,
-    name     text COLLATE "C" NOT NULL,
-    probe_at timestamptz,
-    PRIMARY KEY (name, owner)
-);
-
--- Failures are rows, so that no call ever waits for another: a success or a reset ends what came before it.
-CREATE TABLE layra.breaker_outcome (
-    owner   text COLLATE "C" NOT NULL,
-    name    text COLLATE "C" NOT NULL,
-    at      timestamptz NOT NULL,
-    id      uuid NOT NULL,
-    outcome text NOT NULL CHECK (outcome IN ('failure', 'success', 'reset')),
-    error   jsonb,
-    PRIMARY KEY (name, owner, at, id)
-);
--- The newest success or reset, however many failures came since.
-CREATE INDEX breaker_closed ON layra.breaker_outcome (name, owner, at) WHERE outcome <> 'failure';
-
-CREATE TABLE layra.event_type (
-    owner      text COLLATE "C" NOT NULL,
-    type       text COLLATE "C" NOT NULL,
-    shared     boolean NOT NULL,
-    schema     jsonb NOT NULL,
-    created_at timestamptz NOT NULL,
-    PRIMARY KEY (type, owner)
-);
-CREATE UNIQUE INDEX event_type_shared ON layra.event_type (type) WHERE shared;
-
-CREATE TABLE layra.validator (
-    workflow   text COLLATE "C" NOT NULL,
-    name       text COLLATE "C" NOT NULL,
-    function   text NOT NULL,
-    created_by text NOT NULL,
-    created_at timestamptz NOT NULL,
-    PRIMARY KEY (workflow, name)
-);
-
-CREATE TABLE layra.handler (
-    type_pattern text COLLATE "C" NOT NULL,
-    function     text COLLATE "C" NOT NULL,
-    workflow     text COLLATE "C" NOT NULL DEFAULT '',
-    created_by   text NOT NULL,
-    created_at   timestamptz NOT NULL,
-    PRIMARY KEY (type_pattern, function, workflow)
-);
-
-SELECT pg_catalog.pg_extension_config_dump('layra.lease', '');
-SELECT pg_catalog.pg_extension_config_dump('layra.interaction', '');
-SELECT pg_catalog.pg_extension_config_dump('layra.breaker', '');
-SELECT pg_catalog.pg_extension_config_dump('layra.breaker_probe', '');
-SELECT pg_catalog.pg_extension_config_dump('layra.breaker_outcome', '');
-SELECT pg_catalog.pg_extension_config_dump('layra.event_type', '');
-SELECT pg_catalog.pg_extension_config_dump('layra.validator', '');
-SELECT pg_catalog.pg_extension_config_dump('layra.handler', '');
-
-ALTER TABLE layra.lease ENABLE ROW LEVEL SECURITY;
-ALTER TABLE layra.interaction ENABLE ROW LEVEL SECURITY;
-ALTER TABLE layra.breaker ENABLE ROW LEVEL SECURITY;
-ALTER TABLE layra.breaker_probe ENABLE ROW LEVEL SECURITY;
-ALTER TABLE layra.breaker_outcome ENABLE ROW LEVEL SECURITY;
-ALTER TABLE layra.event_type ENABLE ROW LEVEL SECURITY;
-
-ALTER TABLE layra.validator ENABLE ROW LEVEL SECURITY;
-ALTER TABLE layra.handler ENABLE ROW LEVEL SECURITY;
-
-CREATE POLICY readable ON layra.lease FOR SELECT USING (layra.reads_run(run_id));
-CREATE POLICY readable ON layra.interaction FOR SELECT USING (layra.reads_run(run_id));
-CREATE POLICY readable ON layra.breaker FOR SELECT USING (layra.reads_runs_of(owner));
-CREATE POLICY readable ON layra.breaker_probe FOR SELECT USING (layra.reads_runs_of(owner));
-CREATE POLICY readable ON layra.breaker_outcome FOR SELECT USING (layra.reads_runs_of(owner));
-CREATE POLICY readable ON layra.validator FOR SELECT USING (layra.reads_runs_of(created_by));
-CREATE POLICY readable ON layra.handler FOR SELECT USING (layra.reads_runs_of(created_by));
-CREATE POLICY readable ON layra.event_type FOR SELECT USING (shared OR layra.reads_runs_of(owner));
-
--- By way of the run, which is found by its owner: the rows of a run say nothing of whose they are.
-CREATE VIEW layra.interactions WITH (security_invoker) AS
-SELECT i.run_id, i.id AS interaction, i.node_id, i.status, i.assignee, i.prompt, i.response_schema,
-    i.created_at, i.expires_at, i.version, i.closed_version, i.response, i.answered_by, i.answered_for
-FROM layra.run r JOIN layra.interaction i ON i.run_id OPERATOR(pg_catalog.=) r.run_id;
-
-CREATE VIEW layra.breakers WITH (security_invoker) AS
-SELECT b.owner, b.name, s.state, s.failures, s.opened_at, b.failure_threshold, b.reset_after, b.probe_lease, s.last_error
-FROM layra.breaker b CROSS JOIN LATERAL layra.breaker_state(b.owner, b.name) s;
 
 CREATE FUNCTION "remove_validator"(
 	"workflow" TEXT,
@@ -1140,19 +639,792 @@ CREATE FUNCTION "withdraw_interaction"(
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'withdraw_interaction_wrapper';
 
--- finalize
--- What \df+, \d+ and \dx+ show. Runs last, when everything is there. A function's comment has, in this order: what it is for, its arguments with
--- type, unit and default, its result, the SQLSTATEs that it raises, and an example. Three arguments mean the same
--- wherever they occur, and are explained with start_run and set_variables.
+-- table_run
+CREATE TABLE layra.run (
+    run_id           text COLLATE "C" PRIMARY KEY CHECK (run_id <> ''),
+    status           text NOT NULL CHECK (status IN ('running', 'paused', 'cancelling', 'completed', 'failed', 'cancelled')),
+    owner            text NOT NULL,
+    workflow_owner   text,
+    workflow         text,
+    workflow_version integer,
+    definition_hash  bytea CHECK (pg_catalog.octet_length(definition_hash) = 32),
+    parent_run_id    text COLLATE "C",
+    parent_version   bigint,
+    metadata         jsonb NOT NULL DEFAULT '{}',
+    result           jsonb,
+    created_at       timestamptz NOT NULL,
+    finished_at      timestamptz,
+    CONSTRAINT run_finished_at CHECK ((finished_at IS NOT NULL) = (status IN ('completed', 'failed', 'cancelled'))),
+    CONSTRAINT run_result CHECK (finished_at IS NOT NULL OR result IS NULL),
+    CONSTRAINT run_workflow CHECK ((workflow IS NULL) = (workflow_version IS NULL)
+       AND (workflow IS NULL) = (workflow_owner IS NULL)
+       AND (workflow IS NULL) = (definition_hash IS NULL)),
+    -- A version without a run: the parent is gone, and what is inherited from it is in layra.inheritance.
+    CONSTRAINT run_parent_version CHECK (parent_run_id IS NULL OR parent_version IS NOT NULL)
+);
+-- In the order in which a run that is dropped locks its forks. PostgreSQL evaluates format_3() when a session plans its first
+-- statement on the table, and never again: that of an older release, whose library has no such function, ends there.
+CREATE INDEX run_parent ON layra.run (parent_run_id, run_id) WHERE parent_run_id IS NOT NULL AND layra.format_3();
+-- The runs of a role, for row security. Owners hardly ever change, so updates of a run stay on its page.
+CREATE INDEX run_owner ON layra.run (owner);
+CREATE INDEX run_running ON layra.run (owner, run_id) WHERE status = ANY ('{running,paused}'::text[]);
 
-COMMENT ON EXTENSION layra_state IS
-'The state of workflow runs: versioned variables, a hash-chained event log, checkpoints, rollback and forks. \df+ layra.* shows every function with an example.';
+ALTER TABLE layra.run ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readable ON layra.run FOR SELECT USING (layra.reads_runs_of(owner));
+SELECT pg_catalog.pg_extension_config_dump('layra.run', '');
 
-COMMENT ON SCHEMA layra IS
-'State of workflow runs (extension layra_state). What writes to a run holds up its other writers until the transaction ends. \df+ layra.* lists the functions; the views runs, timeline, variables, nodes, loops and contexts are for people.';
+COMMENT ON TABLE layra.run IS
+'One row per run. It changes only when status or owner do; versions are in layra.event. Read layra.runs for both.';
+COMMENT ON COLUMN layra.run.run_id IS 'Name of the run, given by its caller: 1 to 255 characters.';
+COMMENT ON COLUMN layra.run.status IS 'running, paused (somebody was asked), cancelling, completed, failed or cancelled; the last three are final but for reopen_run.';
+COMMENT ON COLUMN layra.run.owner IS 'Role that the run belongs to, as text: a role that was dropped leaves a run that only superusers change.';
+COMMENT ON COLUMN layra.run.workflow_owner IS 'Owner of the workflow definition that the run uses; NULL: it has none.';
+COMMENT ON COLUMN layra.run.workflow IS 'Name of that workflow.';
+COMMENT ON COLUMN layra.run.workflow_version IS 'Version of that workflow.';
+COMMENT ON COLUMN layra.run.definition_hash IS 'BLAKE3 of the definition''s JSON text: a definition that was changed afterwards is refused.';
+COMMENT ON COLUMN layra.run.parent_run_id IS 'Run that this one was forked from; NULL: none, or it was dropped.';
+COMMENT ON COLUMN layra.run.parent_version IS 'Version of the parent that the fork began with; 0: the parent was dropped.';
+COMMENT ON COLUMN layra.run.metadata IS 'JSON object given when the run was started.';
+COMMENT ON COLUMN layra.run.result IS 'JSON value given to finish_run; NULL while the run is not finished.';
+COMMENT ON COLUMN layra.run.created_at IS 'Time of the first event.';
+COMMENT ON COLUMN layra.run.finished_at IS 'Time of finish_run; NULL while the run is not finished.';
+COMMENT ON CONSTRAINT run_status_check ON layra.run IS 'The statuses that a run can have.';
+COMMENT ON CONSTRAINT run_finished_at ON layra.run IS 'A finished run has the time at which it was finished, and no other has one.';
+COMMENT ON CONSTRAINT run_result ON layra.run IS 'Only a finished run has a result.';
+COMMENT ON CONSTRAINT run_workflow ON layra.run IS 'A run has a workflow''s owner, name, version and hash, or none of them.';
+COMMENT ON CONSTRAINT run_parent_version ON layra.run IS 'A fork has a parent and a version of it; one whose parent was dropped has the version 0 alone.';
+COMMENT ON POLICY readable ON layra.run IS 'A role sees the runs whose owner''s privileges it has; auditors see all.';
+COMMENT ON INDEX layra.run_pkey IS 'A run by its name.';
+COMMENT ON INDEX layra.run_running IS 'The running and paused runs of each owner, for stale_runs.';
+COMMENT ON INDEX layra.run_owner IS 'The runs of an owner, for row security.';
+COMMENT ON INDEX layra.run_parent IS 'The forks of a run, for drop_run.';
 
--- ------------------------------------------------------------------------------------------------ workflows and runs
+-- table_event
+-- As few CHECKs on event and cell as can be: PostgreSQL reads and compiles a table's expressions anew for each statement,
+-- which with one for each column was 476,000 of the 910,000 instructions of a write. Rows come from the functions alone.
+CREATE TABLE layra.event (
+    run_id                 text COLLATE "C" NOT NULL,
+    version                bigint NOT NULL,
+    type                   text COLLATE "C" NOT NULL,
+    payload                jsonb,
+    payload_hash           bytea NOT NULL,
+    changed                text[] COLLATE "C" NOT NULL,
+    cells_hash             bytea NOT NULL,
+    actor                  text NOT NULL,
+    on_behalf_of           text,
+    at                     timestamptz NOT NULL,
+    idempotency_key        text COLLATE "C",
+    checkpoint_kind        text,
+    checkpoint_label       text,
+    hash                   bytea NOT NULL,
+    xact                   xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
+    bytes_since_checkpoint bigint NOT NULL,
+    checkpoint_version     bigint,
+    PRIMARY KEY (run_id, version)
+);
+-- Not unique: a key of an undone version counts as unused, so it can stand in the log more than once.
+CREATE INDEX event_idempotency_key ON layra.event (run_id, idempotency_key, version) WHERE idempotency_key IS NOT NULL;
+-- Which versions are undone, and the status and the interactions at an older version, follow from these few events: by type,
+-- as the newest of one type may stand behind any number of others.
+CREATE INDEX event_status ON layra.event (run_id, type, version)
+    WHERE type = ANY ('{run.finished,run.reopened,run.cancelling,run.rolled_back,interaction.answered,interaction.withdrawn}'::text[]);
+-- xact mostly grows with the table, so a block range index costs next to nothing. It is no order of commits, and after a
+-- restore the numbers of another server. PostgreSQL has no
+-- BRIN operator class for xid8; its generic minmax functions serve any ordered type.
+CREATE OPERATOR CLASS layra.xid8_minmax_ops FOR TYPE pg_catalog.xid8 USING brin AS
+    OPERATOR 1 pg_catalog.<,
+    OPERATOR 2 pg_catalog.<=,
+    OPERATOR 3 pg_catalog.=,
+    OPERATOR 4 pg_catalog.>=,
+    OPERATOR 5 pg_catalog.>,
+    FUNCTION 1 pg_catalog.brin_minmax_opcinfo(internal),
+    FUNCTION 2 pg_catalog.brin_minmax_add_value(internal, internal, internal, internal),
+    FUNCTION 3 pg_catalog.brin_minmax_consistent(internal, internal, internal),
+    FUNCTION 4 pg_catalog.brin_minmax_union(internal, internal, internal);
+CREATE INDEX event_xact ON layra.event USING brin (xact layra.xid8_minmax_ops);
 
+ALTER TABLE layra.event ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readable ON layra.event FOR SELECT USING (layra.reads_run(run_id));
+SELECT pg_catalog.pg_extension_config_dump('layra.event', '');
+
+COMMENT ON TABLE layra.event IS
+'The log: one row per version of a run, only ever inserted. docs/hash-chain.md says how the hashes are made.';
+COMMENT ON COLUMN layra.event.run_id IS 'The run.';
+COMMENT ON COLUMN layra.event.version IS 'Position in the run''s log, from 1 without gaps.';
+COMMENT ON COLUMN layra.event.type IS 'What happened: run.started, variables.set, ..., or a type of the caller''s own.';
+COMMENT ON COLUMN layra.event.payload IS 'Data of the event, any JSON value.';
+COMMENT ON COLUMN layra.event.payload_hash IS 'BLAKE3 of the payload''s JSON text, 32 octets.';
+COMMENT ON COLUMN layra.event.changed IS 'Cells that the event changed, as scope/key, for context as context/NODE/ORDINAL; sorted by scope, key and ordinal.';
+COMMENT ON COLUMN layra.event.cells_hash IS 'BLAKE3 over those cells and the hashes of their new values, 32 octets.';
+COMMENT ON COLUMN layra.event.actor IS 'Role that made the call.';
+COMMENT ON COLUMN layra.event.on_behalf_of IS 'Setting layra.actor at that moment: whom the session said that it acts for. A claim, not a proof.';
+COMMENT ON COLUMN layra.event.at IS 'Time of the event, never earlier than the event before.';
+COMMENT ON COLUMN layra.event.idempotency_key IS 'Key that the caller gave; the same key can stand here again after a rollback.';
+COMMENT ON COLUMN layra.event.checkpoint_kind IS 'Kind of the checkpoint that this event made; NULL: none.';
+COMMENT ON COLUMN layra.event.checkpoint_label IS 'Label that this checkpoint was given.';
+COMMENT ON COLUMN layra.event.hash IS 'BLAKE3 over the hash of the event before and all fields of this one, 32 octets.';
+COMMENT ON COLUMN layra.event.xact IS 'Transaction that wrote the row, as this server counts them: no order to follow the log by, as a commit can come late, and rows of a restored dump have the numbers of another server. Not part of the hash.';
+COMMENT ON COLUMN layra.event.bytes_since_checkpoint IS 'Octets of JSON text written to the run since its last checkpoint. Not part of the hash.';
+COMMENT ON COLUMN layra.event.checkpoint_version IS 'Version of the newest checkpoint up to here; NULL: none yet. Not part of the hash.';
+COMMENT ON POLICY readable ON layra.event IS 'Events of the runs that the role sees.';
+COMMENT ON OPERATOR CLASS layra.xid8_minmax_ops USING brin IS 'Block range indexes on xid8, for which PostgreSQL has no operator class of its own.';
+COMMENT ON OPERATOR FAMILY layra.xid8_minmax_ops USING brin IS 'Of the operator class xid8_minmax_ops.';
+COMMENT ON INDEX layra.event_pkey IS 'The log of a run in order, and its newest event.';
+COMMENT ON INDEX layra.event_idempotency_key IS 'Uses of an idempotency key in a run. Not unique: a key of an undone version can be used again.';
+COMMENT ON INDEX layra.event_status IS 'The few events that change a run''s status, by type: which versions are undone, and what the status was.';
+COMMENT ON INDEX layra.event_xact IS 'Events of a range of transactions of this server, in every run; a block range index of a few pages.';
+
+-- table_cell
+CREATE TABLE layra.cell (
+    run_id   text COLLATE "C" NOT NULL,
+    scope    text COLLATE "C" NOT NULL,
+    key      text COLLATE "C" NOT NULL,
+    ordinal  bigint NOT NULL,
+    version  bigint NOT NULL,
+    revision bigint NOT NULL,
+    value    jsonb,
+    hash     bytea,
+    base     bigint,
+    PRIMARY KEY (run_id, scope, key, ordinal, version),
+    -- The states that docs/execution.md draws; an error only where a node failed, an output only where it completed.
+    CONSTRAINT cell_node CHECK (scope <> 'node' OR value IS NULL OR (
+        COALESCE(value ->> 'status', '') IN ('pending', 'running', 'completed', 'failed', 'skipped')
+        AND (NOT value ? 'error' OR value ->> 'status' = 'failed')
+        AND (NOT value ? 'output' OR value ->> 'status' = 'completed'))),
+    CONSTRAINT cell_loop CHECK (scope <> 'loop' OR value IS NULL OR COALESCE(pg_catalog.jsonb_typeof(value -> 'index'), '') = 'number')
+);
+
+ALTER TABLE layra.cell ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readable ON layra.cell FOR SELECT USING (layra.reads_run(run_id));
+SELECT pg_catalog.pg_extension_config_dump('layra.cell', '');
+
+COMMENT ON TABLE layra.cell IS
+'The state: one row per change of one slot (scope, key, ordinal) of a run, only ever inserted. The state at version V is the newest row up to V of each. Read it with functions and views: how value is stored may change.';
+COMMENT ON COLUMN layra.cell.run_id IS 'The run.';
+COMMENT ON COLUMN layra.cell.scope IS 'variable, node, loop, context or engine.';
+COMMENT ON COLUMN layra.cell.key IS 'Name of the variable, id of the node or loop, or name of the engine''s field.';
+COMMENT ON COLUMN layra.cell.ordinal IS 'Entry of a node''s context, from 0; -1 counts its entries. 0 in every other scope.';
+COMMENT ON COLUMN layra.cell.version IS 'Version of the run that set this value.';
+COMMENT ON COLUMN layra.cell.revision IS 'Number of changes of this cell so far, from 1.';
+COMMENT ON COLUMN layra.cell.value IS 'The value, or, where base is set, what changed since the row before; NULL: unset in this version.';
+COMMENT ON COLUMN layra.cell.hash IS 'BLAKE3 of the value''s JSON text, 32 octets; NULL: unset.';
+COMMENT ON COLUMN layra.cell.base IS 'NULL: the value is whole. Else the version of the row whose whole value the changes since then apply to.';
+COMMENT ON POLICY readable ON layra.cell IS 'Cells of the runs that the role sees.';
+COMMENT ON CONSTRAINT cell_node ON layra.cell IS 'The states of a node; only a failed one has an error, only a completed one an output.';
+COMMENT ON CONSTRAINT cell_loop ON layra.cell IS 'A loop has an index.';
+COMMENT ON INDEX layra.cell_pkey IS 'The rows of a cell by version, and the distinct cells of a run by skipping from one to the next.';
+
+-- table_checkpoint
+CREATE TABLE layra.checkpoint (
+    run_id     text COLLATE "C" NOT NULL,
+    version    bigint NOT NULL,
+    kind       text NOT NULL,
+    label      text COLLATE "C",
+    protected  boolean NOT NULL DEFAULT false,
+    metadata   jsonb NOT NULL DEFAULT '{}',
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (run_id, version),
+    UNIQUE (run_id, label)
+);
+CREATE INDEX checkpoint_protected ON layra.checkpoint (run_id, version) WHERE protected;
+
+ALTER TABLE layra.checkpoint ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readable ON layra.checkpoint FOR SELECT USING (layra.reads_run(run_id));
+SELECT pg_catalog.pg_extension_config_dump('layra.checkpoint', '');
+
+COMMENT ON TABLE layra.checkpoint IS
+'The checkpoints of every run: a version each, with no copy of its state.';
+COMMENT ON COLUMN layra.checkpoint.run_id IS 'The run.';
+COMMENT ON COLUMN layra.checkpoint.version IS 'Version of the run that the checkpoint is.';
+COMMENT ON COLUMN layra.checkpoint.kind IS 'Sort of checkpoint: manual, or what its caller said; time, bytes, milestone and before are made by the policy, human by pause_run.';
+COMMENT ON COLUMN layra.checkpoint.label IS 'Name for rollback_to, unique in the run; NULL: it has none, or the label has moved on.';
+COMMENT ON COLUMN layra.checkpoint.protected IS 'true: no rollback goes to a version before this one.';
+COMMENT ON COLUMN layra.checkpoint.metadata IS 'JSON object given when it was made.';
+COMMENT ON COLUMN layra.checkpoint.created_at IS 'Time of the event that made it.';
+COMMENT ON POLICY readable ON layra.checkpoint IS 'Checkpoints of the runs that the role sees.';
+COMMENT ON INDEX layra.checkpoint_pkey IS 'The checkpoints of a run in order.';
+COMMENT ON INDEX layra.checkpoint_run_id_label_key IS 'A checkpoint by its label.';
+COMMENT ON INDEX layra.checkpoint_protected IS 'The protected checkpoints after a version, for rollback.';
+
+-- table_bequeathed_key
+-- What is left of a run that was dropped while it had forks, once for all of them: the uses of its idempotency keys, and under
+-- the key '' its rollbacks, and the version 0 for the run itself. It has no name any more: a run of the same name is another one.
+CREATE TABLE layra.bequeathed_key (
+    source          uuid NOT NULL,
+    idempotency_key text COLLATE "C" NOT NULL,
+    version         bigint NOT NULL,
+    type            text NOT NULL,
+    to_version      bigint,
+    PRIMARY KEY (source, idempotency_key, version)
+);
+
+ALTER TABLE layra.bequeathed_key ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readable ON layra.bequeathed_key FOR SELECT USING (layra.reads_every_run());
+SELECT pg_catalog.pg_extension_config_dump('layra.bequeathed_key', '');
+
+COMMENT ON TABLE layra.bequeathed_key IS
+'Idempotency keys of runs that were dropped while they had forks, once for all of them. Auditors read it.';
+COMMENT ON COLUMN layra.bequeathed_key.source IS 'The dropped run, which has no name any more.';
+COMMENT ON COLUMN layra.bequeathed_key.idempotency_key IS 'The key. Empty: a rollback of the dropped run, or the run itself.';
+COMMENT ON COLUMN layra.bequeathed_key.version IS 'Version of the dropped run that used the key, or was a rollback; 0 stands for the run itself.';
+COMMENT ON COLUMN layra.bequeathed_key.type IS 'Type of that event; run.dropped for the run itself.';
+COMMENT ON COLUMN layra.bequeathed_key.to_version IS 'Version that a rollback went back to; NULL: no rollback.';
+COMMENT ON POLICY readable ON layra.bequeathed_key IS 'Auditors see all.';
+COMMENT ON INDEX layra.bequeathed_key_pkey IS 'The uses of a key in a dropped run, and its rollbacks.';
+
+-- table_inheritance
+CREATE TABLE layra.inheritance (
+    run_id   text COLLATE "C" NOT NULL,
+    source   uuid NOT NULL,
+    version  bigint NOT NULL,
+    distance bigint NOT NULL DEFAULT 1,
+    PRIMARY KEY (run_id, source)
+);
+CREATE INDEX inheritance_source ON layra.inheritance (source);
+
+ALTER TABLE layra.inheritance ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readable ON layra.inheritance FOR SELECT USING (layra.reads_run(run_id));
+SELECT pg_catalog.pg_extension_config_dump('layra.inheritance', '');
+
+COMMENT ON TABLE layra.inheritance IS
+'The dropped runs that a fork comes from: their idempotency keys count as used in its version 1.';
+COMMENT ON COLUMN layra.inheritance.run_id IS 'The fork.';
+COMMENT ON COLUMN layra.inheritance.source IS 'The dropped run, in layra.bequeathed_key.';
+COMMENT ON COLUMN layra.inheritance.version IS 'Version of the dropped run up to which its history is the fork''s.';
+COMMENT ON COLUMN layra.inheritance.distance IS '1 for the dropped run that is nearest to the fork, more for those that it comes from in turn: of the uses of a key the nearest counts.';
+COMMENT ON POLICY readable ON layra.inheritance IS 'Those of the runs that the role sees.';
+COMMENT ON INDEX layra.inheritance_pkey IS 'What a fork inherits from.';
+COMMENT ON INDEX layra.inheritance_source IS 'The forks that come from a dropped run, for drop_run.';
+
+-- table_inherited_key
+-- Before version 0.3.0 each fork had these keys itself: nothing is added any more, but by the restore of an older dump.
+CREATE TABLE layra.inherited_key (
+    run_id          text COLLATE "C" NOT NULL,
+    idempotency_key text COLLATE "C" NOT NULL,
+    type            text NOT NULL,
+    PRIMARY KEY (run_id, idempotency_key)
+);
+
+ALTER TABLE layra.inherited_key ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readable ON layra.inherited_key FOR SELECT USING (layra.reads_run(run_id));
+SELECT pg_catalog.pg_extension_config_dump('layra.inherited_key', '');
+
+COMMENT ON TABLE layra.inherited_key IS
+'Idempotency keys that a fork has from a parent that was dropped before version 0.3.0.';
+COMMENT ON COLUMN layra.inherited_key.run_id IS 'The fork.';
+COMMENT ON COLUMN layra.inherited_key.idempotency_key IS 'The key, which counts as used in the fork''s version 1.';
+COMMENT ON COLUMN layra.inherited_key.type IS 'Type of the event that the key was used with.';
+COMMENT ON POLICY readable ON layra.inherited_key IS 'Keys of the runs that the role sees.';
+COMMENT ON INDEX layra.inherited_key_pkey IS 'A key of a fork.';
+
+-- table_workflow
+CREATE TABLE layra.workflow (
+    owner      text COLLATE "C" NOT NULL,
+    name       text COLLATE "C" NOT NULL,
+    version    integer NOT NULL CHECK (version >= 1),
+    shared     boolean NOT NULL DEFAULT false,
+    definition jsonb NOT NULL,
+    hash       bytea NOT NULL CHECK (pg_catalog.octet_length(hash) = 32),
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (owner, name, version)
+);
+CREATE UNIQUE INDEX workflow_shared ON layra.workflow (name, version) WHERE shared;
+CREATE UNIQUE INDEX workflow_hash ON layra.workflow (owner, name, hash);
+
+ALTER TABLE layra.workflow ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readable ON layra.workflow FOR SELECT USING (shared OR layra.reads_runs_of(owner));
+SELECT pg_catalog.pg_extension_config_dump('layra.workflow', '');
+
+COMMENT ON TABLE layra.workflow IS
+'Workflow definitions, one row per version, which never changes.';
+COMMENT ON COLUMN layra.workflow.owner IS 'Role that defined it, as text.';
+COMMENT ON COLUMN layra.workflow.name IS 'Name, unique per owner; that of a shared workflow belongs to one owner.';
+COMMENT ON COLUMN layra.workflow.version IS '1 for the first definition of that name, then 2, 3, ...';
+COMMENT ON COLUMN layra.workflow.shared IS 'true: the runs of every role can use it.';
+COMMENT ON COLUMN layra.workflow.definition IS 'The definition as it was given.';
+COMMENT ON COLUMN layra.workflow.hash IS 'BLAKE3 of the definition''s JSON text, 32 octets.';
+COMMENT ON COLUMN layra.workflow.created_at IS 'Time at which it was defined.';
+COMMENT ON POLICY readable ON layra.workflow IS 'Shared definitions, those of owners whose privileges the role has; auditors see all.';
+COMMENT ON INDEX layra.workflow_pkey IS 'A definition by owner, name and version; the newest of a name.';
+COMMENT ON INDEX layra.workflow_shared IS 'A shared definition by name and version. Unique: two owners cannot share one name.';
+COMMENT ON INDEX layra.workflow_hash IS 'A definition by its content: the same one is stored once.';
+
+-- table_graph
+CREATE TABLE layra.graph (
+    owner text COLLATE "C" NOT NULL,
+    hash  bytea NOT NULL CHECK (pg_catalog.octet_length(hash) = 32),
+    nodes jsonb,
+    edges jsonb,
+    -- Two transactions that store the same graph at the same time each keep a row of their own: neither waits.
+    xact  xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
+    PRIMARY KEY (owner, hash, xact)
+);
+
+ALTER TABLE layra.graph ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readable ON layra.graph FOR SELECT USING (layra.reads_runs_of(owner));
+SELECT pg_catalog.pg_extension_config_dump('layra.graph', '');
+
+COMMENT ON TABLE layra.graph IS
+'Nodes and edges that runs use, stored once for each owner and content; the run''s engine cell layra.graph refers to them.';
+COMMENT ON COLUMN layra.graph.owner IS 'Role whose runs use it, as text.';
+COMMENT ON COLUMN layra.graph.hash IS 'BLAKE3 of the JSON texts of nodes and edges with a line feed between them, 32 octets.';
+COMMENT ON COLUMN layra.graph.nodes IS 'JSON array; NULL: the definition or document had none.';
+COMMENT ON COLUMN layra.graph.edges IS 'JSON array; NULL: the definition or document had none.';
+COMMENT ON COLUMN layra.graph.xact IS 'The transaction that stored it: two that do so at the same time keep a row each.';
+COMMENT ON POLICY readable ON layra.graph IS 'Graphs of owners whose privileges the role has; auditors see all.';
+COMMENT ON INDEX layra.graph_pkey IS 'A graph by owner and content.';
+
+-- table_event_type
+CREATE TABLE layra.event_type (
+    owner      text COLLATE "C" NOT NULL,
+    type       text COLLATE "C" NOT NULL,
+    shared     boolean NOT NULL,
+    schema     jsonb NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (type, owner)
+);
+CREATE UNIQUE INDEX event_type_shared ON layra.event_type (type) WHERE shared;
+
+ALTER TABLE layra.event_type ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readable ON layra.event_type FOR SELECT USING (shared OR layra.reads_runs_of(owner));
+SELECT pg_catalog.pg_extension_config_dump('layra.event_type', '');
+
+COMMENT ON TABLE layra.event_type IS
+'Schemas of event types.';
+COMMENT ON COLUMN layra.event_type.owner IS 'Role in whose runs the schema holds, as text.';
+COMMENT ON COLUMN layra.event_type.type IS 'The event type.';
+COMMENT ON COLUMN layra.event_type.shared IS 'true: it holds in the runs of every role that has none of its own.';
+COMMENT ON COLUMN layra.event_type.schema IS 'JSON Schema of the payload.';
+COMMENT ON COLUMN layra.event_type.created_at IS 'Time at which it was first defined.';
+COMMENT ON POLICY readable ON layra.event_type IS 'Shared ones, those of owners whose privileges the role has; auditors see all.';
+COMMENT ON INDEX layra.event_type_pkey IS 'The schemas of a type.';
+COMMENT ON INDEX layra.event_type_shared IS 'The shared schema of a type. Unique: two owners cannot share one type.';
+
+-- table_validator
+CREATE TABLE layra.validator (
+    workflow   text COLLATE "C" NOT NULL,
+    name       text COLLATE "C" NOT NULL,
+    function   text NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (workflow, name)
+);
+
+ALTER TABLE layra.validator ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readable ON layra.validator FOR SELECT USING (layra.reads_runs_of(created_by));
+SELECT pg_catalog.pg_extension_config_dump('layra.validator', '');
+
+COMMENT ON TABLE layra.validator IS
+'Rules of one''s own that validate_run checks.';
+COMMENT ON COLUMN layra.validator.workflow IS 'Name of the workflows whose runs it checks.';
+COMMENT ON COLUMN layra.validator.name IS 'Name of the rule.';
+COMMENT ON COLUMN layra.validator.function IS 'The function, as text with its argument types: an OID would not survive a dump.';
+COMMENT ON COLUMN layra.validator.created_by IS 'Role that added it.';
+COMMENT ON COLUMN layra.validator.created_at IS 'Time at which it was added.';
+COMMENT ON POLICY readable ON layra.validator IS 'Those added by roles whose privileges the role has; auditors see all.';
+COMMENT ON INDEX layra.validator_pkey IS 'The rules of a workflow.';
+
+-- table_handler
+CREATE TABLE layra.handler (
+    type_pattern text COLLATE "C" NOT NULL,
+    function     text COLLATE "C" NOT NULL,
+    workflow     text COLLATE "C" NOT NULL DEFAULT '',
+    created_by   text NOT NULL,
+    created_at   timestamptz NOT NULL,
+    PRIMARY KEY (type_pattern, function, workflow)
+);
+
+ALTER TABLE layra.handler ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readable ON layra.handler FOR SELECT USING (layra.reads_runs_of(created_by));
+SELECT pg_catalog.pg_extension_config_dump('layra.handler', '');
+
+COMMENT ON TABLE layra.handler IS
+'Functions that run after events.';
+COMMENT ON COLUMN layra.handler.type_pattern IS 'An event type, or a prefix that ends in .*';
+COMMENT ON COLUMN layra.handler.function IS 'The function, as text with its argument types: an OID would not survive a dump.';
+COMMENT ON COLUMN layra.handler.workflow IS 'Name of the workflows whose runs it is for; empty: all runs.';
+COMMENT ON COLUMN layra.handler.created_by IS 'Role that registered it.';
+COMMENT ON COLUMN layra.handler.created_at IS 'Time at which it was registered.';
+COMMENT ON POLICY readable ON layra.handler IS 'Those registered by roles whose privileges the role has; auditors see all.';
+COMMENT ON INDEX layra.handler_pkey IS 'The handlers of a pattern.';
+
+-- table_lease
+-- One row per node that was ever begun: its attempt only grows, and nothing restores it. Heartbeats update "until" in
+-- place, which no index covers, so they stay on their page.
+CREATE TABLE layra.lease (
+    run_id  text COLLATE "C" NOT NULL,
+    node_id text COLLATE "C" NOT NULL,
+    attempt integer NOT NULL CHECK (attempt >= 1),
+    worker  text,
+    until   timestamptz,
+    held    boolean NOT NULL,
+    PRIMARY KEY (run_id, node_id),
+    CONSTRAINT lease_held_until CHECK (held = (until IS NOT NULL))
+) WITH (fillfactor = 70);
+CREATE INDEX lease_held ON layra.lease (run_id, node_id) WHERE held;
+
+ALTER TABLE layra.lease ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readable ON layra.lease FOR SELECT USING (layra.reads_run(run_id));
+SELECT pg_catalog.pg_extension_config_dump('layra.lease', '');
+
+COMMENT ON TABLE layra.lease IS
+'The attempts of nodes and who holds them, one row per node that was ever begun. Nothing restores it: attempts never repeat.';
+COMMENT ON COLUMN layra.lease.run_id IS 'The run.';
+COMMENT ON COLUMN layra.lease.node_id IS 'The node.';
+COMMENT ON COLUMN layra.lease.attempt IS 'Its newest attempt, from 1.';
+COMMENT ON COLUMN layra.lease.worker IS 'Worker that began this attempt; NULL: it gave no name.';
+COMMENT ON COLUMN layra.lease.until IS 'End of the lease; NULL: none holds.';
+COMMENT ON COLUMN layra.lease.held IS 'Whether there is a lease, which may have run out.';
+COMMENT ON CONSTRAINT lease_held_until ON layra.lease IS 'A lease has an end; a node that is not held has none.';
+COMMENT ON POLICY readable ON layra.lease IS 'Leases of the runs that the role sees.';
+COMMENT ON INDEX layra.lease_pkey IS 'The attempt of a node.';
+COMMENT ON INDEX layra.lease_held IS 'The leases of a run, for recovery.';
+
+-- table_interaction
+CREATE TABLE layra.interaction (
+    run_id          text COLLATE "C" NOT NULL,
+    id              uuid NOT NULL,
+    version         bigint NOT NULL,
+    node_id         text NOT NULL,
+    status          text NOT NULL CHECK (status IN ('pending', 'answered', 'withdrawn')),
+    prompt          jsonb NOT NULL,
+    response_schema jsonb,
+    assignee        text,
+    created_at      timestamptz NOT NULL,
+    expires_at      timestamptz,
+    closed_version  bigint,
+    response        jsonb,
+    response_hash   bytea,
+    answered_by     text,
+    answered_for    text,
+    PRIMARY KEY (run_id, id),
+    UNIQUE (run_id, version),
+    CONSTRAINT interaction_closed CHECK ((status = 'pending') = (closed_version IS NULL)),
+    CONSTRAINT interaction_response CHECK ((status = 'answered') = (response_hash IS NOT NULL)),
+    CONSTRAINT interaction_answered_by CHECK ((status = 'answered') = (answered_by IS NOT NULL))
+);
+-- Those that ran out unanswered stand first, and are passed over.
+CREATE INDEX interaction_pending ON layra.interaction (run_id, COALESCE(expires_at, 'infinity'::timestamptz)) WHERE status = 'pending';
+CREATE INDEX interaction_closed ON layra.interaction (run_id, closed_version) WHERE closed_version IS NOT NULL;
+
+ALTER TABLE layra.interaction ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readable ON layra.interaction FOR SELECT USING (layra.reads_run(run_id));
+SELECT pg_catalog.pg_extension_config_dump('layra.interaction', '');
+
+COMMENT ON TABLE layra.interaction IS
+'The questions that runs asked people. Read layra.interactions.';
+COMMENT ON COLUMN layra.interaction.run_id IS 'The run.';
+COMMENT ON COLUMN layra.interaction.id IS 'The interaction, as pause_run returned it.';
+COMMENT ON COLUMN layra.interaction.version IS 'Version of the run that asked.';
+COMMENT ON COLUMN layra.interaction.node_id IS 'Node that asked.';
+COMMENT ON COLUMN layra.interaction.status IS 'pending, answered or withdrawn.';
+COMMENT ON COLUMN layra.interaction.prompt IS 'The question, any JSON value.';
+COMMENT ON COLUMN layra.interaction.response_schema IS 'JSON Schema that the answer must satisfy; NULL: any.';
+COMMENT ON COLUMN layra.interaction.assignee IS 'Who may answer: role:NAME, or a name that layra.actor must have; NULL: whoever may change the run.';
+COMMENT ON COLUMN layra.interaction.created_at IS 'Time of the question.';
+COMMENT ON COLUMN layra.interaction.expires_at IS 'From then on it cannot be answered; NULL: never.';
+COMMENT ON COLUMN layra.interaction.closed_version IS 'Version of the run that answered or withdrew it; NULL: it is pending.';
+COMMENT ON COLUMN layra.interaction.response IS 'The answer; NULL: none.';
+COMMENT ON COLUMN layra.interaction.response_hash IS 'BLAKE3 of the answer''s JSON text, 32 octets: the same answer again is no other one.';
+COMMENT ON COLUMN layra.interaction.answered_by IS 'Role that answered.';
+COMMENT ON COLUMN layra.interaction.answered_for IS 'Setting layra.actor of the answer: a claim.';
+COMMENT ON CONSTRAINT interaction_status_check ON layra.interaction IS 'The states of a question.';
+COMMENT ON CONSTRAINT interaction_closed ON layra.interaction IS 'A question waits until a version answers or withdraws it.';
+COMMENT ON CONSTRAINT interaction_response ON layra.interaction IS 'An answered question has an answer, and no other has one.';
+COMMENT ON CONSTRAINT interaction_answered_by ON layra.interaction IS 'An answered question has somebody who answered it.';
+COMMENT ON POLICY readable ON layra.interaction IS 'Interactions of the runs that the role sees.';
+COMMENT ON INDEX layra.interaction_pkey IS 'An interaction of a run.';
+COMMENT ON INDEX layra.interaction_run_id_version_key IS 'The interaction that a version asked for.';
+COMMENT ON INDEX layra.interaction_pending IS 'The questions that wait in a run, by when they expire.';
+COMMENT ON INDEX layra.interaction_closed IS 'The questions of a run that were answered or withdrawn, by the version that did it, for rollback.';
+
+-- table_breaker
+CREATE TABLE layra.breaker (
+    owner             text COLLATE "C" NOT NULL,
+    name              text COLLATE "C" NOT NULL,
+    failure_threshold integer NOT NULL CHECK (failure_threshold >= 1),
+    reset_after       interval NOT NULL CHECK (reset_after > '0'),
+    probe_lease       interval NOT NULL CHECK (probe_lease > '0'),
+    created_at        timestamptz NOT NULL,
+    PRIMARY KEY (name, owner)
+);
+CREATE INDEX breaker_owner ON layra.breaker (owner, name);
+
+ALTER TABLE layra.breaker ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readable ON layra.breaker FOR SELECT USING (layra.reads_runs_of(owner));
+SELECT pg_catalog.pg_extension_config_dump('layra.breaker', '');
+
+COMMENT ON TABLE layra.breaker IS
+'Circuit breakers and their settings. Read layra.breakers.';
+COMMENT ON COLUMN layra.breaker.owner IS 'Role that it belongs to, as text.';
+COMMENT ON COLUMN layra.breaker.name IS 'Name, unique per owner.';
+COMMENT ON COLUMN layra.breaker.failure_threshold IS 'Failures without a success that open it.';
+COMMENT ON COLUMN layra.breaker.reset_after IS 'How long it stays open after the last failure.';
+COMMENT ON COLUMN layra.breaker.probe_lease IS 'How long the one that tries again has to report.';
+COMMENT ON COLUMN layra.breaker.created_at IS 'Time at which it was defined.';
+COMMENT ON POLICY readable ON layra.breaker IS 'Breakers of owners whose privileges the role has; auditors see all.';
+COMMENT ON INDEX layra.breaker_pkey IS 'A breaker by name.';
+COMMENT ON INDEX layra.breaker_owner IS 'The breakers of an owner, for row security.';
+
+-- table_breaker_probe
+-- The right to probe is a row of its own, so that a definition does not wait for a probe.
+CREATE TABLE layra.breaker_probe (
+    owner    text COLLATE "C" NOT NULL,
+    name     text COLLATE "C" NOT NULL,
+    probe_at timestamptz,
+    PRIMARY KEY (name, owner)
+);
+
+ALTER TABLE layra.breaker_probe ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readable ON layra.breaker_probe FOR SELECT USING (layra.reads_runs_of(owner));
+SELECT pg_catalog.pg_extension_config_dump('layra.breaker_probe', '');
+
+COMMENT ON TABLE layra.breaker_probe IS
+'The right to probe each breaker: a row that breaker_try takes with SKIP LOCKED, so that exactly one caller probes and nobody waits.';
+COMMENT ON COLUMN layra.breaker_probe.owner IS 'Role that the breaker belongs to, as text.';
+COMMENT ON COLUMN layra.breaker_probe.name IS 'Name of the breaker.';
+COMMENT ON COLUMN layra.breaker_probe.probe_at IS 'When the last probe began; NULL: none yet.';
+COMMENT ON POLICY readable ON layra.breaker_probe IS 'Breakers of owners whose privileges the role has; auditors see all.';
+COMMENT ON INDEX layra.breaker_probe_pkey IS 'One row a breaker.';
+
+-- table_breaker_outcome
+-- Failures are rows, so that no call ever waits for another: a success or a reset ends what came before it.
+CREATE TABLE layra.breaker_outcome (
+    owner   text COLLATE "C" NOT NULL,
+    name    text COLLATE "C" NOT NULL,
+    at      timestamptz NOT NULL,
+    id      uuid NOT NULL,
+    outcome text NOT NULL CHECK (outcome IN ('failure', 'success', 'reset')),
+    error   jsonb,
+    PRIMARY KEY (name, owner, at, id)
+);
+-- The newest success or reset, however many failures came since.
+CREATE INDEX breaker_closed ON layra.breaker_outcome (name, owner, at) WHERE outcome <> 'failure';
+
+ALTER TABLE layra.breaker_outcome ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readable ON layra.breaker_outcome FOR SELECT USING (layra.reads_runs_of(owner));
+SELECT pg_catalog.pg_extension_config_dump('layra.breaker_outcome', '');
+
+COMMENT ON TABLE layra.breaker_outcome IS
+'What was reported to circuit breakers: rows, so that no report waits for another. A success removes what came before it.';
+COMMENT ON COLUMN layra.breaker_outcome.owner IS 'Role that the breaker belongs to, as text.';
+COMMENT ON COLUMN layra.breaker_outcome.name IS 'The breaker.';
+COMMENT ON COLUMN layra.breaker_outcome.at IS 'Its place among the others: the time of the report; of a success just behind the failures that it ends.';
+COMMENT ON COLUMN layra.breaker_outcome.id IS 'Tells reports of the same time apart.';
+COMMENT ON COLUMN layra.breaker_outcome.outcome IS 'failure, success or reset.';
+COMMENT ON COLUMN layra.breaker_outcome.error IS 'What was reported with a failure.';
+COMMENT ON POLICY readable ON layra.breaker_outcome IS 'Reports to breakers of owners whose privileges the role has; auditors see all.';
+COMMENT ON INDEX layra.breaker_outcome_pkey IS 'The reports to a breaker by time.';
+COMMENT ON INDEX layra.breaker_closed IS 'The newest success or reset of a breaker, however many failures came since.';
+
+-- table_access
+CREATE TABLE layra.access (
+    level text COLLATE "C" NOT NULL CHECK (level IN ('writer', 'auditor', 'admin')),
+    role  text NOT NULL,
+    PRIMARY KEY (level, role)
+);
+
+ALTER TABLE layra.access ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readable ON layra.access FOR SELECT USING (layra.reads_runs_of(role));
+SELECT pg_catalog.pg_extension_config_dump('layra.access', '');
+
+COMMENT ON TABLE layra.access IS
+'The levels of access that grant_access gave to roles.';
+COMMENT ON COLUMN layra.access.level IS 'writer, auditor or admin.';
+COMMENT ON COLUMN layra.access.role IS 'The role, as text: one that was dropped is passed over.';
+COMMENT ON POLICY readable ON layra.access IS 'A role''s own levels; auditors see all.';
+COMMENT ON INDEX layra.access_pkey IS 'The roles with a level.';
+
+-- compression
+-- lz4 inserts 5.5 KB values four times as fast as pglz; not every server is built with it.
+DO $$
+BEGIN
+    ALTER TABLE layra.cell ALTER COLUMN value SET COMPRESSION lz4;
+    ALTER TABLE layra.event ALTER COLUMN payload SET COMPRESSION lz4;
+    ALTER TABLE layra.graph ALTER COLUMN nodes SET COMPRESSION lz4, ALTER COLUMN edges SET COMPRESSION lz4;
+    ALTER TABLE layra.workflow ALTER COLUMN definition SET COMPRESSION lz4;
+EXCEPTION WHEN feature_not_supported THEN
+    NULL;
+END
+$$;
+
+-- view_runs
+CREATE VIEW layra.runs WITH (security_invoker) AS
+SELECT r.run_id, r.status, r.owner, r.workflow, r.workflow_version, e.version, e.at AS last_activity,
+    r.created_at, r.finished_at, r.parent_run_id, r.parent_version, r.metadata, r.result
+FROM layra.run r
+CROSS JOIN LATERAL (
+    SELECT e.version, e.at FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) r.run_id
+    ORDER BY e.version DESC LIMIT 1) e;
+
+COMMENT ON VIEW layra.runs IS
+'The runs that the caller may read, with newest version and last activity. Page it by run_id: WHERE run_id > ''...'' ORDER BY run_id LIMIT 100.';
+COMMENT ON COLUMN layra.runs.run_id IS 'Name of the run.';
+COMMENT ON COLUMN layra.runs.status IS 'running, paused, cancelling, completed, failed or cancelled.';
+COMMENT ON COLUMN layra.runs.owner IS 'Role that the run belongs to.';
+COMMENT ON COLUMN layra.runs.workflow IS 'Name of its workflow; NULL: none.';
+COMMENT ON COLUMN layra.runs.workflow_version IS 'Version of its workflow.';
+COMMENT ON COLUMN layra.runs.version IS 'Newest version of the run.';
+COMMENT ON COLUMN layra.runs.last_activity IS 'Time of its newest event.';
+COMMENT ON COLUMN layra.runs.created_at IS 'Time of its first event.';
+COMMENT ON COLUMN layra.runs.finished_at IS 'Time at which it was finished; NULL: it is not.';
+COMMENT ON COLUMN layra.runs.parent_run_id IS 'Run that it was forked from; NULL: none, or it was dropped.';
+COMMENT ON COLUMN layra.runs.parent_version IS 'Version of the parent that it began with; 0: the parent was dropped.';
+COMMENT ON COLUMN layra.runs.metadata IS 'JSON object given when it was started.';
+COMMENT ON COLUMN layra.runs.result IS 'JSON value given to finish_run.';
+
+-- view_timeline
+CREATE VIEW layra.timeline WITH (security_invoker) AS
+SELECT e.run_id, e.version, e.at, e.type,
+    e.actor OPERATOR(pg_catalog.||) COALESCE(' for ' OPERATOR(pg_catalog.||) e.on_behalf_of, '') AS who,
+    pg_catalog.concat_ws('; ',
+        CASE e.type
+            WHEN 'run.rolled_back' THEN pg_catalog.concat('back to version ', e.payload OPERATOR(pg_catalog.->>) 'to_version',
+                ' (' OPERATOR(pg_catalog.||) (e.payload OPERATOR(pg_catalog.->>) 'label') OPERATOR(pg_catalog.||) ')')
+            WHEN 'run.forked' THEN pg_catalog.concat('from ', e.payload OPERATOR(pg_catalog.#>>) '{parent,run_id}',
+                ' at version ', e.payload OPERATOR(pg_catalog.#>>) '{parent,version}')
+            WHEN 'run.finished' THEN e.payload OPERATOR(pg_catalog.->>) 'status'
+            WHEN 'run.owner_changed' THEN pg_catalog.concat('to ', e.payload OPERATOR(pg_catalog.->>) 'owner')
+            WHEN 'checkpoint.protected' THEN e.payload OPERATOR(pg_catalog.->>) 'label'
+            WHEN 'checkpoint.unprotected' THEN e.payload OPERATOR(pg_catalog.->>) 'label'
+        END,
+        e.payload OPERATOR(pg_catalog.->>) 'reason',
+        'checkpoint ' OPERATOR(pg_catalog.||) e.checkpoint_kind
+            OPERATOR(pg_catalog.||) COALESCE(' ' OPERATOR(pg_catalog.||) e.checkpoint_label, ''),
+        CASE WHEN c.total OPERATOR(pg_catalog.>) 0 THEN pg_catalog.concat('changed ', c.names,
+            CASE WHEN c.total OPERATOR(pg_catalog.>) 4
+                 THEN pg_catalog.concat(' and ', c.total OPERATOR(pg_catalog.-) 4, ' more') END) END
+    ) AS what
+FROM layra.event e
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.count(*) AS total,
+        pg_catalog.string_agg(n.name, ', ' ORDER BY n.position) FILTER (WHERE n.position OPERATOR(pg_catalog.<=) 4) AS names
+    FROM (
+        -- Counters and the extension's own cells say nothing to a reader.
+        SELECT u.name, pg_catalog.row_number() OVER (ORDER BY u.name) AS position
+        FROM pg_catalog.unnest(e.changed) u(name)
+        WHERE u.name OPERATOR(pg_catalog.!~~) 'engine/layra.%' AND u.name OPERATOR(pg_catalog.!~~) 'context/%/-1') n) c;
+
+COMMENT ON VIEW layra.timeline IS
+'The log of a run for people, a line for each event: WHERE run_id = ''...'' ORDER BY version.';
+COMMENT ON COLUMN layra.timeline.run_id IS 'The run.';
+COMMENT ON COLUMN layra.timeline.version IS 'Version of the run.';
+COMMENT ON COLUMN layra.timeline.at IS 'Time of the event.';
+COMMENT ON COLUMN layra.timeline.type IS 'Type of the event.';
+COMMENT ON COLUMN layra.timeline.who IS 'Role, and whom it said to act for.';
+COMMENT ON COLUMN layra.timeline.what IS 'What the event did, the reason given, the checkpoint it made, and the first four cells it changed. Not for programs.';
+
+-- view_variables
+CREATE VIEW layra.variables WITH (security_invoker) AS
+SELECT r.run_id, c.key AS name, c.value, c.version, c.revision,
+    w.definition OPERATOR(pg_catalog.#>>) ARRAY['variables', c.key, 'group'] AS "group"
+FROM layra.run r
+CROSS JOIN LATERAL layra.cells(r.run_id, 'variable') c
+LEFT JOIN layra.workflow w ON w.owner OPERATOR(pg_catalog.=) r.workflow_owner
+    AND w.name OPERATOR(pg_catalog.=) r.workflow AND w.version OPERATOR(pg_catalog.=) r.workflow_version;
+
+COMMENT ON VIEW layra.variables IS
+'The variables of a run as they are now: WHERE run_id = ''...''';
+COMMENT ON COLUMN layra.variables.run_id IS 'The run.';
+COMMENT ON COLUMN layra.variables.name IS 'Name of the variable.';
+COMMENT ON COLUMN layra.variables.value IS 'Its value.';
+COMMENT ON COLUMN layra.variables.version IS 'Version of the run that last changed it: what expected_variables asks for.';
+COMMENT ON COLUMN layra.variables.revision IS 'Number of its changes, from 1.';
+COMMENT ON COLUMN layra.variables."group" IS 'Group that the workflow''s definition puts it in; NULL: none.';
+
+-- view_nodes
+CREATE VIEW layra.nodes WITH (security_invoker) AS
+SELECT r.run_id, c.key AS node_id, c.value OPERATOR(pg_catalog.->>) 'status' AS status, c.value AS details, c.version, c.revision
+FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'node') c;
+
+COMMENT ON VIEW layra.nodes IS
+'The nodes of a run as they are now: WHERE run_id = ''...''';
+COMMENT ON COLUMN layra.nodes.run_id IS 'The run.';
+COMMENT ON COLUMN layra.nodes.node_id IS 'Id of the node.';
+COMMENT ON COLUMN layra.nodes.status IS 'pending, running, completed, failed or skipped.';
+COMMENT ON COLUMN layra.nodes.details IS 'The node''s whole cell, a JSON object with its status in it.';
+COMMENT ON COLUMN layra.nodes.version IS 'Version of the run that last changed it.';
+COMMENT ON COLUMN layra.nodes.revision IS 'Number of its changes, from 1.';
+
+-- view_loops
+CREATE VIEW layra.loops WITH (security_invoker) AS
+SELECT r.run_id, c.key AS loop_id, c.value OPERATOR(pg_catalog.->) 'index' AS index, c.value AS details, c.version, c.revision
+FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'loop') c;
+
+COMMENT ON VIEW layra.loops IS
+'The loops of a run as they are now: WHERE run_id = ''...''';
+COMMENT ON COLUMN layra.loops.run_id IS 'The run.';
+COMMENT ON COLUMN layra.loops.loop_id IS 'Id of the loop''s node.';
+COMMENT ON COLUMN layra.loops.index IS 'Index of the iteration, a JSON number.';
+COMMENT ON COLUMN layra.loops.details IS 'The loop''s whole cell, a JSON object with its index in it.';
+COMMENT ON COLUMN layra.loops.version IS 'Version of the run that last changed it.';
+COMMENT ON COLUMN layra.loops.revision IS 'Number of its changes, from 1.';
+
+-- view_contexts
+CREATE VIEW layra.contexts WITH (security_invoker) AS
+SELECT r.run_id, c.key AS node_id, c.ordinal, c.value, c.version
+FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'context') c;
+
+COMMENT ON VIEW layra.contexts IS
+'The context of a run as it is now, a row for each entry of each node: WHERE run_id = ''...''';
+COMMENT ON COLUMN layra.contexts.run_id IS 'The run.';
+COMMENT ON COLUMN layra.contexts.node_id IS 'Node that the entry is an output of.';
+COMMENT ON COLUMN layra.contexts.ordinal IS 'Number of the entry: the newest has the highest. The first is not 0 where older entries were dropped.';
+COMMENT ON COLUMN layra.contexts.value IS 'The entry.';
+COMMENT ON COLUMN layra.contexts.version IS 'Version of the run that set it.';
+
+-- view_interactions
+-- By way of the run, which is found by its owner: the rows of a run say nothing of whose they are.
+CREATE VIEW layra.interactions WITH (security_invoker) AS
+SELECT i.run_id, i.id AS interaction, i.node_id, i.status, i.assignee, i.prompt, i.response_schema,
+    i.created_at, i.expires_at, i.version, i.closed_version, i.response, i.answered_by, i.answered_for
+FROM layra.run r JOIN layra.interaction i ON i.run_id OPERATOR(pg_catalog.=) r.run_id;
+
+COMMENT ON VIEW layra.interactions IS
+'What runs ask of people, and the answers: WHERE status = ''pending'' shows what waits for whom, since when and until when.';
+COMMENT ON COLUMN layra.interactions.run_id IS 'The run.';
+COMMENT ON COLUMN layra.interactions.interaction IS 'The interaction, for resume_run.';
+COMMENT ON COLUMN layra.interactions.node_id IS 'Node that asked.';
+COMMENT ON COLUMN layra.interactions.status IS 'pending, answered or withdrawn.';
+COMMENT ON COLUMN layra.interactions.assignee IS 'Who may answer: role:NAME, or a name that layra.actor must have; NULL: whoever may change the run.';
+COMMENT ON COLUMN layra.interactions.prompt IS 'The question, any JSON value.';
+COMMENT ON COLUMN layra.interactions.response_schema IS 'JSON Schema that the answer must satisfy; NULL: any.';
+COMMENT ON COLUMN layra.interactions.created_at IS 'Time of the question.';
+COMMENT ON COLUMN layra.interactions.expires_at IS 'From then on it cannot be answered; NULL: never.';
+COMMENT ON COLUMN layra.interactions.version IS 'Version of the run that asked.';
+COMMENT ON COLUMN layra.interactions.closed_version IS 'Version of the run that answered or withdrew it; NULL: it is pending.';
+COMMENT ON COLUMN layra.interactions.response IS 'The answer; NULL: none.';
+COMMENT ON COLUMN layra.interactions.answered_by IS 'Role that answered.';
+COMMENT ON COLUMN layra.interactions.answered_for IS 'Setting layra.actor of the answer: a claim.';
+
+-- view_breakers
+CREATE VIEW layra.breakers WITH (security_invoker) AS
+SELECT b.owner, b.name, s.state, s.failures, s.opened_at, b.failure_threshold, b.reset_after, b.probe_lease, s.last_error
+FROM layra.breaker b CROSS JOIN LATERAL layra.breaker_state(b.owner, b.name) s;
+
+COMMENT ON VIEW layra.breakers IS
+'The circuit breakers that the caller may see, with their state.';
+COMMENT ON COLUMN layra.breakers.owner IS 'Role that it belongs to.';
+COMMENT ON COLUMN layra.breakers.name IS 'Name, unique per owner.';
+COMMENT ON COLUMN layra.breakers.state IS 'closed, open or half_open.';
+COMMENT ON COLUMN layra.breakers.failures IS 'Failures since the last success, counted up to the threshold.';
+COMMENT ON COLUMN layra.breakers.opened_at IS 'Time of the last failure, while it is not closed.';
+COMMENT ON COLUMN layra.breakers.failure_threshold IS 'Failures without a success that open it.';
+COMMENT ON COLUMN layra.breakers.reset_after IS 'How long it stays open after the last failure.';
+COMMENT ON COLUMN layra.breakers.probe_lease IS 'How long the one that tries again has to report.';
+COMMENT ON COLUMN layra.breakers.last_error IS 'What was reported with the last failure.';
+
+-- view_session_memory
+CREATE VIEW layra.session_memory WITH (security_invoker) AS
+SELECT m.what, m.entries, m.bytes FROM layra.remembered() m;
+
+COMMENT ON VIEW layra.session_memory IS
+'What this session remembers from call to call.';
+COMMENT ON COLUMN layra.session_memory.what IS 'definitions (of workflows) and schemas (of event types and answers), compiled; plans (of the extension''s statements); places (where the newest rows of long runs stand).';
+COMMENT ON COLUMN layra.session_memory.entries IS 'How many of them.';
+COMMENT ON COLUMN layra.session_memory.bytes IS 'Bytes that they take.';
+
+-- functions_runs
 COMMENT ON FUNCTION layra.define_workflow(text, jsonb, boolean) IS
 $$Stores a workflow definition of the calling role and returns its version number.
 name text: 1 to 255 characters, unique per owner.
@@ -1216,8 +1488,7 @@ run_id text: the run. Its forks stay, and keep the idempotency keys they had fro
 Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run.
 Example: SELECT layra.drop_run('order-17');$$;
 
--- --------------------------------------------------------------------------------------------------------- variables
-
+-- functions_variables
 COMMENT ON FUNCTION layra.set_variables(text, jsonb, jsonb, text, bigint, text) IS
 $$Sets variables of a run, all or none of them, in one new version. Other writers of the run wait until the transaction ends.
 run_id text: the run. updates jsonb: object of names and new values; a name that is left out is untouched. JSON null is a value.
@@ -1271,8 +1542,7 @@ Result jsonb: object of names and values; what is not set is not in it.
 Errors: 22023 bad argument or no such version, P0002 no such run, 42501 not a run that the caller may read.
 Example: SELECT layra.get_variables('order-17', '{total,customer}');$$;
 
--- --------------------------------------------------------------------------------------------------- state documents
-
+-- functions_documents
 COMMENT ON FUNCTION layra.save_state(text, jsonb, bigint, text) IS
 $$Replaces the state of a run by an engine's own document, storing only what differs; creates the run where there is none.
 run_id text: the run. state jsonb: object of global_variables (object), execution_status (object of true, false, null), loop_index (object of numbers), context (object of arrays), nodes and edges (arrays), each optional, and any other fields.
@@ -1289,8 +1559,7 @@ Result jsonb: object. A field is in it if it was in the last saved document or h
 Errors: 22023 bad argument or no such version, P0002 no such run, 42501 not a run that the caller may read.
 Example: SELECT layra.get_state('order-18', at_version => 1);$$;
 
--- ----------------------------------------------------------------------------------------------------------- the log
-
+-- functions_events
 COMMENT ON FUNCTION layra.append_event(text, text, jsonb, jsonb, bigint, text) IS
 $$Appends an event of the caller's own to a run's log, and sets variables in the same version. Other writers of the run wait until the transaction ends.
 run_id text: the run. type text: 1 to 255 characters; types that start with run. variables. state. checkpoint. node. loop. interaction. workflow. breaker. policy. layra. are the extension's own.
@@ -1318,8 +1587,7 @@ Result: version, type, payload, changed (names of the cells it changed), actor (
 Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
 Example: SELECT version, type, payload FROM layra.events('order-17', after_version => 1, batch_size => 100);$$;
 
--- -------------------------------------------------------------------------------------------------------------- time
-
+-- functions_time
 COMMENT ON FUNCTION layra.checkpoint(text, text, text, jsonb, boolean, bigint, text) IS
 $$Marks the state of a run as a checkpoint, in a version of its own. Nothing is copied: the cost does not depend on the size of the state.
 run_id text: the run. label text, default NULL: a name for rollback_to, unique in the run; NULL: none.
@@ -1389,21 +1657,6 @@ Result bigint: the fork's version, 1. It is running, with the parent's workflow 
 Errors: 22023 bad argument or no such version, P0002 no such run, 42501 the parent is not the caller's, 23505 new_run_id exists, 40001 above READ COMMITTED where a concurrent fork won.
 Example: SELECT layra.fork_run('order-17', 'order-17-again', at_version => 3);$$;
 
-COMMENT ON FUNCTION layra.verify(text) IS
-$$Checks stored runs against their hash chain, and lists what was changed behind the extension's back. No row: all is intact.
-run_id text, default NULL: the run; NULL: every run that the caller may read.
-Result: run_id (NULL for a definition or graph, which is of no run), version (NULL where the problem is in no one version), problem. It reads the whole log and every stored value, and goes on after what cannot be read.
-A log that lost its newest events is still a chain: compare digest with one that was kept elsewhere.
-Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
-Example: SELECT * FROM layra.verify('order-17');$$;
-
-COMMENT ON FUNCTION layra.digest(text) IS
-$$Reads the hash of a run's newest event, which depends on every event before it: keep it elsewhere to prove later that the log was not rewritten.
-run_id text: the run.
-Result text: 64 lower-case hexadecimal digits.
-Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
-Example: SELECT layra.digest('order-17');$$;
-
 COMMENT ON FUNCTION layra.cells(text, text, bigint) IS
 $$Reads the live cells of a run; the views variables, nodes, loops and contexts are made of it.
 run_id text: the run. scope text, default NULL: variable, node, loop, context or engine; NULL: all.
@@ -1412,8 +1665,7 @@ Result, in no order: scope, key, ordinal, version that set the value, revision (
 Errors: 22023 bad argument or no such version, P0002 no such run, 42501 not a run that the caller may read.
 Example: SELECT key, value FROM layra.cells('order-17', 'variable', at_version => 1);$$;
 
--- --------------------------------------------------------------------------------------------------------- execution
-
+-- functions_execution
 COMMENT ON FUNCTION layra.begin_node(text, text, text, interval) IS
 $$Takes a node of a run for a worker; of a completed or skipped node it returns what is recorded. Call it in a transaction of its own: other writers of the run wait until that ends.
 run_id text: the run. node_id text: the node, 1 to 255 characters.
@@ -1560,6 +1812,7 @@ Result bigint: the run's new version; the first call's version where it was with
 Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 unknown or answered, or the run finished.
 Example: SELECT layra.withdraw_interaction(run_id, interaction, 'too late') FROM layra.interactions WHERE run_id = 'order-17' AND status = 'pending';$$;
 
+-- functions_breakers
 COMMENT ON FUNCTION layra.define_breaker(text, integer, interval, interval) IS
 $$Defines a circuit breaker of the calling role, or changes its settings.
 name text: 1 to 255 characters, unique per owner; roles with the owner's privileges use it, too.
@@ -1598,19 +1851,7 @@ Result: none.
 Errors: 22023 bad argument, P0002 no such breaker.
 Example: SELECT layra.reset_breaker('mail api');$$;
 
-COMMENT ON FUNCTION layra.breaker_state(text, text) IS
-$$Internal, for the view breakers: the state of one breaker.
-owner text: the role that it belongs to. name text: the breaker.
-Result: state (closed, open or half_open), failures since the last success, opened_at, last_error.
-Errors: 22023 bad argument, P0002 no such breaker, or not one that the caller may see.
-Example: SELECT state FROM layra.breaker_state(current_user, 'mail api');$$;
-
-COMMENT ON FUNCTION layra.remembered() IS
-$$Internal, for the view session_memory: what this session remembers.
-Result: what (definitions, places, plans, schemas), entries, bytes.
-Errors: none.
-Example: SELECT * FROM layra.remembered();$$;
-
+-- functions_rules
 COMMENT ON FUNCTION layra.validate_run(text, bigint) IS
 $$Checks a whole state: schemas, references to nodes, loop bounds, sizes, hashes, and the validators of the run's workflow. No row: it is valid.
 run_id text: the run. at_version bigint, default NULL: the version to check; NULL: the newest.
@@ -1657,7 +1898,82 @@ Result: none; no such handler is no error. Handlers of the pattern whose functio
 Errors: 22023 bad argument or other argument types, 42501 not level admin, 42883 no such function.
 Example: SELECT layra.off_event('mail.*', 'public.to_outbox(text, bigint, text, jsonb)');$$;
 
--- ------------------------------------------------------------------------------------------------------------ access
+-- functions_proof
+COMMENT ON FUNCTION layra.verify(text) IS
+$$Checks stored runs against their hash chain, and lists what was changed behind the extension's back. No row: all is intact.
+run_id text, default NULL: the run; NULL: every run that the caller may read.
+Result: run_id (NULL for a definition or graph, which is of no run), version (NULL where the problem is in no one version), problem. It reads the whole log and every stored value, and goes on after what cannot be read.
+A log that lost its newest events is still a chain: compare digest with one that was kept elsewhere.
+Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT * FROM layra.verify('order-17');$$;
+
+COMMENT ON FUNCTION layra.digest(text) IS
+$$Reads the hash of a run's newest event, which depends on every event before it: keep it elsewhere to prove later that the log was not rewritten.
+run_id text: the run.
+Result text: 64 lower-case hexadecimal digits.
+Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT layra.digest('order-17');$$;
+
+-- functions_access
+CREATE FUNCTION layra.grant_access(role name, level text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM layra.check_access(role, level);
+    -- A name in the encoding of another database is no text in this one (22021).
+    PERFORM convert_to(role, 'UTF8');
+    INSERT INTO layra.access AS a (level, role) VALUES (grant_access.level, grant_access.role)
+    ON CONFLICT DO NOTHING;
+    PERFORM layra.renew_grants();
+END
+$$;
+
+CREATE FUNCTION layra.revoke_access(role name, level text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    revoked bigint;
+BEGIN
+    -- A role that is gone has no privileges left, but its levels would come back with a new role of that name.
+    IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = revoke_access.role) THEN
+        DELETE FROM layra.access a
+        WHERE a.role = revoke_access.role AND (revoke_access.level IS NULL OR a.level = revoke_access.level);
+        GET DIAGNOSTICS revoked = ROW_COUNT;
+        IF revoked > 0 THEN
+            RETURN;
+        END IF;
+    END IF;
+    PERFORM layra.check_access(role, COALESCE(level, 'writer'));
+    DELETE FROM layra.access a
+    WHERE a.role = revoke_access.role AND (revoke_access.level IS NULL OR a.level = revoke_access.level);
+    EXECUTE format('REVOKE ALL ON SCHEMA layra FROM %I', role);
+    EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA layra FROM %I', role);
+    EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA layra FROM %I', role);
+    PERFORM layra.renew_grants();
+END
+$$;
+
+CREATE FUNCTION layra.check_access(role name, level text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF role IS NULL OR role = '' OR level IS NULL OR level NOT IN ('writer', 'auditor', 'admin') THEN
+        RAISE EXCEPTION 'grant_access and revoke_access take a role and one of the levels writer, auditor, admin'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = check_access.role) THEN
+        RAISE EXCEPTION 'role "%" does not exist', role USING ERRCODE = 'undefined_object';
+    END IF;
+    -- One grant or revocation at a time: both end in renew_grants, which changes the same catalogue rows, and must see what
+    -- the one before it did.
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        RAISE EXCEPTION 'grant_access and revoke_access need the isolation level READ COMMITTED'
+            USING ERRCODE = 'active_sql_transaction',
+                  HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED; before it.';
+    END IF;
+    LOCK TABLE layra.access IN SHARE ROW EXCLUSIVE MODE;
+END
+$$;
 
 COMMENT ON FUNCTION layra.grant_access(name, text) IS
 $$Gives a role a level of access to the extension. Only the extension's owner and superusers may call it.
@@ -1678,6 +1994,20 @@ $$Grants again what layra.access says that roles have. Updates of the extension 
 Result: none. Roles that do not exist are passed over.
 Errors: 42501 not the extension's owner.
 Example: SELECT layra.renew_grants();$$;
+
+-- functions_internal
+COMMENT ON FUNCTION layra.breaker_state(text, text) IS
+$$Internal, for the view breakers: the state of one breaker.
+owner text: the role that it belongs to. name text: the breaker.
+Result: state (closed, open or half_open), failures since the last success, opened_at, last_error.
+Errors: 22023 bad argument, P0002 no such breaker, or not one that the caller may see.
+Example: SELECT state FROM layra.breaker_state(current_user, 'mail api');$$;
+
+COMMENT ON FUNCTION layra.remembered() IS
+$$Internal, for the view session_memory: what this session remembers.
+Result: what (definitions, places, plans, schemas), entries, bytes.
+Errors: none.
+Example: SELECT * FROM layra.remembered();$$;
 
 COMMENT ON FUNCTION layra.check_access(name, text) IS
 $$Internal: checks the arguments of grant_access and revoke_access, and lets one of them run at a time.
@@ -1724,352 +2054,15 @@ Result boolean: true.
 Errors: 42883 in a session that began before the update; connect again.
 Example: SELECT layra.format_3();$$;
 
--- ------------------------------------------------------------------------------------------------------------ tables
+-- extension
+COMMENT ON EXTENSION layra_state IS
+'The state of workflow runs: versioned variables, a hash-chained event log, checkpoints, rollback and forks. \df+ layra.* shows every function with an example.';
 
-COMMENT ON TABLE layra.run IS
-'One row per run. It changes only when status or owner do; versions are in layra.event. Read layra.runs for both.';
-COMMENT ON COLUMN layra.run.run_id IS 'Name of the run, given by its caller: 1 to 255 characters.';
-COMMENT ON COLUMN layra.run.status IS 'running, paused (somebody was asked), cancelling, completed, failed or cancelled; the last three are final but for reopen_run.';
-COMMENT ON COLUMN layra.run.owner IS 'Role that the run belongs to, as text: a role that was dropped leaves a run that only superusers change.';
-COMMENT ON COLUMN layra.run.workflow_owner IS 'Owner of the workflow definition that the run uses; NULL: it has none.';
-COMMENT ON COLUMN layra.run.workflow IS 'Name of that workflow.';
-COMMENT ON COLUMN layra.run.workflow_version IS 'Version of that workflow.';
-COMMENT ON COLUMN layra.run.definition_hash IS 'BLAKE3 of the definition''s JSON text: a definition that was changed afterwards is refused.';
-COMMENT ON COLUMN layra.run.parent_run_id IS 'Run that this one was forked from; NULL: none, or it was dropped.';
-COMMENT ON COLUMN layra.run.parent_version IS 'Version of the parent that the fork began with; 0: the parent was dropped.';
-COMMENT ON COLUMN layra.run.metadata IS 'JSON object given when the run was started.';
-COMMENT ON COLUMN layra.run.result IS 'JSON value given to finish_run; NULL while the run is not finished.';
-COMMENT ON COLUMN layra.run.created_at IS 'Time of the first event.';
-COMMENT ON COLUMN layra.run.finished_at IS 'Time of finish_run; NULL while the run is not finished.';
-COMMENT ON CONSTRAINT run_status_check ON layra.run IS 'The statuses that a run can have.';
-COMMENT ON CONSTRAINT run_finished_at ON layra.run IS 'A finished run has the time at which it was finished, and no other has one.';
-COMMENT ON CONSTRAINT run_result ON layra.run IS 'Only a finished run has a result.';
-COMMENT ON CONSTRAINT run_workflow ON layra.run IS 'A run has a workflow''s owner, name, version and hash, or none of them.';
-COMMENT ON CONSTRAINT run_parent_version ON layra.run IS 'A fork has a parent and a version of it; one whose parent was dropped has the version 0 alone.';
-COMMENT ON INDEX layra.run_pkey IS 'A run by its name.';
-COMMENT ON INDEX layra.run_running IS 'The running and paused runs of each owner, for stale_runs.';
-COMMENT ON INDEX layra.run_owner IS 'The runs of an owner, for row security.';
-COMMENT ON INDEX layra.run_parent IS 'The forks of a run, for drop_run.';
-COMMENT ON POLICY readable ON layra.run IS 'A role sees the runs whose owner''s privileges it has; auditors see all.';
+COMMENT ON SCHEMA layra IS
+'State of workflow runs (extension layra_state). What writes to a run holds up its other writers until the transaction ends. \df+ layra.* lists the functions; the views runs, timeline, variables, nodes, loops and contexts are for people.';
 
-COMMENT ON TABLE layra.event IS
-'The log: one row per version of a run, only ever inserted. docs/hash-chain.md says how the hashes are made.';
-COMMENT ON COLUMN layra.event.run_id IS 'The run.';
-COMMENT ON COLUMN layra.event.version IS 'Position in the run''s log, from 1 without gaps.';
-COMMENT ON COLUMN layra.event.type IS 'What happened: run.started, variables.set, ..., or a type of the caller''s own.';
-COMMENT ON COLUMN layra.event.payload IS 'Data of the event, any JSON value.';
-COMMENT ON COLUMN layra.event.payload_hash IS 'BLAKE3 of the payload''s JSON text, 32 octets.';
-COMMENT ON COLUMN layra.event.changed IS 'Cells that the event changed, as scope/key, for context as context/NODE/ORDINAL; sorted by scope, key and ordinal.';
-COMMENT ON COLUMN layra.event.cells_hash IS 'BLAKE3 over those cells and the hashes of their new values, 32 octets.';
-COMMENT ON COLUMN layra.event.actor IS 'Role that made the call.';
-COMMENT ON COLUMN layra.event.on_behalf_of IS 'Setting layra.actor at that moment: whom the session said that it acts for. A claim, not a proof.';
-COMMENT ON COLUMN layra.event.at IS 'Time of the event, never earlier than the event before.';
-COMMENT ON COLUMN layra.event.idempotency_key IS 'Key that the caller gave; the same key can stand here again after a rollback.';
-COMMENT ON COLUMN layra.event.checkpoint_kind IS 'Kind of the checkpoint that this event made; NULL: none.';
-COMMENT ON COLUMN layra.event.checkpoint_label IS 'Label that this checkpoint was given.';
-COMMENT ON COLUMN layra.event.hash IS 'BLAKE3 over the hash of the event before and all fields of this one, 32 octets.';
-COMMENT ON COLUMN layra.event.xact IS 'Transaction that wrote the row, as this server counts them: no order to follow the log by, as a commit can come late, and rows of a restored dump have the numbers of another server. Not part of the hash.';
-COMMENT ON COLUMN layra.event.bytes_since_checkpoint IS 'Octets of JSON text written to the run since its last checkpoint. Not part of the hash.';
-COMMENT ON COLUMN layra.event.checkpoint_version IS 'Version of the newest checkpoint up to here; NULL: none yet. Not part of the hash.';
-COMMENT ON INDEX layra.event_pkey IS 'The log of a run in order, and its newest event.';
-COMMENT ON INDEX layra.event_idempotency_key IS 'Uses of an idempotency key in a run. Not unique: a key of an undone version can be used again.';
-COMMENT ON INDEX layra.event_status IS 'The few events that change a run''s status, by type: which versions are undone, and what the status was.';
-COMMENT ON INDEX layra.event_xact IS 'Events of a range of transactions of this server, in every run; a block range index of a few pages.';
-COMMENT ON POLICY readable ON layra.event IS 'Events of the runs that the role sees.';
-COMMENT ON OPERATOR CLASS layra.xid8_minmax_ops USING brin IS 'Block range indexes on xid8, for which PostgreSQL has no operator class of its own.';
-COMMENT ON OPERATOR FAMILY layra.xid8_minmax_ops USING brin IS 'Of the operator class xid8_minmax_ops.';
-
-COMMENT ON TABLE layra.cell IS
-'The state: one row per change of one slot (scope, key, ordinal) of a run, only ever inserted. The state at version V is the newest row up to V of each. Read it with functions and views: how value is stored may change.';
-COMMENT ON COLUMN layra.cell.run_id IS 'The run.';
-COMMENT ON COLUMN layra.cell.scope IS 'variable, node, loop, context or engine.';
-COMMENT ON COLUMN layra.cell.key IS 'Name of the variable, id of the node or loop, or name of the engine''s field.';
-COMMENT ON COLUMN layra.cell.ordinal IS 'Entry of a node''s context, from 0; -1 counts its entries. 0 in every other scope.';
-COMMENT ON COLUMN layra.cell.version IS 'Version of the run that set this value.';
-COMMENT ON COLUMN layra.cell.revision IS 'Number of changes of this cell so far, from 1.';
-COMMENT ON COLUMN layra.cell.value IS 'The value, or, where base is set, what changed since the row before; NULL: unset in this version.';
-COMMENT ON COLUMN layra.cell.hash IS 'BLAKE3 of the value''s JSON text, 32 octets; NULL: unset.';
-COMMENT ON COLUMN layra.cell.base IS 'NULL: the value is whole. Else the version of the row whose whole value the changes since then apply to.';
-COMMENT ON INDEX layra.cell_pkey IS 'The rows of a cell by version, and the distinct cells of a run by skipping from one to the next.';
-COMMENT ON POLICY readable ON layra.cell IS 'Cells of the runs that the role sees.';
-
-COMMENT ON TABLE layra.checkpoint IS
-'The checkpoints of every run: a version each, with no copy of its state.';
-COMMENT ON COLUMN layra.checkpoint.run_id IS 'The run.';
-COMMENT ON COLUMN layra.checkpoint.version IS 'Version of the run that the checkpoint is.';
-COMMENT ON COLUMN layra.checkpoint.kind IS 'Sort of checkpoint: manual, or what its caller said; time, bytes, milestone and before are made by the policy, human by pause_run.';
-COMMENT ON COLUMN layra.checkpoint.label IS 'Name for rollback_to, unique in the run; NULL: it has none, or the label has moved on.';
-COMMENT ON COLUMN layra.checkpoint.protected IS 'true: no rollback goes to a version before this one.';
-COMMENT ON COLUMN layra.checkpoint.metadata IS 'JSON object given when it was made.';
-COMMENT ON COLUMN layra.checkpoint.created_at IS 'Time of the event that made it.';
-COMMENT ON INDEX layra.checkpoint_pkey IS 'The checkpoints of a run in order.';
-COMMENT ON INDEX layra.checkpoint_run_id_label_key IS 'A checkpoint by its label.';
-COMMENT ON INDEX layra.checkpoint_protected IS 'The protected checkpoints after a version, for rollback.';
-COMMENT ON POLICY readable ON layra.checkpoint IS 'Checkpoints of the runs that the role sees.';
-
-COMMENT ON TABLE layra.inherited_key IS
-'Idempotency keys that a fork has from a parent that was dropped before version 0.3.0.';
-COMMENT ON COLUMN layra.inherited_key.run_id IS 'The fork.';
-COMMENT ON COLUMN layra.inherited_key.idempotency_key IS 'The key, which counts as used in the fork''s version 1.';
-COMMENT ON COLUMN layra.inherited_key.type IS 'Type of the event that the key was used with.';
-COMMENT ON INDEX layra.inherited_key_pkey IS 'A key of a fork.';
-COMMENT ON POLICY readable ON layra.inherited_key IS 'Keys of the runs that the role sees.';
-
-COMMENT ON TABLE layra.bequeathed_key IS
-'Idempotency keys of runs that were dropped while they had forks, once for all of them. Auditors read it.';
-COMMENT ON COLUMN layra.bequeathed_key.source IS 'The dropped run, which has no name any more.';
-COMMENT ON COLUMN layra.bequeathed_key.idempotency_key IS 'The key. Empty: a rollback of the dropped run, or the run itself.';
-COMMENT ON COLUMN layra.bequeathed_key.version IS 'Version of the dropped run that used the key, or was a rollback; 0 stands for the run itself.';
-COMMENT ON COLUMN layra.bequeathed_key.type IS 'Type of that event; run.dropped for the run itself.';
-COMMENT ON COLUMN layra.bequeathed_key.to_version IS 'Version that a rollback went back to; NULL: no rollback.';
-COMMENT ON INDEX layra.bequeathed_key_pkey IS 'The uses of a key in a dropped run, and its rollbacks.';
-COMMENT ON POLICY readable ON layra.bequeathed_key IS 'Auditors see all.';
-
-COMMENT ON TABLE layra.inheritance IS
-'The dropped runs that a fork comes from: their idempotency keys count as used in its version 1.';
-COMMENT ON COLUMN layra.inheritance.run_id IS 'The fork.';
-COMMENT ON COLUMN layra.inheritance.source IS 'The dropped run, in layra.bequeathed_key.';
-COMMENT ON COLUMN layra.inheritance.version IS 'Version of the dropped run up to which its history is the fork''s.';
-COMMENT ON COLUMN layra.inheritance.distance IS '1 for the dropped run that is nearest to the fork, more for those that it comes from in turn: of the uses of a key the nearest counts.';
-COMMENT ON INDEX layra.inheritance_pkey IS 'What a fork inherits from.';
-COMMENT ON INDEX layra.inheritance_source IS 'The forks that come from a dropped run, for drop_run.';
-COMMENT ON POLICY readable ON layra.inheritance IS 'Those of the runs that the role sees.';
-
-COMMENT ON TABLE layra.workflow IS
-'Workflow definitions, one row per version, which never changes.';
-COMMENT ON COLUMN layra.workflow.owner IS 'Role that defined it, as text.';
-COMMENT ON COLUMN layra.workflow.name IS 'Name, unique per owner; that of a shared workflow belongs to one owner.';
-COMMENT ON COLUMN layra.workflow.version IS '1 for the first definition of that name, then 2, 3, ...';
-COMMENT ON COLUMN layra.workflow.shared IS 'true: the runs of every role can use it.';
-COMMENT ON COLUMN layra.workflow.definition IS 'The definition as it was given.';
-COMMENT ON COLUMN layra.workflow.hash IS 'BLAKE3 of the definition''s JSON text, 32 octets.';
-COMMENT ON COLUMN layra.workflow.created_at IS 'Time at which it was defined.';
-COMMENT ON INDEX layra.workflow_pkey IS 'A definition by owner, name and version; the newest of a name.';
-COMMENT ON INDEX layra.workflow_shared IS 'A shared definition by name and version. Unique: two owners cannot share one name.';
-COMMENT ON INDEX layra.workflow_hash IS 'A definition by its content: the same one is stored once.';
-COMMENT ON POLICY readable ON layra.workflow IS 'Shared definitions, those of owners whose privileges the role has; auditors see all.';
-
-COMMENT ON TABLE layra.graph IS
-'Nodes and edges that runs use, stored once for each owner and content; the run''s engine cell layra.graph refers to them.';
-COMMENT ON COLUMN layra.graph.owner IS 'Role whose runs use it, as text.';
-COMMENT ON COLUMN layra.graph.hash IS 'BLAKE3 of the JSON texts of nodes and edges with a line feed between them, 32 octets.';
-COMMENT ON COLUMN layra.graph.nodes IS 'JSON array; NULL: the definition or document had none.';
-COMMENT ON COLUMN layra.graph.edges IS 'JSON array; NULL: the definition or document had none.';
-COMMENT ON COLUMN layra.graph.xact IS 'The transaction that stored it: two that do so at the same time keep a row each.';
-COMMENT ON INDEX layra.graph_pkey IS 'A graph by owner and content.';
-COMMENT ON POLICY readable ON layra.graph IS 'Graphs of owners whose privileges the role has; auditors see all.';
-
-COMMENT ON TABLE layra.lease IS
-'The attempts of nodes and who holds them, one row per node that was ever begun. Nothing restores it: attempts never repeat.';
-COMMENT ON COLUMN layra.lease.run_id IS 'The run.';
-COMMENT ON COLUMN layra.lease.node_id IS 'The node.';
-COMMENT ON COLUMN layra.lease.attempt IS 'Its newest attempt, from 1.';
-COMMENT ON COLUMN layra.lease.worker IS 'Worker that began this attempt; NULL: it gave no name.';
-COMMENT ON COLUMN layra.lease.until IS 'End of the lease; NULL: none holds.';
-COMMENT ON COLUMN layra.lease.held IS 'Whether there is a lease, which may have run out.';
-COMMENT ON CONSTRAINT cell_node ON layra.cell IS 'The states of a node; only a failed one has an error, only a completed one an output.';
-COMMENT ON CONSTRAINT cell_loop ON layra.cell IS 'A loop has an index.';
-COMMENT ON CONSTRAINT lease_held_until ON layra.lease IS 'A lease has an end; a node that is not held has none.';
-COMMENT ON INDEX layra.lease_pkey IS 'The attempt of a node.';
-COMMENT ON INDEX layra.lease_held IS 'The leases of a run, for recovery.';
-COMMENT ON POLICY readable ON layra.lease IS 'Leases of the runs that the role sees.';
-
-COMMENT ON TABLE layra.interaction IS
-'The questions that runs asked people. Read layra.interactions.';
-COMMENT ON COLUMN layra.interaction.run_id IS 'The run.';
-COMMENT ON COLUMN layra.interaction.id IS 'The interaction, as pause_run returned it.';
-COMMENT ON COLUMN layra.interaction.version IS 'Version of the run that asked.';
-COMMENT ON COLUMN layra.interaction.node_id IS 'Node that asked.';
-COMMENT ON COLUMN layra.interaction.status IS 'pending, answered or withdrawn.';
-COMMENT ON COLUMN layra.interaction.prompt IS 'The question, any JSON value.';
-COMMENT ON COLUMN layra.interaction.response_schema IS 'JSON Schema that the answer must satisfy; NULL: any.';
-COMMENT ON COLUMN layra.interaction.assignee IS 'Who may answer: role:NAME, or a name that layra.actor must have; NULL: whoever may change the run.';
-COMMENT ON COLUMN layra.interaction.created_at IS 'Time of the question.';
-COMMENT ON COLUMN layra.interaction.expires_at IS 'From then on it cannot be answered; NULL: never.';
-COMMENT ON COLUMN layra.interaction.closed_version IS 'Version of the run that answered or withdrew it; NULL: it is pending.';
-COMMENT ON COLUMN layra.interaction.response IS 'The answer; NULL: none.';
-COMMENT ON COLUMN layra.interaction.response_hash IS 'BLAKE3 of the answer''s JSON text, 32 octets: the same answer again is no other one.';
-COMMENT ON COLUMN layra.interaction.answered_by IS 'Role that answered.';
-COMMENT ON COLUMN layra.interaction.answered_for IS 'Setting layra.actor of the answer: a claim.';
-COMMENT ON CONSTRAINT interaction_status_check ON layra.interaction IS 'The states of a question.';
-COMMENT ON CONSTRAINT interaction_closed ON layra.interaction IS 'A question waits until a version answers or withdraws it.';
-COMMENT ON CONSTRAINT interaction_response ON layra.interaction IS 'An answered question has an answer, and no other has one.';
-COMMENT ON CONSTRAINT interaction_answered_by ON layra.interaction IS 'An answered question has somebody who answered it.';
-COMMENT ON INDEX layra.interaction_pkey IS 'An interaction of a run.';
-COMMENT ON INDEX layra.interaction_run_id_version_key IS 'The interaction that a version asked for.';
-COMMENT ON INDEX layra.interaction_pending IS 'The questions that wait in a run, by when they expire.';
-COMMENT ON INDEX layra.interaction_closed IS 'The questions of a run that were answered or withdrawn, by the version that did it, for rollback.';
-COMMENT ON POLICY readable ON layra.interaction IS 'Interactions of the runs that the role sees.';
-
-COMMENT ON TABLE layra.breaker IS
-'Circuit breakers and their settings. Read layra.breakers.';
-COMMENT ON COLUMN layra.breaker.owner IS 'Role that it belongs to, as text.';
-COMMENT ON COLUMN layra.breaker.name IS 'Name, unique per owner.';
-COMMENT ON COLUMN layra.breaker.failure_threshold IS 'Failures without a success that open it.';
-COMMENT ON COLUMN layra.breaker.reset_after IS 'How long it stays open after the last failure.';
-COMMENT ON COLUMN layra.breaker.probe_lease IS 'How long the one that tries again has to report.';
-COMMENT ON COLUMN layra.breaker.created_at IS 'Time at which it was defined.';
-COMMENT ON INDEX layra.breaker_pkey IS 'A breaker by name.';
-COMMENT ON INDEX layra.breaker_owner IS 'The breakers of an owner, for row security.';
-COMMENT ON POLICY readable ON layra.breaker IS 'Breakers of owners whose privileges the role has; auditors see all.';
-
-COMMENT ON TABLE layra.breaker_probe IS
-'The right to probe each breaker: a row that breaker_try takes with SKIP LOCKED, so that exactly one caller probes and nobody waits.';
-COMMENT ON COLUMN layra.breaker_probe.owner IS 'Role that the breaker belongs to, as text.';
-COMMENT ON COLUMN layra.breaker_probe.name IS 'Name of the breaker.';
-COMMENT ON COLUMN layra.breaker_probe.probe_at IS 'When the last probe began; NULL: none yet.';
-COMMENT ON INDEX layra.breaker_probe_pkey IS 'One row a breaker.';
-COMMENT ON POLICY readable ON layra.breaker_probe IS 'Breakers of owners whose privileges the role has; auditors see all.';
-
-COMMENT ON TABLE layra.breaker_outcome IS
-'What was reported to circuit breakers: rows, so that no report waits for another. A success removes what came before it.';
-COMMENT ON COLUMN layra.breaker_outcome.owner IS 'Role that the breaker belongs to, as text.';
-COMMENT ON COLUMN layra.breaker_outcome.name IS 'The breaker.';
-COMMENT ON COLUMN layra.breaker_outcome.at IS 'Its place among the others: the time of the report; of a success just behind the failures that it ends.';
-COMMENT ON COLUMN layra.breaker_outcome.id IS 'Tells reports of the same time apart.';
-COMMENT ON COLUMN layra.breaker_outcome.outcome IS 'failure, success or reset.';
-COMMENT ON COLUMN layra.breaker_outcome.error IS 'What was reported with a failure.';
-COMMENT ON INDEX layra.breaker_outcome_pkey IS 'The reports to a breaker by time.';
-COMMENT ON INDEX layra.breaker_closed IS 'The newest success or reset of a breaker, however many failures came since.';
-COMMENT ON POLICY readable ON layra.breaker_outcome IS 'Reports to breakers of owners whose privileges the role has; auditors see all.';
-
-COMMENT ON TABLE layra.event_type IS
-'Schemas of event types.';
-COMMENT ON COLUMN layra.event_type.owner IS 'Role in whose runs the schema holds, as text.';
-COMMENT ON COLUMN layra.event_type.type IS 'The event type.';
-COMMENT ON COLUMN layra.event_type.shared IS 'true: it holds in the runs of every role that has none of its own.';
-COMMENT ON COLUMN layra.event_type.schema IS 'JSON Schema of the payload.';
-COMMENT ON COLUMN layra.event_type.created_at IS 'Time at which it was first defined.';
-COMMENT ON INDEX layra.event_type_pkey IS 'The schemas of a type.';
-COMMENT ON INDEX layra.event_type_shared IS 'The shared schema of a type. Unique: two owners cannot share one type.';
-COMMENT ON POLICY readable ON layra.event_type IS 'Shared ones, those of owners whose privileges the role has; auditors see all.';
-
-COMMENT ON TABLE layra.validator IS
-'Rules of one''s own that validate_run checks.';
-COMMENT ON COLUMN layra.validator.workflow IS 'Name of the workflows whose runs it checks.';
-COMMENT ON COLUMN layra.validator.name IS 'Name of the rule.';
-COMMENT ON COLUMN layra.validator.function IS 'The function, as text with its argument types: an OID would not survive a dump.';
-COMMENT ON COLUMN layra.validator.created_by IS 'Role that added it.';
-COMMENT ON COLUMN layra.validator.created_at IS 'Time at which it was added.';
-COMMENT ON INDEX layra.validator_pkey IS 'The rules of a workflow.';
-COMMENT ON POLICY readable ON layra.validator IS 'Those added by roles whose privileges the role has; auditors see all.';
-
-COMMENT ON TABLE layra.handler IS
-'Functions that run after events.';
-COMMENT ON COLUMN layra.handler.type_pattern IS 'An event type, or a prefix that ends in .*';
-COMMENT ON COLUMN layra.handler.function IS 'The function, as text with its argument types: an OID would not survive a dump.';
-COMMENT ON COLUMN layra.handler.workflow IS 'Name of the workflows whose runs it is for; empty: all runs.';
-COMMENT ON COLUMN layra.handler.created_by IS 'Role that registered it.';
-COMMENT ON COLUMN layra.handler.created_at IS 'Time at which it was registered.';
-COMMENT ON INDEX layra.handler_pkey IS 'The handlers of a pattern.';
-COMMENT ON POLICY readable ON layra.handler IS 'Those registered by roles whose privileges the role has; auditors see all.';
-
-COMMENT ON TABLE layra.access IS
-'The levels of access that grant_access gave to roles.';
-COMMENT ON COLUMN layra.access.level IS 'writer, auditor or admin.';
-COMMENT ON COLUMN layra.access.role IS 'The role, as text: one that was dropped is passed over.';
-COMMENT ON INDEX layra.access_pkey IS 'The roles with a level.';
-COMMENT ON POLICY readable ON layra.access IS 'A role''s own levels; auditors see all.';
-
--- ------------------------------------------------------------------------------------------------------------- views
-
-COMMENT ON VIEW layra.runs IS
-'The runs that the caller may read, with newest version and last activity. Page it by run_id: WHERE run_id > ''...'' ORDER BY run_id LIMIT 100.';
-COMMENT ON COLUMN layra.runs.run_id IS 'Name of the run.';
-COMMENT ON COLUMN layra.runs.status IS 'running, paused, cancelling, completed, failed or cancelled.';
-COMMENT ON COLUMN layra.runs.owner IS 'Role that the run belongs to.';
-COMMENT ON COLUMN layra.runs.workflow IS 'Name of its workflow; NULL: none.';
-COMMENT ON COLUMN layra.runs.workflow_version IS 'Version of its workflow.';
-COMMENT ON COLUMN layra.runs.version IS 'Newest version of the run.';
-COMMENT ON COLUMN layra.runs.last_activity IS 'Time of its newest event.';
-COMMENT ON COLUMN layra.runs.created_at IS 'Time of its first event.';
-COMMENT ON COLUMN layra.runs.finished_at IS 'Time at which it was finished; NULL: it is not.';
-COMMENT ON COLUMN layra.runs.parent_run_id IS 'Run that it was forked from; NULL: none, or it was dropped.';
-COMMENT ON COLUMN layra.runs.parent_version IS 'Version of the parent that it began with; 0: the parent was dropped.';
-COMMENT ON COLUMN layra.runs.metadata IS 'JSON object given when it was started.';
-COMMENT ON COLUMN layra.runs.result IS 'JSON value given to finish_run.';
-
-COMMENT ON VIEW layra.timeline IS
-'The log of a run for people, a line for each event: WHERE run_id = ''...'' ORDER BY version.';
-COMMENT ON COLUMN layra.timeline.run_id IS 'The run.';
-COMMENT ON COLUMN layra.timeline.version IS 'Version of the run.';
-COMMENT ON COLUMN layra.timeline.at IS 'Time of the event.';
-COMMENT ON COLUMN layra.timeline.type IS 'Type of the event.';
-COMMENT ON COLUMN layra.timeline.who IS 'Role, and whom it said to act for.';
-COMMENT ON COLUMN layra.timeline.what IS 'What the event did, the reason given, the checkpoint it made, and the first four cells it changed. Not for programs.';
-
-COMMENT ON VIEW layra.variables IS
-'The variables of a run as they are now: WHERE run_id = ''...''';
-COMMENT ON COLUMN layra.variables.run_id IS 'The run.';
-COMMENT ON COLUMN layra.variables.name IS 'Name of the variable.';
-COMMENT ON COLUMN layra.variables.value IS 'Its value.';
-COMMENT ON COLUMN layra.variables.version IS 'Version of the run that last changed it: what expected_variables asks for.';
-COMMENT ON COLUMN layra.variables.revision IS 'Number of its changes, from 1.';
-COMMENT ON COLUMN layra.variables."group" IS 'Group that the workflow''s definition puts it in; NULL: none.';
-
-COMMENT ON VIEW layra.nodes IS
-'The nodes of a run as they are now: WHERE run_id = ''...''';
-COMMENT ON COLUMN layra.nodes.run_id IS 'The run.';
-COMMENT ON COLUMN layra.nodes.node_id IS 'Id of the node.';
-COMMENT ON COLUMN layra.nodes.status IS 'pending, running, completed, failed or skipped.';
-COMMENT ON COLUMN layra.nodes.details IS 'The node''s whole cell, a JSON object with its status in it.';
-COMMENT ON COLUMN layra.nodes.version IS 'Version of the run that last changed it.';
-COMMENT ON COLUMN layra.nodes.revision IS 'Number of its changes, from 1.';
-
-COMMENT ON VIEW layra.loops IS
-'The loops of a run as they are now: WHERE run_id = ''...''';
-COMMENT ON COLUMN layra.loops.run_id IS 'The run.';
-COMMENT ON COLUMN layra.loops.loop_id IS 'Id of the loop''s node.';
-COMMENT ON COLUMN layra.loops.index IS 'Index of the iteration, a JSON number.';
-COMMENT ON COLUMN layra.loops.details IS 'The loop''s whole cell, a JSON object with its index in it.';
-COMMENT ON COLUMN layra.loops.version IS 'Version of the run that last changed it.';
-COMMENT ON COLUMN layra.loops.revision IS 'Number of its changes, from 1.';
-
-COMMENT ON VIEW layra.contexts IS
-'The context of a run as it is now, a row for each entry of each node: WHERE run_id = ''...''';
-COMMENT ON COLUMN layra.contexts.run_id IS 'The run.';
-COMMENT ON COLUMN layra.contexts.node_id IS 'Node that the entry is an output of.';
-COMMENT ON COLUMN layra.contexts.ordinal IS 'Number of the entry: the newest has the highest. The first is not 0 where older entries were dropped.';
-COMMENT ON COLUMN layra.contexts.value IS 'The entry.';
-COMMENT ON COLUMN layra.contexts.version IS 'Version of the run that set it.';
-
-COMMENT ON VIEW layra.interactions IS
-'What runs ask of people, and the answers: WHERE status = ''pending'' shows what waits for whom, since when and until when.';
-COMMENT ON COLUMN layra.interactions.run_id IS 'The run.';
-COMMENT ON COLUMN layra.interactions.interaction IS 'The interaction, for resume_run.';
-COMMENT ON COLUMN layra.interactions.node_id IS 'Node that asked.';
-COMMENT ON COLUMN layra.interactions.status IS 'pending, answered or withdrawn.';
-COMMENT ON COLUMN layra.interactions.assignee IS 'Who may answer: role:NAME, or a name that layra.actor must have; NULL: whoever may change the run.';
-COMMENT ON COLUMN layra.interactions.prompt IS 'The question, any JSON value.';
-COMMENT ON COLUMN layra.interactions.response_schema IS 'JSON Schema that the answer must satisfy; NULL: any.';
-COMMENT ON COLUMN layra.interactions.created_at IS 'Time of the question.';
-COMMENT ON COLUMN layra.interactions.expires_at IS 'From then on it cannot be answered; NULL: never.';
-COMMENT ON COLUMN layra.interactions.version IS 'Version of the run that asked.';
-COMMENT ON COLUMN layra.interactions.closed_version IS 'Version of the run that answered or withdrew it; NULL: it is pending.';
-COMMENT ON COLUMN layra.interactions.response IS 'The answer; NULL: none.';
-COMMENT ON COLUMN layra.interactions.answered_by IS 'Role that answered.';
-COMMENT ON COLUMN layra.interactions.answered_for IS 'Setting layra.actor of the answer: a claim.';
-
-COMMENT ON VIEW layra.session_memory IS
-'What this session remembers from call to call.';
-COMMENT ON COLUMN layra.session_memory.what IS 'definitions (of workflows) and schemas (of event types and answers), compiled; plans (of the extension''s statements); places (where the newest rows of long runs stand).';
-COMMENT ON COLUMN layra.session_memory.entries IS 'How many of them.';
-COMMENT ON COLUMN layra.session_memory.bytes IS 'Bytes that they take.';
-
-COMMENT ON VIEW layra.breakers IS
-'The circuit breakers that the caller may see, with their state.';
-COMMENT ON COLUMN layra.breakers.owner IS 'Role that it belongs to.';
-COMMENT ON COLUMN layra.breakers.name IS 'Name, unique per owner.';
-COMMENT ON COLUMN layra.breakers.state IS 'closed, open or half_open.';
-COMMENT ON COLUMN layra.breakers.failures IS 'Failures since the last success, counted up to the threshold.';
-COMMENT ON COLUMN layra.breakers.opened_at IS 'Time of the last failure, while it is not closed.';
-COMMENT ON COLUMN layra.breakers.failure_threshold IS 'Failures without a success that open it.';
-COMMENT ON COLUMN layra.breakers.reset_after IS 'How long it stays open after the last failure.';
-COMMENT ON COLUMN layra.breakers.probe_lease IS 'How long the one that tries again has to report.';
-COMMENT ON COLUMN layra.breakers.last_error IS 'What was reported with the last failure.';
-
--- ------------------------------------------------------------ last of all, when everything is there: nothing for PUBLIC
-
+-- privileges
+-- Last of all, when everything is there: nothing for PUBLIC.
 REVOKE ALL ON SCHEMA layra FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA layra FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA layra FROM PUBLIC;

@@ -13,6 +13,8 @@
 //! | `server` | PostgreSQL as this crate uses it, and all unsafe code |
 //! | `pure` | what knows nothing of PostgreSQL |
 //!
+//! `sql` has the order of the files under sql/: tables, views, comments.
+//!
 //! Every write goes through `state::change`: lock, head, checks, one event with its cells. How a value stands in rows is
 //! decided in `store::chain`.
 
@@ -22,36 +24,12 @@ mod execution;
 mod observe;
 mod pure;
 mod server;
+mod sql;
 mod state;
 mod store;
 mod workflow;
 
 pg_module_magic!(name, version);
-
-extension_sql_file!("../sql/bootstrap.sql", name = "bootstrap", bootstrap);
-extension_sql_file!("../sql/tables.sql", name = "tables", requires = ["bootstrap", store::release::format_3]);
-extension_sql_file!(
-    "../sql/views.sql",
-    name = "views",
-    requires = ["tables", state::history::cells, observe::session::remembered]
-);
-extension_sql_file!(
-    "../sql/security.sql",
-    name = "security",
-    requires = [
-        "views",
-        state::access::reads_run,
-        state::access::reads_runs_of,
-        state::access::readable_owners,
-        state::access::reads_every_run
-    ]
-);
-extension_sql_file!(
-    "../sql/execution.sql",
-    name = "execution",
-    requires = ["security", execution::breaker::breaker_state_row]
-);
-extension_sql_file!("../sql/comments.sql", name = "comments", finalize);
 
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {

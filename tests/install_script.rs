@@ -54,11 +54,12 @@ fn script(library: &[u8], control: ControlFile) -> String {
     entities.push(SqlGraphEntity::ExtensionRoot(control));
     let sql = PgrxSql::build(entities.into_iter(), NAME.into(), false).unwrap();
 
-    // SQL files as early as they can be, functions by name: whatever pgrx knows of an entity but that does not count.
+    // Functions by name, as early as they can be, then the SQL files in their order: whatever else pgrx knows of an entity does
+    // not count.
     let nodes: Vec<_> = sql.graph.node_indices().collect();
     let key = |node| match &sql.graph[node] {
-        SqlGraphEntity::Function(function) => (1, function.name.to_string(), function.full_path.to_string()),
-        other => (0, other.rust_identifier(), String::new()),
+        SqlGraphEntity::Function(function) => (0, function.name.to_string(), function.full_path.to_string()),
+        other => (1, other.rust_identifier(), String::new()),
     };
     let mut waits_for: HashMap<_, usize> = nodes.iter().map(|&node| (node, 0)).collect();
     for dependent in nodes.iter().flat_map(|&node| sql.graph.neighbors(node)) {
@@ -74,6 +75,7 @@ fn script(library: &[u8], control: ControlFile) -> String {
         let text = match entity {
             SqlGraphEntity::ExtensionRoot(_) => String::new(),
             SqlGraphEntity::Function(_) => function(&entity.to_sql(&sql).unwrap()),
+            SqlGraphEntity::CustomSql(file) => format!("-- {}\n{}", file.name, file.sql.trim_end()),
             _ => without_place(&entity.to_sql(&sql).unwrap()),
         };
         if !text.is_empty() {

@@ -65,7 +65,8 @@ def imports(names, source):
 
 
 def wing(module):
-    return module.split("::")[0]
+    """A file at the top is above all wings."""
+    return module.split("::")[0] if "::" in module else "lib"
 
 
 def circles(graph):
@@ -116,6 +117,10 @@ def findings():
                 yield f"{name} has SQL text or the name of a table"
         if WINGS.index(wing(name)) > WINGS.index("store") and wing(name) != "lib" and FAST_PATH.search(source):
             yield f"{name} knows of the fast path"
+    listed = re.findall(r'"\.\./sql/(.*)" as', (SOURCE / "sql.rs").read_text())
+    for file in sorted((ROOT / "sql").glob("*/*.sql")):
+        if str(file.relative_to(ROOT / "sql")) not in listed:
+            yield f"{file.relative_to(ROOT)} is not in src/sql.rs"
     for group in circles(graph):
         yield "a circle of imports: " + ", ".join(group)
 

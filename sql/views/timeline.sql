@@ -1,16 +1,3 @@
--- What operators and auditors read. Every view has the caller's privileges and row security, and costs one run under
--- WHERE run_id = ...; runs and timeline cost the rows that are asked for. None is a security barrier: what a role may not see the
--- policies of the tables hold back, below any condition; no view has one of its own that would. A barrier kept the caller's
--- conditions and his LIMIT from the indexes.
-
-CREATE VIEW layra.runs WITH (security_invoker) AS
-SELECT r.run_id, r.status, r.owner, r.workflow, r.workflow_version, e.version, e.at AS last_activity,
-    r.created_at, r.finished_at, r.parent_run_id, r.parent_version, r.metadata, r.result
-FROM layra.run r
-CROSS JOIN LATERAL (
-    SELECT e.version, e.at FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) r.run_id
-    ORDER BY e.version DESC LIMIT 1) e;
-
 CREATE VIEW layra.timeline WITH (security_invoker) AS
 SELECT e.run_id, e.version, e.at, e.type,
     e.actor OPERATOR(pg_catalog.||) COALESCE(' for ' OPERATOR(pg_catalog.||) e.on_behalf_of, '') AS who,
@@ -42,25 +29,11 @@ CROSS JOIN LATERAL (
         FROM pg_catalog.unnest(e.changed) u(name)
         WHERE u.name OPERATOR(pg_catalog.!~~) 'engine/layra.%' AND u.name OPERATOR(pg_catalog.!~~) 'context/%/-1') n) c;
 
-CREATE VIEW layra.session_memory WITH (security_invoker) AS
-SELECT m.what, m.entries, m.bytes FROM layra.remembered() m;
-
-CREATE VIEW layra.variables WITH (security_invoker) AS
-SELECT r.run_id, c.key AS name, c.value, c.version, c.revision,
-    w.definition OPERATOR(pg_catalog.#>>) ARRAY['variables', c.key, 'group'] AS "group"
-FROM layra.run r
-CROSS JOIN LATERAL layra.cells(r.run_id, 'variable') c
-LEFT JOIN layra.workflow w ON w.owner OPERATOR(pg_catalog.=) r.workflow_owner
-    AND w.name OPERATOR(pg_catalog.=) r.workflow AND w.version OPERATOR(pg_catalog.=) r.workflow_version;
-
-CREATE VIEW layra.nodes WITH (security_invoker) AS
-SELECT r.run_id, c.key AS node_id, c.value OPERATOR(pg_catalog.->>) 'status' AS status, c.value AS details, c.version, c.revision
-FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'node') c;
-
-CREATE VIEW layra.loops WITH (security_invoker) AS
-SELECT r.run_id, c.key AS loop_id, c.value OPERATOR(pg_catalog.->) 'index' AS index, c.value AS details, c.version, c.revision
-FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'loop') c;
-
-CREATE VIEW layra.contexts WITH (security_invoker) AS
-SELECT r.run_id, c.key AS node_id, c.ordinal, c.value, c.version
-FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'context') c;
+COMMENT ON VIEW layra.timeline IS
+'The log of a run for people, a line for each event: WHERE run_id = ''...'' ORDER BY version.';
+COMMENT ON COLUMN layra.timeline.run_id IS 'The run.';
+COMMENT ON COLUMN layra.timeline.version IS 'Version of the run.';
+COMMENT ON COLUMN layra.timeline.at IS 'Time of the event.';
+COMMENT ON COLUMN layra.timeline.type IS 'Type of the event.';
+COMMENT ON COLUMN layra.timeline.who IS 'Role, and whom it said to act for.';
+COMMENT ON COLUMN layra.timeline.what IS 'What the event did, the reason given, the checkpoint it made, and the first four cells it changed. Not for programs.';

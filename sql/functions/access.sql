@@ -1,29 +1,3 @@
--- Who may do what. Nothing is granted to PUBLIC; grant_access gives a role one of three levels.
-
--- Row security: a role sees the rows of runs whose owner's privileges it has; auditors see all of them. The functions remember
--- what they asked for the rows before, and lead a search by owner to an index; so no policy has a query of its own.
-ALTER TABLE layra.run ENABLE ROW LEVEL SECURITY;
-ALTER TABLE layra.event ENABLE ROW LEVEL SECURITY;
-ALTER TABLE layra.cell ENABLE ROW LEVEL SECURITY;
-ALTER TABLE layra.checkpoint ENABLE ROW LEVEL SECURITY;
-ALTER TABLE layra.inherited_key ENABLE ROW LEVEL SECURITY;
-ALTER TABLE layra.bequeathed_key ENABLE ROW LEVEL SECURITY;
-ALTER TABLE layra.inheritance ENABLE ROW LEVEL SECURITY;
-ALTER TABLE layra.workflow ENABLE ROW LEVEL SECURITY;
-ALTER TABLE layra.graph ENABLE ROW LEVEL SECURITY;
-ALTER TABLE layra.access ENABLE ROW LEVEL SECURITY;
-
-CREATE POLICY readable ON layra.run FOR SELECT USING (layra.reads_runs_of(owner));
-CREATE POLICY readable ON layra.event FOR SELECT USING (layra.reads_run(run_id));
-CREATE POLICY readable ON layra.cell FOR SELECT USING (layra.reads_run(run_id));
-CREATE POLICY readable ON layra.checkpoint FOR SELECT USING (layra.reads_run(run_id));
-CREATE POLICY readable ON layra.inherited_key FOR SELECT USING (layra.reads_run(run_id));
-CREATE POLICY readable ON layra.bequeathed_key FOR SELECT USING (layra.reads_every_run());
-CREATE POLICY readable ON layra.inheritance FOR SELECT USING (layra.reads_run(run_id));
-CREATE POLICY readable ON layra.workflow FOR SELECT USING (shared OR layra.reads_runs_of(owner));
-CREATE POLICY readable ON layra.graph FOR SELECT USING (layra.reads_runs_of(owner));
-CREATE POLICY readable ON layra.access FOR SELECT USING (layra.reads_runs_of(role));
-
 CREATE FUNCTION layra.grant_access(role name, level text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -83,3 +57,23 @@ BEGIN
     LOCK TABLE layra.access IN SHARE ROW EXCLUSIVE MODE;
 END
 $$;
+
+COMMENT ON FUNCTION layra.grant_access(name, text) IS
+$$Gives a role a level of access to the extension. Only the extension's owner and superusers may call it.
+role name: the role; who has its privileges has the level too. level text: writer (starts runs, reads and writes its own), auditor (reads every run, writes none) or admin (as writer, and defines what all runs use: shared workflows and event types, handlers, validators). A role can have several.
+Result: none. The grants are kept in layra.access, and renewed by every update of the extension.
+Errors: 22023 unknown level, 42704 no such role, 42501 not the extension's owner, 25001 above READ COMMITTED.
+Example: SELECT layra.grant_access('app', 'writer');$$;
+
+COMMENT ON FUNCTION layra.revoke_access(name, text) IS
+$$Takes a level of access from a role; its runs stay, with their owner. Only the extension's owner and superusers may call it.
+role name: the role. level text, default NULL: writer, auditor or admin; NULL: all of them.
+Result: none; a level that the role does not have is no error.
+Errors: 22023 unknown level, 42704 no such role, 42501 not the extension's owner, 25001 above READ COMMITTED.
+Example: SELECT layra.revoke_access('app');$$;
+
+COMMENT ON FUNCTION layra.renew_grants() IS
+$$Grants again what layra.access says that roles have. Updates of the extension end with it; call it after restoring a dump without privileges.
+Result: none. Roles that do not exist are passed over.
+Errors: 42501 not the extension's owner.
+Example: SELECT layra.renew_grants();$$;

@@ -1,0 +1,22 @@
+-- By way of the run, which is found by its owner: the rows of a run say nothing of whose they are.
+CREATE VIEW layra.interactions WITH (security_invoker) AS
+SELECT i.run_id, i.id AS interaction, i.node_id, i.status, i.assignee, i.prompt, i.response_schema,
+    i.created_at, i.expires_at, i.version, i.closed_version, i.response, i.answered_by, i.answered_for
+FROM layra.run r JOIN layra.interaction i ON i.run_id OPERATOR(pg_catalog.=) r.run_id;
+
+COMMENT ON VIEW layra.interactions IS
+'What runs ask of people, and the answers: WHERE status = ''pending'' shows what waits for whom, since when and until when.';
+COMMENT ON COLUMN layra.interactions.run_id IS 'The run.';
+COMMENT ON COLUMN layra.interactions.interaction IS 'The interaction, for resume_run.';
+COMMENT ON COLUMN layra.interactions.node_id IS 'Node that asked.';
+COMMENT ON COLUMN layra.interactions.status IS 'pending, answered or withdrawn.';
+COMMENT ON COLUMN layra.interactions.assignee IS 'Who may answer: role:NAME, or a name that layra.actor must have; NULL: whoever may change the run.';
+COMMENT ON COLUMN layra.interactions.prompt IS 'The question, any JSON value.';
+COMMENT ON COLUMN layra.interactions.response_schema IS 'JSON Schema that the answer must satisfy; NULL: any.';
+COMMENT ON COLUMN layra.interactions.created_at IS 'Time of the question.';
+COMMENT ON COLUMN layra.interactions.expires_at IS 'From then on it cannot be answered; NULL: never.';
+COMMENT ON COLUMN layra.interactions.version IS 'Version of the run that asked.';
+COMMENT ON COLUMN layra.interactions.closed_version IS 'Version of the run that answered or withdrew it; NULL: it is pending.';
+COMMENT ON COLUMN layra.interactions.response IS 'The answer; NULL: none.';
+COMMENT ON COLUMN layra.interactions.answered_by IS 'Role that answered.';
+COMMENT ON COLUMN layra.interactions.answered_for IS 'Setting layra.actor of the answer: a claim.';
