@@ -28,7 +28,7 @@ CONF = "max_wal_size = 4GB\nshared_buffers = 256MB"
 
 
 def result(n):
-    """What a step returns: 120 octets as JSON, different each time."""
+    """What a step returns: 120 bytes as JSON, different each time."""
     return text(f"step {n}", 118)
 
 
@@ -77,7 +77,7 @@ class ByHand(Layra):
 
 
 class Insert(Layra):
-    """The floor: the same octets in a row of a table with one index."""
+    """The floor: the same bytes in a row of a table with one index."""
 
     def __init__(self, server, stack):
         super().__init__(server, stack)
@@ -184,7 +184,7 @@ class EventSourcing:
 
 
 SIDES = {
-    "layra": Layra, "by hand": ByHand, "INSERT": Insert, "LangGraph put": LangGraph, "DBOS step": Dbos,
+    "layra": Layra, "hand-written SQL": ByHand, "INSERT": Insert, "LangGraph put": LangGraph, "DBOS step": Dbos,
     "absurd step": AbsurdTask, "eventsourcing append": EventSourcing,
 }  # fmt: skip
 GOALS = {"DBOS step": "≥ 10", "LangGraph put": "≥ 3", "absurd step": "≥ 3", "eventsourcing append": "≥ 3"}
@@ -223,7 +223,7 @@ def measured(conf):
 
 @line()
 def steps():
-    """One durable step after another from one Python client, each with a result of 120 octets, 60 in a run, 9 rounds in which
+    """One durable step after another from one Python client, each with a result of 120 bytes, 60 in a run, 9 rounds in which
     the sides take turns; fsync on. The figure is the median of the rounds' ratios. layra: set_variable with an idempotency
     key through psycopg, prepared; the others through their own libraries as their documentation shows."""
     seconds = measured("")

@@ -17,7 +17,7 @@ def text(seed, length):
 
 
 def value(seed, length=120):
-    """A JSON string of that many octets."""
+    """A JSON string of that many bytes."""
     return json.dumps(text(seed, length - 2))
 
 
@@ -30,7 +30,7 @@ def variables(seed, names=VARIABLES, length=120):
 
 
 def install(connection):
-    """The extension, the tables by hand, and a role that may use both and is no superuser, as applications are."""
+    """The extension, the hand-written tables, and a role that may use both and is no superuser, as applications are."""
     connection.execute("CREATE EXTENSION layra_state")
     connection.execute((HERE / "by_hand.sql").read_text())
     connection.execute("CREATE ROLE app LOGIN")

@@ -81,7 +81,7 @@ def operation_costs(versions):
 
 @line()
 def versions():
-    """One run of 1,000,000 versions (19 variables of about 100 octets, changed in turn), against one of 1,000 in a database
+    """One run of 1,000,000 versions (19 variables of about 100 bytes, changed in turn), against one of 1,000 in a database
     of its own; instructions of each operation, in its own transaction. Rollbacks and forks go to the middle of the log."""
     short, long = operation_costs(SHORT), operation_costs(LONG)
     return [
@@ -92,7 +92,7 @@ def versions():
 
 
 def memory(pid):
-    """Octets of the process's own memory."""
+    """Bytes of the process's own memory."""
     status = Path(f"/proc/{pid}/status").read_text()
     return 1024 * int(status.split("RssAnon:")[1].split()[0])
 
@@ -175,7 +175,7 @@ def checkpoint():
 
 @line()
 def dead_entries():
-    """begin_node, complete_node with an output of 120 octets and reset_nodes, and context(…, last => 1): for a node whose list in the
+    """begin_node, complete_node with an output of 120 bytes and reset_nodes, and context(…, last => 1): for a node whose list in the
     state document had 100,000 entries and was then emptied, against one that never had any; instructions of each of 30."""
 
     def setup(connection):
@@ -217,7 +217,7 @@ MANY = 10_000
 
 @line()
 def one_transaction():
-    """10,000 calls of set_variable in one statement, 120 octets each: to one run, against one to each of 10,000 runs; and to
+    """10,000 calls of set_variable in one statement, 120 bytes each: to one run, against one to each of 10,000 runs; and to
     one run in a database whose tables were empty when they were analysed, against the first. Instructions of all."""
 
     def empty(connection):

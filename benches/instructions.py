@@ -1,4 +1,4 @@
-"""Lines in instructions per call, beside the same written by hand."""
+"""Lines in instructions per call, beside the same as hand-written SQL."""
 
 import json
 
@@ -87,36 +87,36 @@ def beside_by_hand(what, goal):
     with Bench(base) as bench:
         cost = per_call(bench, *write_sections(what))
     return [
-        Row(f"{what}, as a prepared statement in its own transaction", cost["layra"] / cost["by_hand"], "× by hand", goal,
-            {"instructions": cost["layra"], "by hand": cost["by_hand"]}, {what: cost["layra"]}),
-        Row(f"{what}, inside one statement", cost["layra_inside"] / cost["by_hand_inside"], "× by hand", goal,
-            {"instructions": cost["layra_inside"], "by hand": cost["by_hand_inside"]},
+        Row(f"{what}, as a prepared statement in its own transaction", cost["layra"] / cost["by_hand"], "× hand-written SQL", goal,
+            {"instructions": cost["layra"], "hand-written SQL": cost["by_hand"]}, {what: cost["layra"]}),
+        Row(f"{what}, inside one statement", cost["layra_inside"] / cost["by_hand_inside"], "× hand-written SQL", goal,
+            {"instructions": cost["layra_inside"], "hand-written SQL": cost["by_hand_inside"]},
             {f"{what} inside": cost["layra_inside"]}),
     ]  # fmt: skip
 
 
 @line(exact=True)
 def set_variable():
-    """One variable of 19, 120 octets, on 100 different runs, after 30 calls that warm the session; by hand: a PL/pgSQL
+    """One variable of 19, 120 bytes, on 100 different runs, after 30 calls that warm the session; hand-written SQL: a PL/pgSQL
     function (benches/by_hand.sql)."""
     return beside_by_hand("set_variable", "≤ 0.85")
 
 
 @line(exact=True)
 def append_event():
-    """As set_variable: an event with a payload of 120 octets."""
+    """As set_variable: an event with a payload of 120 bytes."""
     return beside_by_hand("append_event", "≤ 0.85")
 
 
 @line(exact=True)
 def complete_node():
-    """As set_variable: a node that was begun with a lease, with an output of 120 octets."""
+    """As set_variable: a node that was begun with a lease, with an output of 120 bytes."""
     return beside_by_hand("complete_node", "≤ 0.85")
 
 
 @line(exact=True)
 def set_variables():
-    """As set_variable: all 19 variables of a run, 120 octets each; by hand: two INSERT … SELECT FROM jsonb_each. The second
+    """As set_variable: all 19 variables of a run, 120 bytes each; hand-written SQL: two INSERT … SELECT FROM jsonb_each. The second
     goal compares with one variable through the same function."""
     with Bench(base) as bench:
         cost = per_call(bench, *write_sections("set_variables"))
@@ -126,10 +126,10 @@ def set_variables():
         )
         single = per_call(bench, one)["one"]
     return [
-        Row("set_variables with 19 variables", cost["layra"] / cost["by_hand"], "× by hand", "≤ 0.4",
-            {"instructions": cost["layra"], "by hand": cost["by_hand"]}, {"set_variables": cost["layra"]}),
+        Row("set_variables with 19 variables", cost["layra"] / cost["by_hand"], "× hand-written SQL", "≤ 0.4",
+            {"instructions": cost["layra"], "hand-written SQL": cost["by_hand"]}, {"set_variables": cost["layra"]}),
         Row("set_variables with 19 variables, inside one statement", cost["layra_inside"] / cost["by_hand_inside"],
-            "× by hand", "≤ 0.4", {"instructions": cost["layra_inside"], "by hand": cost["by_hand_inside"]},
+            "× hand-written SQL", "≤ 0.4", {"instructions": cost["layra_inside"], "hand-written SQL": cost["by_hand_inside"]},
             {"set_variables inside": cost["layra_inside"]}),
         Row("set_variables with 19 variables", cost["layra"] / single, "× with one variable", "≤ 5",
             {"instructions": cost["layra"], "one variable": single}, {"set_variables of one": single}),
@@ -198,7 +198,7 @@ def save_section(side):
 
 @line(exact=True)
 def save_state():
-    """A document of 200 variables of 100 octets, 3 of them changed, on 30 different runs; beside the whole document as a new
+    """A document of 200 variables of 100 bytes, 3 of them changed, on 30 different runs; beside the whole document as a new
     row, `INSERT INTO whole VALUES ($1, $2, $3)`, prepared, compressed with lz4. Both get the document as text."""
     with Bench(saved) as bench:
         cost = per_call(bench, save_section("layra"), save_section("by_hand"), calls=SAVED)

@@ -77,7 +77,7 @@ def page(figures):
     goals = [row.met for row in rows if row.goal]
     lines = [
         "# Benchmarks", "",
-        "What the extension costs, beside the same work written by hand and beside what people use today. Written by",
+        "What the extension costs, beside the same work as hand-written SQL and beside what people use today. Written by",
         "`make bench`; do not edit.", "",
         f"{sum(goals)} of {len(goals)} goals are met.", "",
         "| what | measured | | goal | met | figures behind it |",
@@ -116,13 +116,13 @@ an idle one; two measurements differ by less than 0.1 %. They leave out what the
 *As a prepared statement* is what a client has: `EXECUTE`, in a transaction of its own, with the commit. *Inside one
 statement* is one SELECT that makes all calls.
 
-**By hand** is `benches/by_hand.sql`: tables with primary keys and PL/pgSQL functions with kept plans. They do the same
+**Hand-written SQL** is `benches/by_hand.sql`: tables with primary keys and PL/pgSQL functions with cached plans. They do the same
 for the run that the extension does (lock, version check, event, hash chain, current value, history) and nothing else of
-it: no owners, no idempotency keys, no schemas, no rollback. Valgrind's processor has no SHA instructions, which by
-hand would save some 2,000 of its instructions a call.
+it: no owners, no idempotency keys, no schemas, no rollback. Valgrind's processor has no SHA instructions, which would save the
+hand-written functions some 2,000 of its instructions a call.
 
-**Octets** of the log are those between two positions of the write-ahead log, with `full_page_writes` off on every side;
-octets on disk are those of tables, TOAST and indexes after VACUUM.
+**Bytes** of WAL are those between two positions of the write-ahead log, with `full_page_writes` off on every side;
+bytes on disk are those of tables, TOAST and indexes after VACUUM.
 
 **Ratios of speed** come from runs that take turns on one server, with fsync on.
 
@@ -132,6 +132,6 @@ Measure again, or some lines only, and see where a call's instructions go:
 $ make bench                            # everything: some 15 minutes
 $ benches/run set_variable wal          # these lines; --write also puts them into this page
 $ benches/profile set_variable          # the functions in which a call spends its instructions
-$ make bench-check                      # instructions and octets against those of this page: at most 5 % more
+$ make bench-check                      # instructions and bytes against those of this page: at most 5 % more
 ```
 """

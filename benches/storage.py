@@ -67,7 +67,7 @@ def wal():
         connection.prepare_threshold = 0
         for work in (ours, by_hand):
             logged(connection, work, range(100, 110))
-        cost = {"layra": logged(connection, ours, range(110, 310)), "by hand": logged(connection, by_hand, range(110, 310))}
+        cost = {"layra": logged(connection, ours, range(110, 310)), "hand-written SQL": logged(connection, by_hand, range(110, 310))}
         for table in ("event", "cell"):
             connection.execute(f"CREATE TABLE {table}_row AS SELECT * FROM layra.{table} WHERE version = 2")
             connection.execute(f"UPDATE {table}_row SET run_id = 'r' || substr(run_id, 2)::integer + 400")
@@ -76,15 +76,15 @@ def wal():
         logged(connection, bare, range(500, 510))
         cost["INSERTs"] = logged(connection, bare, range(510, 710))
     return [
-        Row("log of a write of one variable of 120 octets", cost["layra"] / cost["INSERTs"], "× bare INSERTs of the same rows",
-            "≤ 1.3", {"octets": cost["layra"], "INSERTs": cost["INSERTs"], "by hand": cost["by hand"]},
+        Row("WAL of a write of one variable of 120 bytes", cost["layra"] / cost["INSERTs"], "× bare INSERTs of the same rows",
+            "≤ 1.3", {"bytes": cost["layra"], "INSERTs": cost["INSERTs"], "hand-written SQL": cost["hand-written SQL"]},
             {"wal of set_variable": cost["layra"]}),
     ]  # fmt: skip
 
 
 @line(exact=True)
 def wal_of_save_state():
-    """A document of 200 variables of 100 octets of which 3 changed, on 50 different runs; beside the whole document as a new
+    """A document of 200 variables of 100 bytes of which 3 changed, on 50 different runs; beside the whole document as a new
     row in a table with a primary key, compressed with lz4."""
     with database() as connection:
         whole_table(connection)
@@ -105,7 +105,7 @@ def wal_of_save_state():
             cost[name] = logged(connection, work, range(10, 60))
     return [
         Row(f"save_state, 3 of {CELLS} cells changed: log", cost["layra"] / cost["whole"], "× writing the whole document",
-            "≤ 0.15", {"octets": cost["layra"], "whole": cost["whole"]}, {"wal of save_state": cost["layra"]}),
+            "≤ 0.15", {"bytes": cost["layra"], "whole": cost["whole"]}, {"wal of save_state": cost["layra"]}),
     ]  # fmt: skip
 
 
@@ -122,7 +122,7 @@ FROM pg_class c WHERE c.relkind = 'r' AND (c.relnamespace = to_regnamespace(%s) 
 
 
 def sizes(connection, schema=None, tables=()):
-    """{table: (octets of its rows, out of line, in indexes)}, after VACUUM."""
+    """{table: (bytes of its rows, out of line, in indexes)}, after VACUUM."""
     connection.execute("VACUUM")
     found = connection.execute(SIZES, [schema, list(tables)])
     return {name: (heap, toast, index) for name, heap, toast, index in found}
@@ -134,7 +134,7 @@ def growth(before, after):
     return {table: parts for table, parts in added.items() if any(parts)}
 
 
-def octets(parts):
+def total_bytes(parts):
     return sum(map(sum, parts.values()))
 
 
@@ -148,7 +148,7 @@ TURNS = 500
 
 
 def turns():
-    """A list that grows by 200 octets of text that does not compress, turn by turn."""
+    """A list that grows by 200 bytes of text that does not compress, turn by turn."""
     messages = []
     for turn in range(TURNS):
         messages.append(text(f"turn {turn}", 198))
@@ -166,7 +166,7 @@ def langgraph_turns(connection):
 
 @line(exact=True)
 def list_on_disk():
-    """500 turns, each of which appends 200 octets that do not compress to a list and saves the whole list: `set_variable` of
+    """500 turns, each of which appends 200 bytes that do not compress to a list and saves the whole list: `set_variable` of
     it, on 4 runs, against a checkpoint with LangGraph's PostgresSaver.put. Tables, indexes and TOAST, after VACUUM."""
     copies = 4
     with database() as connection:
@@ -186,8 +186,8 @@ def list_on_disk():
         connection.row_factory = psycopg.rows.tuple_row
         tables = sizes(connection, None, ["checkpoints", "checkpoint_blobs", "checkpoint_writes"])
     return [
-        Row("500 turns that append 200 octets to a list: disk", 100 * octets(parts) / octets(tables), "% of LangGraph's",
-            "≤ 3", {"octets": octets(parts), "LangGraph": octets(tables)} | breakdown(parts), {"list on disk": octets(parts)}),
+        Row("500 turns that append 200 bytes to a list: disk", 100 * total_bytes(parts) / total_bytes(tables), "% of LangGraph's",
+            "≤ 3", {"bytes": total_bytes(parts), "LangGraph": total_bytes(tables)} | breakdown(parts), {"list on disk": total_bytes(parts)}),
     ]  # fmt: skip
 
 
@@ -246,7 +246,7 @@ def recorded():
 @line(exact=True)
 def recorded_run():
     """The 168 states of a real engine's run, saved by save_state on 10 runs: tables, indexes and TOAST after VACUUM, for each
-    run. Stored whole: the octets of their JSON text, which is what an engine writes to a cache or a file; and as a row each
+    run. Stored whole: the bytes of their JSON text, which is what an engine writes to a cache or a file; and as a row each
     of a table with a primary key, with PostgreSQL's default compression."""
     copies = 10
     states = recorded()
@@ -260,13 +260,13 @@ def recorded_run():
                 connection.execute("INSERT INTO whole SELECT %s, %s, %s::jsonb -> 'state'", [f"run {n}", version, state])
         parts = growth(before, sizes(connection, "layra", ["whole"]))
         parts = {table: tuple(round(size / copies) for size in found) for table, found in parts.items()}
-        whole = octets({"whole": parts.pop("whole")})
+        whole = total_bytes({"whole": parts.pop("whole")})
         (text_,) = connection.execute("SELECT sum(octet_length(document::text)) FROM whole WHERE run_id = 'run 0'").fetchone()
         (cells,) = connection.execute("SELECT count(*) FROM layra.cell WHERE run_id = 'run 0'").fetchone()
-    size = octets(parts)
+    size = total_bytes(parts)
     return [
         Row("the recorded run of 168 states: disk", float(100 * size / text_), "% of the JSON text of the states", "≤ 6",
-            {"octets": size, "text": int(text_), "states": len(states), "cells": cells} | breakdown(parts), {"recorded run": size}),
+            {"bytes": size, "text": int(text_), "states": len(states), "cells": cells} | breakdown(parts), {"recorded run": size}),
         Row("the recorded run of 168 states: disk", 100 * size / whole, "% of a table of the states, compressed with pglz", "",
-            {"octets": size, "table": whole}),
+            {"bytes": size, "table": whole}),
     ]  # fmt: skip

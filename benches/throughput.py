@@ -57,7 +57,7 @@ class Waits:
 @line()
 def writers():
     """pgbench with prepared statements and 8 connections, each setting a variable of its own run for 4 seconds, against one
-    connection; by hand the same; 4 rounds in turn, fsync on. Meanwhile pg_stat_activity is sampled every 5 ms."""
+    connection; hand-written SQL the same; 4 rounds in turn, fsync on. Meanwhile pg_stat_activity is sampled every 5 ms."""
     speed = Counter()
     with Server(conf=CONF, fsync=True) as server, psycopg.connect(server.conninfo(), autocommit=True) as connection:
         install(connection)
@@ -82,7 +82,7 @@ def writers():
     scaling = {schema: speed[schema, CLIENTS] / speed[schema, 1] for schema in scripts}
     return [
         Row("writers on 8 different runs: waits for a lock", locks, f"of {samples:,} samples", "≤ 0", seen),
-        Row("writes a second with 8 connections against 1", scaling["layra"] / scaling["by_hand"], "× by hand's", "≥ 1",
-            {"layra": round(scaling["layra"], 2), "by hand": round(scaling["by_hand"], 2)}
+        Row("writes a second with 8 connections against 1", scaling["layra"] / scaling["by_hand"], "× hand-written SQL's", "≥ 1",
+            {"layra": round(scaling["layra"], 2), "hand-written SQL": round(scaling["by_hand"], 2)}
             | {f"{schema} {clients}": round(tps) for (schema, clients), tps in speed.items()}),
     ]  # fmt: skip

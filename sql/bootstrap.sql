@@ -4,7 +4,8 @@ BEGIN
     IF pg_catalog.current_setting('server_encoding') <> 'UTF8' THEN
         RAISE EXCEPTION 'layra_state needs a database with encoding UTF8, this one has %',
             pg_catalog.current_setting('server_encoding')
-            USING ERRCODE = 'feature_not_supported';
+            USING ERRCODE = 'feature_not_supported',
+                  HINT = 'CREATE DATABASE ... ENCODING ''UTF8'' TEMPLATE template0; makes one.';
     END IF;
     -- Whoever owns the schema, or may create in it, could plant objects among ours.
     IF EXISTS (

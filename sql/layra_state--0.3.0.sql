@@ -7,7 +7,8 @@ BEGIN
     IF pg_catalog.current_setting('server_encoding') <> 'UTF8' THEN
         RAISE EXCEPTION 'layra_state needs a database with encoding UTF8, this one has %',
             pg_catalog.current_setting('server_encoding')
-            USING ERRCODE = 'feature_not_supported';
+            USING ERRCODE = 'feature_not_supported',
+                  HINT = 'CREATE DATABASE ... ENCODING ''UTF8'' TEMPLATE template0; makes one.';
     END IF;
     -- Whoever owns the schema, or may create in it, could plant objects among ours.
     IF EXISTS (
@@ -751,20 +752,20 @@ COMMENT ON TABLE layra.event IS
 'The log: one row per version of a run, only ever inserted. docs/hash-chain.md says how the hashes are made.';
 COMMENT ON COLUMN layra.event.run_id IS 'The run.';
 COMMENT ON COLUMN layra.event.version IS 'Position in the run''s log, from 1 without gaps.';
-COMMENT ON COLUMN layra.event.type IS 'What happened: run.started, variables.set, ..., or a type of the caller''s own.';
+COMMENT ON COLUMN layra.event.type IS 'What happened: run.started, variables.set, ..., or an application''s own type.';
 COMMENT ON COLUMN layra.event.payload IS 'Data of the event, any JSON value.';
-COMMENT ON COLUMN layra.event.payload_hash IS 'BLAKE3 of the payload''s JSON text, 32 octets.';
+COMMENT ON COLUMN layra.event.payload_hash IS 'BLAKE3 of the payload''s JSON text, 32 bytes.';
 COMMENT ON COLUMN layra.event.changed IS 'Cells that the event changed, as scope/key, for context as context/NODE/ORDINAL; sorted by scope, key and ordinal.';
-COMMENT ON COLUMN layra.event.cells_hash IS 'BLAKE3 over those cells and the hashes of their new values, 32 octets.';
+COMMENT ON COLUMN layra.event.cells_hash IS 'BLAKE3 over those cells and the hashes of their new values, 32 bytes.';
 COMMENT ON COLUMN layra.event.actor IS 'Role that made the call.';
 COMMENT ON COLUMN layra.event.on_behalf_of IS 'Setting layra.actor at that moment: whom the session said that it acts for. A claim, not a proof.';
 COMMENT ON COLUMN layra.event.at IS 'Time of the event, never earlier than the event before.';
 COMMENT ON COLUMN layra.event.idempotency_key IS 'Key that the caller gave; the same key can stand here again after a rollback.';
 COMMENT ON COLUMN layra.event.checkpoint_kind IS 'Kind of the checkpoint that this event made; NULL: none.';
 COMMENT ON COLUMN layra.event.checkpoint_label IS 'Label that this checkpoint was given.';
-COMMENT ON COLUMN layra.event.hash IS 'BLAKE3 over the hash of the event before and all fields of this one, 32 octets.';
+COMMENT ON COLUMN layra.event.hash IS 'BLAKE3 over the hash of the event before and all fields of this one, 32 bytes.';
 COMMENT ON COLUMN layra.event.xact IS 'Transaction that wrote the row, as this server counts them: no order to follow the log by, as a commit can come late, and rows of a restored dump have the numbers of another server. Not part of the hash.';
-COMMENT ON COLUMN layra.event.bytes_since_checkpoint IS 'Octets of JSON text written to the run since its last checkpoint. Not part of the hash.';
+COMMENT ON COLUMN layra.event.bytes_since_checkpoint IS 'Bytes of JSON text written to the run since its last checkpoint. Not part of the hash.';
 COMMENT ON COLUMN layra.event.checkpoint_version IS 'Version of the newest checkpoint up to here; NULL: none yet. Not part of the hash.';
 COMMENT ON POLICY readable ON layra.event IS 'Events of the runs that the role sees.';
 COMMENT ON OPERATOR CLASS layra.xid8_minmax_ops USING brin IS 'Block range indexes on xid8, for which PostgreSQL has no operator class of its own.';
@@ -807,7 +808,7 @@ COMMENT ON COLUMN layra.cell.ordinal IS 'Entry of a node''s context, from 0; -1 
 COMMENT ON COLUMN layra.cell.version IS 'Version of the run that set this value.';
 COMMENT ON COLUMN layra.cell.revision IS 'Number of changes of this cell so far, from 1.';
 COMMENT ON COLUMN layra.cell.value IS 'The value, or, where base is set, what changed since the row before; NULL: unset in this version.';
-COMMENT ON COLUMN layra.cell.hash IS 'BLAKE3 of the value''s JSON text, 32 octets; NULL: unset.';
+COMMENT ON COLUMN layra.cell.hash IS 'BLAKE3 of the value''s JSON text, 32 bytes; NULL: unset.';
 COMMENT ON COLUMN layra.cell.base IS 'NULL: the value is whole. Else the version of the row whose whole value the changes since then apply to.';
 COMMENT ON POLICY readable ON layra.cell IS 'Cells of the runs that the role sees.';
 COMMENT ON CONSTRAINT cell_node ON layra.cell IS 'The states of a node; only a failed one has an error, only a completed one an output.';
@@ -942,7 +943,7 @@ COMMENT ON COLUMN layra.workflow.name IS 'Name, unique per owner; that of a shar
 COMMENT ON COLUMN layra.workflow.version IS '1 for the first definition of that name, then 2, 3, ...';
 COMMENT ON COLUMN layra.workflow.shared IS 'true: the runs of every role can use it.';
 COMMENT ON COLUMN layra.workflow.definition IS 'The definition as it was given.';
-COMMENT ON COLUMN layra.workflow.hash IS 'BLAKE3 of the definition''s JSON text, 32 octets.';
+COMMENT ON COLUMN layra.workflow.hash IS 'BLAKE3 of the definition''s JSON text, 32 bytes.';
 COMMENT ON COLUMN layra.workflow.created_at IS 'Time at which it was defined.';
 COMMENT ON POLICY readable ON layra.workflow IS 'Shared definitions, those of owners whose privileges the role has; auditors see all.';
 COMMENT ON INDEX layra.workflow_pkey IS 'A definition by owner, name and version; the newest of a name.';
@@ -967,7 +968,7 @@ SELECT pg_catalog.pg_extension_config_dump('layra.graph', '');
 COMMENT ON TABLE layra.graph IS
 'Nodes and edges that runs use, stored once for each owner and content; the run''s engine cell layra.graph refers to them.';
 COMMENT ON COLUMN layra.graph.owner IS 'Role whose runs use it, as text.';
-COMMENT ON COLUMN layra.graph.hash IS 'BLAKE3 of the JSON texts of nodes and edges with a line feed between them, 32 octets.';
+COMMENT ON COLUMN layra.graph.hash IS 'BLAKE3 of the JSON texts of nodes and edges with a line feed between them, 32 bytes.';
 COMMENT ON COLUMN layra.graph.nodes IS 'JSON array; NULL: the definition or document had none.';
 COMMENT ON COLUMN layra.graph.edges IS 'JSON array; NULL: the definition or document had none.';
 COMMENT ON COLUMN layra.graph.xact IS 'The transaction that stored it: two that do so at the same time keep a row each.';
@@ -1015,7 +1016,7 @@ CREATE POLICY readable ON layra.validator FOR SELECT USING (layra.reads_runs_of(
 SELECT pg_catalog.pg_extension_config_dump('layra.validator', '');
 
 COMMENT ON TABLE layra.validator IS
-'Rules of one''s own that validate_run checks.';
+'Custom rules that validate_run checks.';
 COMMENT ON COLUMN layra.validator.workflow IS 'Name of the workflows whose runs it checks.';
 COMMENT ON COLUMN layra.validator.name IS 'Name of the rule.';
 COMMENT ON COLUMN layra.validator.function IS 'The function, as text with its argument types: an OID would not survive a dump.';
@@ -1103,7 +1104,7 @@ CREATE TABLE layra.interaction (
     CONSTRAINT interaction_response CHECK ((status = 'answered') = (response_hash IS NOT NULL)),
     CONSTRAINT interaction_answered_by CHECK ((status = 'answered') = (answered_by IS NOT NULL))
 );
--- Those that ran out unanswered stand first, and are passed over.
+-- Those that ran out unanswered stand first, and are skipped.
 CREATE INDEX interaction_pending ON layra.interaction (run_id, COALESCE(expires_at, 'infinity'::timestamptz)) WHERE status = 'pending';
 CREATE INDEX interaction_closed ON layra.interaction (run_id, closed_version) WHERE closed_version IS NOT NULL;
 
@@ -1125,7 +1126,7 @@ COMMENT ON COLUMN layra.interaction.created_at IS 'Time of the question.';
 COMMENT ON COLUMN layra.interaction.expires_at IS 'From then on it cannot be answered; NULL: never.';
 COMMENT ON COLUMN layra.interaction.closed_version IS 'Version of the run that answered or withdrew it; NULL: it is pending.';
 COMMENT ON COLUMN layra.interaction.response IS 'The answer; NULL: none.';
-COMMENT ON COLUMN layra.interaction.response_hash IS 'BLAKE3 of the answer''s JSON text, 32 octets: the same answer again is no other one.';
+COMMENT ON COLUMN layra.interaction.response_hash IS 'BLAKE3 of the answer''s JSON text, 32 bytes, which tell whether an answer is given again.';
 COMMENT ON COLUMN layra.interaction.answered_by IS 'Role that answered.';
 COMMENT ON COLUMN layra.interaction.answered_for IS 'Setting layra.actor of the answer: a claim.';
 COMMENT ON CONSTRAINT interaction_status_check ON layra.interaction IS 'The states of a question.';
@@ -1180,7 +1181,7 @@ CREATE POLICY readable ON layra.breaker_probe FOR SELECT USING (layra.reads_runs
 SELECT pg_catalog.pg_extension_config_dump('layra.breaker_probe', '');
 
 COMMENT ON TABLE layra.breaker_probe IS
-'The right to probe each breaker: a row that breaker_try takes with SKIP LOCKED, so that exactly one caller probes and nobody waits.';
+'The probe permit of each breaker: a row that breaker_try takes with SKIP LOCKED, so that exactly one caller probes and nobody waits.';
 COMMENT ON COLUMN layra.breaker_probe.owner IS 'Role that the breaker belongs to, as text.';
 COMMENT ON COLUMN layra.breaker_probe.name IS 'Name of the breaker.';
 COMMENT ON COLUMN layra.breaker_probe.probe_at IS 'When the last probe began; NULL: none yet.';
@@ -1231,7 +1232,7 @@ SELECT pg_catalog.pg_extension_config_dump('layra.access', '');
 COMMENT ON TABLE layra.access IS
 'The levels of access that grant_access gave to roles.';
 COMMENT ON COLUMN layra.access.level IS 'writer, auditor or admin.';
-COMMENT ON COLUMN layra.access.role IS 'The role, as text: one that was dropped is passed over.';
+COMMENT ON COLUMN layra.access.role IS 'The role, as text: one that was dropped is skipped.';
 COMMENT ON POLICY readable ON layra.access IS 'A role''s own levels; auditors see all.';
 COMMENT ON INDEX layra.access_pkey IS 'The roles with a level.';
 
@@ -1258,7 +1259,8 @@ CROSS JOIN LATERAL (
     ORDER BY e.version DESC LIMIT 1) e;
 
 COMMENT ON VIEW layra.runs IS
-'The runs that the caller may read, with newest version and last activity. Page it by run_id: WHERE run_id > ''...'' ORDER BY run_id LIMIT 100.';
+'The runs that the caller may read, with newest version and last activity.
+Page it by run_id: WHERE run_id > ''...'' ORDER BY run_id LIMIT 100.';
 COMMENT ON COLUMN layra.runs.run_id IS 'Name of the run.';
 COMMENT ON COLUMN layra.runs.status IS 'running, paused, cancelling, completed, failed or cancelled.';
 COMMENT ON COLUMN layra.runs.owner IS 'Role that the run belongs to.';
@@ -1306,7 +1308,8 @@ CROSS JOIN LATERAL (
         WHERE u.name OPERATOR(pg_catalog.!~~) 'engine/layra.%' AND u.name OPERATOR(pg_catalog.!~~) 'context/%/-1') n) c;
 
 COMMENT ON VIEW layra.timeline IS
-'The log of a run for people, a line for each event: WHERE run_id = ''...'' ORDER BY version.';
+'The log of a run for people, one line for each event.
+Read it with WHERE run_id = ''...'' ORDER BY version.';
 COMMENT ON COLUMN layra.timeline.run_id IS 'The run.';
 COMMENT ON COLUMN layra.timeline.version IS 'Version of the run.';
 COMMENT ON COLUMN layra.timeline.at IS 'Time of the event.';
@@ -1324,7 +1327,8 @@ LEFT JOIN layra.workflow w ON w.owner OPERATOR(pg_catalog.=) r.workflow_owner
     AND w.name OPERATOR(pg_catalog.=) r.workflow AND w.version OPERATOR(pg_catalog.=) r.workflow_version;
 
 COMMENT ON VIEW layra.variables IS
-'The variables of a run as they are now: WHERE run_id = ''...''';
+'The variables of a run as they are now.
+Read it with WHERE run_id = ''...''.';
 COMMENT ON COLUMN layra.variables.run_id IS 'The run.';
 COMMENT ON COLUMN layra.variables.name IS 'Name of the variable.';
 COMMENT ON COLUMN layra.variables.value IS 'Its value.';
@@ -1338,7 +1342,8 @@ SELECT r.run_id, c.key AS node_id, c.value OPERATOR(pg_catalog.->>) 'status' AS 
 FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'node') c;
 
 COMMENT ON VIEW layra.nodes IS
-'The nodes of a run as they are now: WHERE run_id = ''...''';
+'The nodes of a run as they are now.
+Read it with WHERE run_id = ''...''.';
 COMMENT ON COLUMN layra.nodes.run_id IS 'The run.';
 COMMENT ON COLUMN layra.nodes.node_id IS 'Id of the node.';
 COMMENT ON COLUMN layra.nodes.status IS 'pending, running, completed, failed or skipped.';
@@ -1352,7 +1357,8 @@ SELECT r.run_id, c.key AS loop_id, c.value OPERATOR(pg_catalog.->) 'index' AS in
 FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'loop') c;
 
 COMMENT ON VIEW layra.loops IS
-'The loops of a run as they are now: WHERE run_id = ''...''';
+'The loops of a run as they are now.
+Read it with WHERE run_id = ''...''.';
 COMMENT ON COLUMN layra.loops.run_id IS 'The run.';
 COMMENT ON COLUMN layra.loops.loop_id IS 'Id of the loop''s node.';
 COMMENT ON COLUMN layra.loops.index IS 'Index of the iteration, a JSON number.';
@@ -1366,7 +1372,8 @@ SELECT r.run_id, c.key AS node_id, c.ordinal, c.value, c.version
 FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'context') c;
 
 COMMENT ON VIEW layra.contexts IS
-'The context of a run as it is now, a row for each entry of each node: WHERE run_id = ''...''';
+'The context of a run as it is now, one row for each entry of each node.
+Read it with WHERE run_id = ''...''.';
 COMMENT ON COLUMN layra.contexts.run_id IS 'The run.';
 COMMENT ON COLUMN layra.contexts.node_id IS 'Node that the entry is an output of.';
 COMMENT ON COLUMN layra.contexts.ordinal IS 'Number of the entry: the newest has the highest. The first is not 0 where older entries were dropped.';
@@ -1381,7 +1388,8 @@ SELECT i.run_id, i.id AS interaction, i.node_id, i.status, i.assignee, i.prompt,
 FROM layra.run r JOIN layra.interaction i ON i.run_id OPERATOR(pg_catalog.=) r.run_id;
 
 COMMENT ON VIEW layra.interactions IS
-'What runs ask of people, and the answers: WHERE status = ''pending'' shows what waits for whom, since when and until when.';
+'The questions that runs ask people, and the answers.
+WHERE status = ''pending'' shows what waits for whom, since when and until when.';
 COMMENT ON COLUMN layra.interactions.run_id IS 'The run.';
 COMMENT ON COLUMN layra.interactions.interaction IS 'The interaction, for resume_run.';
 COMMENT ON COLUMN layra.interactions.node_id IS 'Node that asked.';
@@ -1419,116 +1427,147 @@ CREATE VIEW layra.session_memory WITH (security_invoker) AS
 SELECT m.what, m.entries, m.bytes FROM layra.remembered() m;
 
 COMMENT ON VIEW layra.session_memory IS
-'What this session remembers from call to call.';
+'What this session caches from call to call.';
 COMMENT ON COLUMN layra.session_memory.what IS 'definitions (of workflows) and schemas (of event types and answers), compiled; plans (of the extension''s statements); places (where the newest rows of long runs stand).';
 COMMENT ON COLUMN layra.session_memory.entries IS 'How many of them.';
 COMMENT ON COLUMN layra.session_memory.bytes IS 'Bytes that they take.';
 
 -- functions_runs
 COMMENT ON FUNCTION layra.define_workflow(text, jsonb, boolean) IS
-$$Stores a workflow definition of the calling role and returns its version number.
+$$Stores a workflow definition, and returns its version number.
+It belongs to the calling role and never changes; runs refer to one version of it.
 name text: 1 to 255 characters, unique per owner.
 definition jsonb: object of nodes, edges, variables and policy, all optional; other keys are kept.
 shared boolean, default false: true lets the runs of every role use it (level admin).
 Result integer: 1 for the first definition of that name, then 2, 3, ...; the same content again returns the same number.
 Errors: 22023 bad argument or definition (DETAIL lists all problems), 42501 shared without level admin, 23505 the shared name belongs to another role, 54000 over 64 MB.
-Example: SELECT layra.define_workflow('billing', '{"variables": {"total": {"schema": {"type": "number"}, "default": 0}}}');$$;
+Example: SELECT layra.define_workflow('billing',
+    '{"variables": {"total": {"schema": {"type": "number"}, "default": 0}}}');$$;
 
 COMMENT ON FUNCTION layra.start_run(text, text, jsonb, jsonb, integer, text) IS
-$$Starts a run, owned by the calling role, and returns its first version, 1. Until the transaction ends whoever starts a run of that id waits.
+$$Starts a run, owned by the calling role.
+Until the transaction ends, another session that starts a run with the same id waits.
 run_id text: name of the run, 1 to 255 characters, none a control character; unique in the database.
 workflow text, default NULL: name of a workflow of the caller, else a shared one; NULL: a run without definition.
 variables jsonb, default {}: object of first values; defaults of the definition apply to names that are not in it.
 metadata jsonb, default {}: object that is kept with the run and never changes.
 workflow_version integer, default NULL: version of the definition; NULL: the newest.
-idempotency_key text, default NULL: 1 to 255 characters; the same call again with the same key does nothing and returns the first call's version.
-Errors: 22023 bad argument, P0002 no such workflow, 23505 the run exists, 23514 a variable breaks its schema, 54000 over a size limit, 40001 above READ COMMITTED where a concurrent start won.
+idempotency_key text, default NULL: 1 to 255 characters; the same call again with the same key does nothing and returns the first call's result.
+Result bigint: the run's first version, 1.
+Errors: 22023 bad argument, P0002 no such workflow, 23505 the run already exists, 23514 a variable violates its schema, 54000 over a size limit, 40001 above READ COMMITTED where a concurrent start won.
 Example: SELECT layra.start_run('order-17', variables => '{"total": 120.50}');$$;
 
 COMMENT ON FUNCTION layra.finish_run(text, text, jsonb, bigint, text) IS
-$$Ends a run; it then refuses every write but reopen_run and drop_run, and can still be read and forked.
-run_id text: the run. status text, default completed: completed, failed or cancelled.
+$$Ends a run as completed, failed or cancelled.
+A finished run refuses every write but reopen_run and drop_run; it can still be read and forked.
+run_id text: the run.
+status text, default completed: completed, failed or cancelled.
 result jsonb, default NULL: any JSON value, shown in layra.runs.
-expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
-idempotency_key text, default NULL: see start_run.
+expected_version bigint, default NULL: the version of the run that the caller has read; NULL: no check.
+idempotency_key text, default NULL: a name for this call, see start_run.
 Result bigint: the run's new version.
-Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 finished already, 54000 result over 64 MB.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 already finished, 54000 result over 64 MB.
 Example: SELECT layra.finish_run('order-17', result => '{"paid": true}');$$;
 
 COMMENT ON FUNCTION layra.reopen_run(text, text, bigint, text) IS
-$$Lets a failed or cancelled run run again; a completed run stays closed.
-run_id text: the run. reason text, default NULL: kept in the event.
-expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
-idempotency_key text, default NULL: see start_run.
-Result bigint: the run's new version. Its result and finished_at are cleared.
+$$Lets a failed or cancelled run continue.
+A completed run stays closed. The result and finished_at of the run are cleared; the log keeps them.
+run_id text: the run.
+reason text, default NULL: kept in the event.
+expected_version bigint, default NULL: the version of the run that the caller has read; NULL: no check.
+idempotency_key text, default NULL: a name for this call, see start_run.
+Result bigint: the run's new version.
 Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 the run is not failed or cancelled.
 Example: SELECT layra.reopen_run('order-17', 'card was replaced');$$;
 
 COMMENT ON FUNCTION layra.cancel_run(text, text, bigint, text) IS
-$$Asks for the end of a run: sets its status to cancelling, which its worker sees and answers with finish_run.
-run_id text: the run. reason text, default NULL: kept in the event.
-expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
-idempotency_key text, default NULL: see start_run.
+$$Asks the worker of a run to end it.
+The status becomes cancelling, which the worker sees and answers with finish_run.
+run_id text: the run.
+reason text, default NULL: kept in the event.
+expected_version bigint, default NULL: the version of the run that the caller has read; NULL: no check.
+idempotency_key text, default NULL: a name for this call, see start_run.
 Result bigint: the run's new version; the current one, and no event, where it is cancelling already.
 Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 finished.
 Example: SELECT layra.cancel_run('order-17', 'customer withdrew');$$;
 
 COMMENT ON FUNCTION layra.set_owner(text, name, bigint, text) IS
 $$Gives a run to another role.
-run_id text: the run. owner name: a role that the caller can SET ROLE to, as ALTER ... OWNER TO asks.
-expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
-idempotency_key text, default NULL: see start_run.
-Result bigint: the run's new version. The run keeps the workflow definition that it has.
+The run keeps the workflow definition that it has.
+run_id text: the run.
+owner name: a role that the caller can SET ROLE to, as ALTER ... OWNER TO asks.
+expected_version bigint, default NULL: the version of the run that the caller has read; NULL: no check.
+idempotency_key text, default NULL: a name for this call, see start_run.
+Result bigint: the run's new version.
 Errors: 22023 bad argument, 42704 no such role, P0002 no such run, 42501 not the caller's run or role, 40001 another version, 55000 finished.
 Example: SELECT layra.set_owner('order-17', 'billing_team');$$;
 
 COMMENT ON FUNCTION layra.drop_run(text) IS
-$$Erases a run with its log, cells and checkpoints, whatever its status. Nothing of it is kept, nor who did it, and verify misses nothing; digest before it, if you need proof.
-run_id text: the run. Its forks stay, and keep the idempotency keys they had from it: they become forks of its own parent; where it had none, their parent_run_id is NULL and their parent_version 0.
-Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run.
+$$Erases a run with all that belongs to it, whatever its status.
+Nothing is kept of its log, cells, checkpoints and questions, nor of who dropped it, and verify misses nothing: keep its digest elsewhere if you need proof.
+Its forks stay, with the idempotency keys that they had from it, and become forks of its own parent; where it had none, their parent_run_id is NULL and their parent_version 0.
+run_id text: the run.
+Result: none.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 above READ COMMITTED where the run was written to or forked since the snapshot.
 Example: SELECT layra.drop_run('order-17');$$;
 
 -- functions_variables
 COMMENT ON FUNCTION layra.set_variables(text, jsonb, jsonb, text, bigint, text) IS
-$$Sets variables of a run, all or none of them, in one new version. Other writers of the run wait until the transaction ends.
-run_id text: the run. updates jsonb: object of names and new values; a name that is left out is untouched. JSON null is a value.
+$$Sets variables of a run, all or none of them, in one new version.
+Other writers of the run wait until the transaction ends.
+run_id text: the run.
+updates jsonb: object of names and new values; a name that is left out is untouched. JSON null is a value.
 expected_variables jsonb, default NULL: object {"name": version} of the run version that last changed each variable, 0 for one that is not set; any other is 40001.
-on_conflict text, default fail: what happens when expected_version is not the newest. fail: 40001; overwrite: set them all the same; merge: three-way merge with the state at expected_version, 40001 only where both sides changed the same place.
-expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check; needed for overwrite and merge.
-idempotency_key text, default NULL: see start_run.
-Result bigint: the run's new version, also where every value was the same already.
-Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 conflict (DETAIL names the paths), 55000 finished, 54000 over a size limit, 23514 a value breaks its schema.
+on_conflict text, default fail: what happens when expected_version is not the newest. fail: 40001; overwrite: set them anyway; merge: three-way merge with the state at expected_version, 40001 only where both sides changed the same place.
+expected_version bigint, default NULL: the version of the run that the caller has read; NULL: no check; overwrite and merge need it.
+idempotency_key text, default NULL: a name for this call, see start_run.
+Result bigint: the run's new version, also where every value is the same already.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 conflict (DETAIL names the paths), 55000 finished, 54000 over a size limit, 23514 a value violates its schema.
 Example: SELECT layra.set_variables('order-17', '{"total": 99.90}', expected_version => 1);$$;
 
 COMMENT ON FUNCTION layra.try_set_variables(text, jsonb, jsonb, text, bigint, text) IS
-$$As set_variables, but a conflict is a row and not an error, so the transaction goes on.
-run_id, updates, expected_variables, on_conflict, expected_version, idempotency_key: as in set_variables.
-committed boolean: whether the variables were set. version bigint: the new version, after a conflict the newest.
+$$Sets variables like set_variables, but returns a conflict as a row.
+A conflict is not an error, so the transaction continues.
+run_id text: the run.
+updates jsonb: as in set_variables.
+expected_variables jsonb, default NULL: as in set_variables.
+on_conflict text, default fail: as in set_variables.
+expected_version bigint, default NULL: as in set_variables.
+idempotency_key text, default NULL: a name for this call, see start_run.
+Result: one row.
+committed boolean: whether the variables were set.
+version bigint: the new version; after a conflict the newest.
 conflicts jsonb: NULL, or after a conflict an array of objects with path and, as far as they apply, expected and actual (versions of the variable), base (merge only), ours and theirs (values; a side that has none is left out).
-Errors: as set_variables; 40001 only above READ COMMITTED, where the snapshot hides the newest version.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 only above READ COMMITTED, where the snapshot hides the newest version, 55000 finished, 54000 over a size limit, 23514 a value violates its schema.
 Example: SELECT * FROM layra.try_set_variables('order-17', '{"total": 80}', expected_version => 1);$$;
 
 COMMENT ON FUNCTION layra.set_variable(text, text, jsonb, bigint, text) IS
 $$Sets one variable of a run.
-run_id text: the run. name text: 1 to 255 characters. value jsonb: any JSON value; SQL NULL is refused, see unset_variables.
+Writers of different variables never conflict here: the expected version is the variable's own.
+run_id text: the run.
+name text: the variable, 1 to 255 characters.
+value jsonb: any JSON value; SQL NULL is refused, see unset_variables.
 expected_version bigint, default NULL: the run version that last changed this variable (not the run's newest), 0 for one that is not set; NULL: no check.
-idempotency_key text, default NULL: see start_run.
+idempotency_key text, default NULL: a name for this call, see start_run.
 Result bigint: the run's new version.
-Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 the variable has another version, 55000 finished, 54000 over a size limit, 23514 the value breaks its schema.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 the variable has another version, 55000 finished, 54000 over a size limit, 23514 the value violates its schema.
 Example: SELECT layra.set_variable('order-17', 'total', '99.90');$$;
 
 COMMENT ON FUNCTION layra.unset_variables(text, text[], bigint, text) IS
-$$Unsets variables of a run; their history stays. Names that are not set are no error.
-run_id text: the run. names text[]: the variables.
-expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
-idempotency_key text, default NULL: see start_run.
+$$Unsets variables of a run; their history stays.
+A name that is not set is not an error.
+run_id text: the run.
+names text[]: the variables.
+expected_version bigint, default NULL: the version of the run that the caller has read; NULL: no check.
+idempotency_key text, default NULL: a name for this call, see start_run.
 Result bigint: the run's new version.
 Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 finished.
 Example: SELECT layra.unset_variables('order-17', '{coupon,discount}');$$;
 
 COMMENT ON FUNCTION layra.get_variable(text, text, bigint) IS
-$$Reads one variable of a run.
-run_id text: the run. name text: the variable.
+$$Reads one variable of a run, as it is or was at a version.
+run_id text: the run.
+name text: the variable.
 at_version bigint, default NULL: the version to read at; NULL: the newest.
 Result jsonb: the value; SQL NULL where it is not set. A JSON null is a value.
 Errors: 22023 bad argument or no such version, P0002 no such run, 42501 not a run that the caller may read.
@@ -1536,7 +1575,9 @@ Example: SELECT layra.get_variable('order-17', 'total', at_version => 1);$$;
 
 COMMENT ON FUNCTION layra.get_variables(text, text[], bigint, text) IS
 $$Reads variables of a run as one JSON object.
-run_id text: the run. names text[], default NULL: only these; NULL: all. at_version bigint, default NULL: the version to read at; NULL: the newest.
+run_id text: the run.
+names text[], default NULL: only these; NULL: all.
+at_version bigint, default NULL: the version to read at; NULL: the newest.
 in_group text, default NULL: only variables that the workflow's definition puts in this group; NULL: all.
 Result jsonb: object of names and values; what is not set is not in it.
 Errors: 22023 bad argument or no such version, P0002 no such run, 42501 not a run that the caller may read.
@@ -1544,122 +1585,153 @@ Example: SELECT layra.get_variables('order-17', '{total,customer}');$$;
 
 -- functions_documents
 COMMENT ON FUNCTION layra.save_state(text, jsonb, bigint, text) IS
-$$Replaces the state of a run by an engine's own document, storing only what differs; creates the run where there is none.
-run_id text: the run. state jsonb: object of global_variables (object), execution_status (object of true, false, null), loop_index (object of numbers), context (object of arrays), nodes and edges (arrays), each optional, and any other fields.
-expected_version bigint, default NULL: the run's version that the caller has seen, 0: the run must not exist; NULL: no check.
-idempotency_key text, default NULL: see start_run.
-Result bigint: the run's new version. Without nodes and edges in the document the run's graph stays as it is.
-Errors: 22023 bad argument or a field of the wrong type, P0002 expected_version above 0 and no such run, 42501 not the caller's run, 40001 another version, 55000 finished, 54000 over a size limit, 23514 a variable breaks its schema.
-Example: SELECT layra.save_state('order-18', '{"global_variables": {"total": 5}, "execution_stack": ["start"]}');$$;
+$$Replaces the state of a run by an engine's document, storing only changes.
+It creates the run where there is none. Without nodes and edges in the document the run's graph stays as it is.
+run_id text: the run.
+state jsonb: object of global_variables (object), execution_status (object of true, false, null), loop_index (object of numbers), context (object of arrays), nodes and edges (arrays), each optional, and any other fields.
+expected_version bigint, default NULL: the version of the run that the caller has read, 0: the run must not exist; NULL: no check.
+idempotency_key text, default NULL: a name for this call, see start_run.
+Result bigint: the run's new version.
+Errors: 22023 bad argument or a field of the wrong type, P0002 expected_version above 0 and no such run, 42501 not the caller's run, 40001 another version, 55000 finished, 54000 over a size limit, 23514 a variable violates its schema.
+Example: SELECT layra.save_state('order-18', '{"global_variables": {"total": 5}}');$$;
 
 COMMENT ON FUNCTION layra.get_state(text, bigint) IS
-$$Reads the whole state of a run as the engine's document: what save_state was given, with later changes in it.
-run_id text: the run. at_version bigint, default NULL: the version to read at; NULL: the newest.
+$$Reads the state of a run as a document, as it is or was at a version.
+The document is what save_state was given, with later changes in it.
+run_id text: the run.
+at_version bigint, default NULL: the version to read at; NULL: the newest.
 Result jsonb: object. A field is in it if it was in the last saved document or has content now.
 Errors: 22023 bad argument or no such version, P0002 no such run, 42501 not a run that the caller may read.
 Example: SELECT layra.get_state('order-18', at_version => 1);$$;
 
 -- functions_events
 COMMENT ON FUNCTION layra.append_event(text, text, jsonb, jsonb, bigint, text) IS
-$$Appends an event of the caller's own to a run's log, and sets variables in the same version. Other writers of the run wait until the transaction ends.
-run_id text: the run. type text: 1 to 255 characters; types that start with run. variables. state. checkpoint. node. loop. interaction. workflow. breaker. policy. layra. are the extension's own.
-payload jsonb, default {}: any JSON value. updates jsonb, default NULL: object of variables to set.
-expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
-idempotency_key text, default NULL: see start_run.
+$$Appends an event of your own to a run's log, and sets variables with it.
+Other writers of the run wait until the transaction ends.
+run_id text: the run.
+type text: 1 to 255 characters; types that start with run. variables. state. checkpoint. node. loop. interaction. workflow. breaker. policy. layra. are reserved for the extension.
+payload jsonb, default {}: any JSON value.
+updates jsonb, default NULL: object of variables to set in the same version.
+expected_version bigint, default NULL: the version of the run that the caller has read; NULL: no check.
+idempotency_key text, default NULL: a name for this call, see start_run.
 Result bigint: the run's new version.
-Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 finished, 54000 over a size limit, 23514 a variable breaks its schema.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 finished, 54000 over a size limit, 23514 the payload or a variable violates its schema.
 Example: SELECT layra.append_event('order-17', 'payment.received', '{"amount": 99.90}', '{"paid": true}');$$;
 
 COMMENT ON FUNCTION layra.append_events(text, jsonb, bigint, text) IS
-$$Appends several events to a run's log, all or none, each with a version of its own.
-run_id text: the run. events jsonb: array of at least one object {"type": ..., "payload": ..., "updates": ...}; type is required, the others are as in append_event.
+$$Appends several events to a run's log, all or none.
+Each has a version of its own.
+run_id text: the run.
+events jsonb: array of at least one object {"type": ..., "payload": ..., "updates": ...}; type is required, the others are as in append_event.
 expected_version bigint, default NULL: the run's version before the first event; NULL: no check.
-idempotency_key text, default NULL: see start_run; it is recorded with the last event.
+idempotency_key text, default NULL: a name for this call, see start_run; it is recorded with the last event.
 Result bigint: the version of the last event.
-Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 finished, 54000 over a size limit, 23514 a variable breaks its schema.
-Example: SELECT layra.append_events('order-17', '[{"type": "mail.sent"}, {"type": "mail.read", "updates": {"read": true}}]');$$;
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 finished, 54000 over a size limit, 23514 a payload or a variable violates its schema.
+Example: SELECT layra.append_events('order-17', '[{"type": "mail.sent"}, {"type": "mail.read"}]');$$;
 
 COMMENT ON FUNCTION layra.events(text, bigint, integer, text[]) IS
 $$Reads the log of a run in order, a batch at a time.
-run_id text: the run. after_version bigint, default 0: only events above this version.
-batch_size integer, default 1000: rows at most, 1 to 100,000. types text[], default NULL: only these types; NULL: all.
-Result: version, type, payload, changed (names of the cells it changed), actor (the role that called), on_behalf_of (layra.actor: a claim), at. Ask again with the last version as after_version until no row comes.
+Call it again with the last version as after_version until no row comes.
+run_id text: the run.
+after_version bigint, default 0: only events above this version.
+batch_size integer, default 1000: rows at most, 1 to 100,000.
+types text[], default NULL: only these types; NULL: all.
+Result: version, type, payload, changed (names of the cells it changed), actor (the role that called), on_behalf_of (layra.actor: a claim), at.
 Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
 Example: SELECT version, type, payload FROM layra.events('order-17', after_version => 1, batch_size => 100);$$;
 
 -- functions_time
 COMMENT ON FUNCTION layra.checkpoint(text, text, text, jsonb, boolean, bigint, text) IS
-$$Marks the state of a run as a checkpoint, in a version of its own. Nothing is copied: the cost does not depend on the size of the state.
-run_id text: the run. label text, default NULL: a name for rollback_to, unique in the run; NULL: none.
-kind text, default manual: what sort of checkpoint this is, 1 to 255 characters. metadata jsonb, default {}: object kept with it.
+$$Marks the state of a run as a checkpoint, in a version of its own.
+Nothing is copied: the cost does not depend on the size of the state.
+run_id text: the run.
+label text, default NULL: a name for rollback_to, unique in the run; NULL: none.
+kind text, default manual: what sort of checkpoint this is, 1 to 255 characters.
+metadata jsonb, default {}: object kept with it.
 replace boolean, default false: true moves a label that exists; its old checkpoint stays, without a label.
-expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
-idempotency_key text, default NULL: see start_run.
+expected_version bigint, default NULL: the version of the run that the caller has read; NULL: no check.
+idempotency_key text, default NULL: a name for this call, see start_run.
 Result bigint: the run's new version, which is the checkpoint's.
-Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 23505 the label exists, 55000 finished, or the label's checkpoint is protected, 54000 metadata over 64 MB.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 23505 the label already exists, 55000 finished, or the label's checkpoint is protected, 54000 metadata over 64 MB.
 Example: SELECT layra.checkpoint('order-17', 'before payment');$$;
 
 COMMENT ON FUNCTION layra.protect_checkpoint(text, text, boolean, bigint, text) IS
-$$Protects a checkpoint, or frees it: no rollback goes to a version before a protected one.
-run_id text: the run. label text: the checkpoint's. protected boolean, default true: false frees it.
-expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
-idempotency_key text, default NULL: see start_run.
+$$Protects a checkpoint: no rollback goes to a version before it.
+Its label does not move, either.
+run_id text: the run.
+label text: the checkpoint's.
+protected boolean, default true: false removes the protection.
+expected_version bigint, default NULL: the version of the run that the caller has read; NULL: no check.
+idempotency_key text, default NULL: a name for this call, see start_run.
 Result bigint: the run's new version.
 Errors: 22023 bad argument, P0002 no such run or label, 42501 not the caller's run, 40001 another version, 55000 finished.
 Example: SELECT layra.protect_checkpoint('order-17', 'before payment');$$;
 
 COMMENT ON FUNCTION layra.rollback(text, bigint, text, bigint, text) IS
-$$Brings the state of a run back to what it was at an older version, as a new version: the log keeps everything, and a rollback can be rolled back.
-run_id text: the run. to_version bigint: 1 to the newest. reason text, default NULL: kept in the event.
-expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
-idempotency_key text, default NULL: see start_run.
-Result bigint: the run's new version. Nodes that were running come back as pending; idempotency keys used after to_version count as unused.
-Errors: 22023 bad argument or no such version, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 finished, or a protected checkpoint lies after to_version.
+$$Restores the state that a run had at a version, as a new version.
+The log keeps everything, and a rollback can be rolled back. Nodes that were running become pending; idempotency keys used after to_version count as unused.
+run_id text: the run.
+to_version bigint: 1 to the newest.
+reason text, default NULL: kept in the event.
+expected_version bigint, default NULL: the version of the run that the caller has read; NULL: no check.
+idempotency_key text, default NULL: a name for this call, see start_run.
+Result bigint: the run's new version.
+Errors: 22023 bad argument or no such version, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 finished, or a protected checkpoint stands after to_version.
 Example: SELECT layra.rollback('order-17', 3, 'wrong price list');$$;
 
 COMMENT ON FUNCTION layra.rollback_to(text, text, text, bigint, text) IS
-$$As rollback, to the checkpoint of this label.
-run_id text: the run. label text: the checkpoint's. reason text, default NULL: kept in the event.
-expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
-idempotency_key text, default NULL: see start_run.
+$$Restores the state that a run had at a checkpoint, as a new version.
+It is rollback to the version of that checkpoint.
+run_id text: the run.
+label text: the checkpoint's.
+reason text, default NULL: kept in the event.
+expected_version bigint, default NULL: the version of the run that the caller has read; NULL: no check.
+idempotency_key text, default NULL: a name for this call, see start_run.
 Result bigint: the run's new version.
-Errors: 22023 bad argument, P0002 no such run or label, 42501 not the caller's run, 40001 another version, 55000 finished, or a protected checkpoint lies after that one.
+Errors: 22023 bad argument, P0002 no such run or label, 42501 not the caller's run, 40001 another version, 55000 finished, or a protected checkpoint stands after that one.
 Example: SELECT layra.rollback_to('order-17', 'before payment', 'card declined');$$;
 
 COMMENT ON FUNCTION layra.history(text, text, text) IS
-$$Reads every value that a variable (or another cell) had, oldest first.
-run_id text: the run. key text: the variable's name, node id, loop id or field.
+$$Reads every value that a variable, or another cell, has had.
+run_id text: the run.
+key text: the variable's name, node id, loop id or field.
 scope text, default variable: variable, node, loop, context (the node's entries, one after the other) or engine.
-Result: revision (1, 2, ... per cell), version of the run, value (SQL NULL: unset), at, actor, on_behalf_of and type of the event. No row where there never was one.
+Result, oldest first: revision (1, 2, ... per cell), version of the run, value (SQL NULL: unset), at, actor, on_behalf_of and type of the event. No row where there never was one.
 Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
 Example: SELECT version, value, actor FROM layra.history('order-17', 'total');$$;
 
 COMMENT ON FUNCTION layra.diff(text, bigint, bigint) IS
 $$Reads what differs between the states of a run at two versions.
-run_id text: the run. from_version bigint, to_version bigint, default NULL: the versions; NULL: the newest. from_version may be the newer one.
+run_id text: the run.
+from_version bigint: a version; it may be the newer one.
+to_version bigint, default NULL: the other version; NULL: the newest.
 Result, sorted by the first three: scope, key, ordinal (entry of a context, else 0), op (added, changed, removed), old_value (SQL NULL where added), new_value (SQL NULL where removed).
 Errors: 22023 bad argument or no such version, P0002 no such run, 42501 not a run that the caller may read.
 Example: SELECT key, op, old_value, new_value FROM layra.diff('order-17', 1);$$;
 
 COMMENT ON FUNCTION layra.version_at(text, timestamptz) IS
 $$Finds the version that a run had at a time.
-run_id text: the run. at timestamptz: the time.
+run_id text: the run.
+at timestamptz: the time.
 Result bigint: the last version whose event is not later; SQL NULL before the first event.
 Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
 Example: SELECT layra.get_state('order-17', layra.version_at('order-17', '2026-01-05 12:00+00'));$$;
 
 COMMENT ON FUNCTION layra.fork_run(text, text, bigint, text) IS
-$$Starts a new run, owned by the calling role, with the state that another run had at some version.
-run_id text: the parent, of any status; it does not change. new_run_id text: the name of the fork.
+$$Starts a new run with the state that another run had at some version.
+The fork belongs to the calling role and is running. It has the parent's workflow and metadata, not its checkpoints, result, leases and questions; nodes that were running are pending; idempotency keys that the parent had used by then count as used.
+run_id text: the parent, of any status; it does not change.
+new_run_id text: the name of the fork.
 at_version bigint, default NULL: the parent's version to take; NULL: the newest.
-idempotency_key text, default NULL: see start_run; it is a key of the fork.
-Result bigint: the fork's version, 1. It is running, with the parent's workflow and metadata, without its checkpoints, result, leases and interactions; nodes that were running are pending; idempotency keys that the parent had used by then count as used.
-Errors: 22023 bad argument or no such version, P0002 no such run, 42501 the parent is not the caller's, 23505 new_run_id exists, 40001 above READ COMMITTED where a concurrent fork won.
+idempotency_key text, default NULL: a name for this call, see start_run; it is a key of the fork.
+Result bigint: the fork's version, 1.
+Errors: 22023 bad argument or no such version, P0002 no such run, 42501 the parent is not the caller's, 23505 new_run_id already exists, 40001 above READ COMMITTED where a concurrent fork won.
 Example: SELECT layra.fork_run('order-17', 'order-17-again', at_version => 3);$$;
 
 COMMENT ON FUNCTION layra.cells(text, text, bigint) IS
-$$Reads the live cells of a run; the views variables, nodes, loops and contexts are made of it.
-run_id text: the run. scope text, default NULL: variable, node, loop, context or engine; NULL: all.
+$$Reads the live cells of a run, which the views of a run are made of.
+run_id text: the run.
+scope text, default NULL: variable, node, loop, context or engine; NULL: all.
 at_version bigint, default NULL: the version to read at; NULL: the newest.
 Result, in no order: scope, key, ordinal, version that set the value, revision (count of changes of this cell), value.
 Errors: 22023 bad argument or no such version, P0002 no such run, 42501 not a run that the caller may read.
@@ -1667,185 +1739,229 @@ Example: SELECT key, value FROM layra.cells('order-17', 'variable', at_version =
 
 -- functions_execution
 COMMENT ON FUNCTION layra.begin_node(text, text, text, interval) IS
-$$Takes a node of a run for a worker; of a completed or skipped node it returns what is recorded. Call it in a transaction of its own: other writers of the run wait until that ends.
-run_id text: the run. node_id text: the node, 1 to 255 characters.
+$$Takes a node of a run for a worker.
+Of a completed or skipped node it returns what is recorded. Call it in a transaction of its own: other writers of the run wait until that ends.
+run_id text: the run.
+node_id text: the node, 1 to 255 characters.
 worker text, default NULL: name of the worker, 1 to 255 characters; the one that holds the node takes it again.
 lease interval, default NULL: how long the node is held, above zero; NULL: until this worker, reset_nodes or recover_run gives it up.
 Result: version; attempt (1, 2, ... never repeated in a run's life); status running where this call took it, else completed or skipped; output of a completed node, from its context.
-Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 55P03 another worker holds it (DETAIL has holder and until), 55000 the run is paused, cancelling or finished, 40001 above READ COMMITTED where somebody wrote since.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 55P03 another worker holds it (DETAIL has holder and until), 55000 the run is paused, cancelling or finished, 40001 above READ COMMITTED where the run was written to since the snapshot.
 Example: SELECT * FROM layra.begin_node('order-17', 'price', worker => 'w1', lease => '5 minutes');$$;
 
 COMMENT ON FUNCTION layra.heartbeat(text, text, integer, interval) IS
-$$Extends the lease of a node, without an event and without waiting for the run. Call it in a transaction of its own: what changes this lease waits until that ends.
-run_id text: the run. node_id text: the node. attempt integer: the attempt that begin_node returned.
+$$Extends the lease of a node.
+It appends no event and does not wait for the run. Call it in a transaction of its own: what changes this lease waits until that ends.
+run_id text: the run.
+node_id text: the node.
+attempt integer: the attempt that begin_node returned.
 lease interval: how long from now the node is held, above zero.
 Result: until (end of the lease), run_status (cancelling: stop working).
-Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 55000 this attempt has no lease any more.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 55000 the node was never begun, or this attempt has no lease any more.
 Example: SELECT * FROM layra.heartbeat('order-17', 'pay', attempt => 1, lease => '5 minutes');$$;
 
 COMMENT ON FUNCTION layra.complete_node(text, text, jsonb, jsonb, integer, bigint, text) IS
-$$Completes a running node in one version: its status, its output, variables, and a checkpoint where the policy asks for one.
-run_id text: the run. node_id text: the node.
+$$Completes a running node with its output and variables, in one version.
+Its lease ends, and a checkpoint is made where the workflow's policy asks for one.
+run_id text: the run.
+node_id text: the node.
 output jsonb, default NULL: any JSON value, appended to the node's context; NULL: none.
 updates jsonb, default NULL: object of variables to set.
-attempt integer, default NULL: the attempt that begin_node returned; NULL: whichever runs.
-expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
-idempotency_key text, default NULL: see start_run.
+attempt integer, default NULL: the attempt that begin_node returned; NULL: whichever is running.
+expected_version bigint, default NULL: the version of the run that the caller has read; NULL: no check.
+idempotency_key text, default NULL: a name for this call, see start_run.
 Result bigint: the run's new version; the first call's version where this attempt was completed with this output already.
-Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 the node is not running, the attempt is over or the run finished, 54000 over a size limit, 23514 a variable breaks its schema.
-Example: SELECT layra.complete_node('order-17', 'pay', '{"receipt": 4711}', updates => '{"paid": true}', attempt => 1);$$;
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 the node is not running, the attempt is over or the run finished, 54000 over a size limit, 23514 a variable violates its schema.
+Example: SELECT layra.complete_node('order-17', 'pay', '{"receipt": 4711}', '{"paid": true}', attempt => 1);$$;
 
 COMMENT ON FUNCTION layra.fail_node(text, text, jsonb, integer, bigint, text) IS
 $$Records that a running node failed.
-run_id text: the run. node_id text: the node. error jsonb: any JSON value, kept in the node's details.
-attempt integer, default NULL: the attempt that begin_node returned; NULL: whichever runs.
-expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
-idempotency_key text, default NULL: see start_run.
+Its lease ends. The run continues, and the node can be begun again or skipped.
+run_id text: the run.
+node_id text: the node.
+error jsonb: any JSON value, kept in the node's details.
+attempt integer, default NULL: the attempt that begin_node returned; NULL: whichever is running.
+expected_version bigint, default NULL: the version of the run that the caller has read; NULL: no check.
+idempotency_key text, default NULL: a name for this call, see start_run.
 Result bigint: the run's new version; the first call's version where this attempt failed with this error already.
 Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 the node is not running, the attempt is over or the run finished, 54000 over 64 MB.
 Example: SELECT layra.fail_node('order-17', 'pay', '{"message": "card declined"}', attempt => 1);$$;
 
 COMMENT ON FUNCTION layra.skip_nodes(text, text[], text, bigint, text) IS
-$$Marks pending and failed nodes as skipped.
-run_id text: the run. node_ids text[]: the nodes. reason text, default NULL: kept in the event.
-expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
-idempotency_key text, default NULL: see start_run.
+$$Marks pending and failed nodes as skipped, all or none of them.
+run_id text: the run.
+node_ids text[]: the nodes; those that were never begun are pending.
+reason text, default NULL: kept in the event.
+expected_version bigint, default NULL: the version of the run that the caller has read; NULL: no check.
+idempotency_key text, default NULL: a name for this call, see start_run.
 Result bigint: the run's new version; an older one, and no event, where all of them are skipped already.
 Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 a node is running or completed, or the run finished.
 Example: SELECT layra.skip_nodes('order-17', '{ship}', 'nothing to ship');$$;
 
 COMMENT ON FUNCTION layra.reset_nodes(text, text[], bigint, text) IS
-$$Makes nodes pending again, and ends their leases; their context stays.
-run_id text: the run. node_ids text[]: the nodes; those that were never begun stay as they are.
-expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
-idempotency_key text, default NULL: see start_run.
+$$Makes nodes pending again, and ends their leases.
+Their context stays, and attempts continue to count up.
+run_id text: the run.
+node_ids text[]: the nodes; those that were never begun stay as they are.
+expected_version bigint, default NULL: the version of the run that the caller has read; NULL: no check.
+idempotency_key text, default NULL: a name for this call, see start_run.
 Result bigint: the run's new version; an older one, and no event, where all of them are pending already.
 Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 the run finished.
 Example: SELECT layra.reset_nodes('order-17', '{pay}');$$;
 
 COMMENT ON FUNCTION layra.context(text, text, integer) IS
-$$Reads outputs of nodes, newest first; it costs what is asked for, however much context there is.
-run_id text: the run. node_id text, default NULL: only this node; NULL: every node.
-last integer, default NULL: so many entries of each node, 0 or more; NULL: all.
-Result: node_id, ordinal of the entry, value, version that set it, bytes (octets of its JSON text).
+$$Reads outputs of nodes, newest first.
+The cost is that of the rows returned, however much context there is.
+run_id text: the run.
+node_id text, default NULL: only this node; NULL: every node.
+last integer, default NULL: entries of each node at most, 0 or more; NULL: all.
+Result: node_id, ordinal of the entry, value, version that set it, bytes of its JSON text.
 Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
 Example: SELECT value FROM layra.context('order-17', 'price', last => 1);$$;
 
 COMMENT ON FUNCTION layra.set_engine(text, jsonb, bigint, text) IS
-$$Sets the engine's own fields of the state document (execution_stack, skip_nodes and others) without saving all of it.
-run_id text: the run. fields jsonb: object of field names and values; a field that is left out is untouched.
-expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
-idempotency_key text, default NULL: see start_run.
+$$Sets an engine's own fields of the state document.
+These are execution_stack, skip_nodes and whatever else the engine keeps there. The rest of the document is not saved again.
+run_id text: the run.
+fields jsonb: object of field names and values; a field that is left out is untouched.
+expected_version bigint, default NULL: the version of the run that the caller has read; NULL: no check.
+idempotency_key text, default NULL: a name for this call, see start_run.
 Result bigint: the run's new version.
-Errors: 22023 bad argument, or a field that is made of cells or the extension's own, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 the run finished, 54000 over 64 MB.
+Errors: 22023 bad argument, or a field that is made of cells or reserved for the extension, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 the run finished, 54000 over 64 MB.
 Example: SELECT layra.set_engine('order-17', '{"execution_stack": ["pay"]}');$$;
 
 COMMENT ON FUNCTION layra.enter_loop(text, text, integer, bigint, text) IS
-$$Enters a loop: its index is -1 until the first iteration, and the loops inside it are forgotten.
-run_id text: the run. loop_id text: the loop's node.
+$$Enters a loop, before its first iteration.
+Its index is -1 until next_iteration, and the loops inside it leave the live state.
+run_id text: the run.
+loop_id text: the loop's node.
 max_iterations integer, default NULL: the bound, 0 or more; NULL: the node's data.maxCount, else the policy's loops.default_max, else 100.
-expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
-idempotency_key text, default NULL: see start_run.
+expected_version bigint, default NULL: the version of the run that the caller has read; NULL: no check.
+idempotency_key text, default NULL: a name for this call, see start_run.
 Result bigint: the run's new version; of an active loop the version of its last change, and no event.
 Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 the run finished.
 Example: SELECT layra.enter_loop('order-17', 'items', max_iterations => 3);$$;
 
 COMMENT ON FUNCTION layra.next_iteration(text, text, integer) IS
-$$Begins the next iteration of a loop and resets, in the same version, the nodes and loops of its body.
-run_id text: the run. loop_id text: the loop's node.
-after integer, default NULL: index that the caller has finished, -1 for none: where the loop stands at after + 1 already, that is returned and nothing appended; NULL: always the next one.
+$$Begins the next iteration of a loop.
+The nodes of its body become pending, and the loops in it leave the live state, in the same version.
+run_id text: the run.
+loop_id text: the loop's node.
+after integer, default NULL: index that the caller has finished, -1 for none: where the loop is at after + 1 already, that index is returned and nothing appended; NULL: always the next one.
 Result integer: the index that begins, from 0; SQL NULL, and no event, where the bound is reached.
-Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 55000 the loop is not active or stands elsewhere, or the run finished.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 55000 the loop is not active or at another index, or the run finished.
 Example: SELECT layra.next_iteration('order-17', 'lines', after => -1);$$;
 
 COMMENT ON FUNCTION layra.exit_loop(text, text, bigint, text) IS
-$$Ends a loop; where its node says "data": {"context": "loop"}, the context of its body leaves the live state.
-run_id text: the run. loop_id text: the loop's node.
-expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
-idempotency_key text, default NULL: see start_run.
-Result bigint: the run's new version; of a loop that has ended the version of that, and no event.
+$$Ends a loop.
+Where its node says "data": {"context": "loop"}, the context of its body leaves the live state.
+run_id text: the run.
+loop_id text: the loop's node.
+expected_version bigint, default NULL: the version of the run that the caller has read; NULL: no check.
+idempotency_key text, default NULL: a name for this call, see start_run.
+Result bigint: the run's new version; of a loop that has ended already the version in which it did, and no event.
 Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 the loop was never entered, or the run finished.
 Example: SELECT layra.exit_loop('order-17', 'lines');$$;
 
 COMMENT ON FUNCTION layra.recover_run(text, boolean, boolean) IS
-$$Makes a run fit to go on after a crash: nodes that nobody holds become pending, a run whose questions have all expired is running again, and a state that is not valid is told, and rolled back where the caller says so.
-run_id text: the run. dry_run boolean, default false: true only reports what it would do. rollback boolean, default false: true goes back to checkpoint_version where there are problems.
-Result, one row: from_version; checkpoint_version, the newest one that is valid (NULL: the state is valid, or there is none); incomplete (nodes that were running); last_completed; resume_at (nodes to go on with); problems (as validate_run has them); version after it; lost (cells that a rollback takes back).
+$$Prepares a run to continue after a crash.
+Nodes that nobody holds become pending, a run whose questions have all expired is running again, and a state that is not valid is reported, and rolled back where the caller says so.
+run_id text: the run.
+dry_run boolean, default false: true only reports what the call would do.
+rollback boolean, default false: true goes back to checkpoint_version where there are problems.
+Result, one row: from_version; checkpoint_version, the newest one that is valid (NULL: the state is valid, or there is none); incomplete (nodes that were running); last_completed; resume_at (nodes to continue with); problems (as validate_run has them); version after it; lost (cells that a rollback takes back).
 Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 55000 the run finished.
 Example: SELECT version, resume_at, problems FROM layra.recover_run('order-17');$$;
 
 COMMENT ON FUNCTION layra.stale_runs(interval) IS
-$$Lists the runs that the caller may read and somebody should look at: running, and a lease ran out or nothing has happened for some time; or paused, and every question has expired.
+$$Lists the runs that make no progress and need a look.
+These are running ones in which a lease ran out or nothing has happened for some time, and paused ones whose questions have all expired, as far as the caller may read them. States are not read.
 idle interval: that time, above zero.
-Result: run_id, version, last_activity, expired (nodes whose lease ran out). It does not read states.
+Result: run_id, version, last_activity, expired (nodes whose lease ran out).
 Errors: 22023 bad argument.
 Example: SELECT run_id, expired FROM layra.stale_runs('15 minutes');$$;
 
 COMMENT ON FUNCTION layra.pause_run(text, text, jsonb, jsonb, text, interval, text) IS
-$$Asks somebody: stores an interaction, makes a protected checkpoint of kind human (label: interaction and its id), and pauses the run.
-run_id text: the run. node_id text: the node that asks. prompt jsonb, default {}: the question, any JSON value.
+$$Asks a person a question, and pauses the run until it is answered.
+It stores an interaction, and makes a protected checkpoint of kind human with the label interaction and its id.
+run_id text: the run.
+node_id text: the node that asks.
+prompt jsonb, default {}: the question, any JSON value.
 response_schema jsonb, default NULL: JSON Schema that the answer must satisfy; NULL: any.
 assignee text, default NULL: who may answer: role:NAME (members of that role), else a name that layra.actor must have; NULL: whoever may change the run.
 expires_in interval, default NULL: from then on it cannot be answered, above zero; NULL: never.
-idempotency_key text, default NULL: see start_run; the repeated call returns the same interaction.
+idempotency_key text, default NULL: a name for this call, see start_run; the repeated call returns the same interaction.
 Result uuid: the interaction.
 Errors: 22023 bad argument or schema, P0002 no such run, 42501 not the caller's run, 55000 the run is cancelling or finished, 54000 over 64 MB.
 Example: SELECT layra.pause_run('order-17', 'pay', '{"question": "Refund?"}', assignee => 'role:billing_team');$$;
 
 COMMENT ON FUNCTION layra.resume_run(text, uuid, jsonb, jsonb, text, bigint, text) IS
-$$Stores the answer to an interaction; the run goes on when no other one waits.
-run_id text: the run. interaction uuid: what pause_run returned. response jsonb, default {}: the answer, any JSON value.
+$$Stores the answer to a question, and lets the run continue.
+The run stays paused while another question is open.
+run_id text: the run.
+interaction uuid: what pause_run returned.
+response jsonb, default {}: the answer, any JSON value.
 updates jsonb, default NULL: object of variables to set in the same version.
-on_change text, default fail: where variables, loops or context changed since the question, other than by answers: fail gives 40001, accept goes on.
-expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
-idempotency_key text, default NULL: see start_run.
-Result bigint: the run's new version; the first call's version where it was answered so already.
-Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, or somebody else is asked, 40001 another version or a changed state, 55000 unknown, expired, withdrawn or answered otherwise, 23514 the answer or the state is not valid, 54000 over 64 MB.
-Example: SELECT layra.resume_run(run_id, interaction, '{"ok": true}') FROM layra.interactions WHERE run_id = 'order-17' AND status = 'pending';$$;
+on_change text, default fail: where variables, loops or context changed since the question, other than by answers: fail gives 40001, accept continues.
+expected_version bigint, default NULL: the version of the run that the caller has read; NULL: no check.
+idempotency_key text, default NULL: a name for this call, see start_run.
+Result bigint: the run's new version; the first call's version where the same answer was given already.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, or somebody else is asked, 40001 another version or a changed state, 55000 unknown, expired, withdrawn or already answered, 23514 the answer or the state is not valid, 54000 over 64 MB.
+Example: SELECT layra.resume_run(run_id, interaction, '{"ok": true}')
+    FROM layra.interactions WHERE run_id = 'order-17' AND status = 'pending';$$;
 
 COMMENT ON FUNCTION layra.withdraw_interaction(text, uuid, text, bigint, text) IS
-$$Takes a question back; the run goes on when no other one waits.
-run_id text: the run. interaction uuid: what pause_run returned. reason text, default NULL: kept in the event.
-expected_version bigint, default NULL: the run's version that the caller has seen; NULL: no check.
-idempotency_key text, default NULL: see start_run.
+$$Withdraws a question, and lets the run continue.
+The run stays paused while another question is open.
+run_id text: the run.
+interaction uuid: what pause_run returned.
+reason text, default NULL: kept in the event.
+expected_version bigint, default NULL: the version of the run that the caller has read; NULL: no check.
+idempotency_key text, default NULL: a name for this call, see start_run.
 Result bigint: the run's new version; the first call's version where it was withdrawn already.
 Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 another version, 55000 unknown or answered, or the run finished.
-Example: SELECT layra.withdraw_interaction(run_id, interaction, 'too late') FROM layra.interactions WHERE run_id = 'order-17' AND status = 'pending';$$;
+Example: SELECT layra.withdraw_interaction(run_id, interaction, 'too late')
+    FROM layra.interactions WHERE run_id = 'order-17' AND status = 'pending';$$;
 
 -- functions_breakers
 COMMENT ON FUNCTION layra.define_breaker(text, integer, interval, interval) IS
 $$Defines a circuit breaker of the calling role, or changes its settings.
-name text: 1 to 255 characters, unique per owner; roles with the owner's privileges use it, too.
+Roles with the owner's privileges use it, too.
+name text: 1 to 255 characters, unique per owner.
 failure_threshold integer, default 5: failures without a success that open it, 1 or more.
-reset_after interval, default 30 seconds: how long it stays open after the last failure.
-probe_lease interval, default 30 seconds: how long the one that tries again has to report.
+reset_after interval, default 30 seconds: how long it stays open after the last failure, above zero.
+probe_lease interval, default 30 seconds: how long a probe has to report, above zero.
 Result: none.
 Errors: 22023 bad argument.
 Example: SELECT layra.define_breaker('payment api', failure_threshold => 3);$$;
 
 COMMENT ON FUNCTION layra.breaker_try(text) IS
-$$Asks a circuit breaker whether to make a call: closed says true, open false, half open true to one caller at a time.
+$$Asks a circuit breaker whether to make a call.
+Report the outcome with breaker_success or breaker_failure. A closed or open breaker writes nothing; no call waits for another transaction.
 name text: the caller's own breaker, else one of a role whose privileges the caller has.
-Result boolean. A closed or open breaker writes nothing; no call waits for another transaction. Report what came of it with breaker_success or breaker_failure.
+Result boolean: closed true, open false, half open true to one caller at a time, whose call is the probe.
 Errors: 22023 bad argument, P0002 no such breaker.
 Example: SELECT layra.breaker_try('mail api');$$;
 
 COMMENT ON FUNCTION layra.breaker_success(text) IS
-$$Reports to a circuit breaker that a call succeeded: a closed one counts its failures anew, a half-open one in which a caller tries is closed.
-name text: the breaker. An open one stays open, as the call began before it opened.
-Result: none. Without failures it writes nothing.
+$$Reports to a circuit breaker that a call succeeded.
+A closed breaker counts its failures from zero again; a half-open one is closed by the success of its probe; an open one stays open, as the call began before it opened. Without failures nothing is written.
+name text: the breaker.
+Result: none.
 Errors: 22023 bad argument, P0002 no such breaker.
 Example: SELECT layra.breaker_success('mail api');$$;
 
 COMMENT ON FUNCTION layra.breaker_failure(text, jsonb) IS
-$$Reports to a circuit breaker that a call failed. It must be called in a transaction that commits: what is rolled back was never reported.
-name text: the breaker. error jsonb, default NULL: what happened, any JSON value, shown in layra.breakers.
+$$Reports to a circuit breaker that a call failed.
+Call it in a transaction that commits: what is rolled back was never reported.
+name text: the breaker.
+error jsonb, default NULL: what happened, any JSON value, shown in layra.breakers.
 Result: none.
 Errors: 22023 bad argument, P0002 no such breaker, 54000 over 64 MB.
 Example: SELECT layra.breaker_failure('mail api', '{"status": 503}');$$;
 
 COMMENT ON FUNCTION layra.reset_breaker(text) IS
-$$Closes a circuit breaker by hand.
+$$Closes a circuit breaker manually.
 name text: the breaker.
 Result: none.
 Errors: 22023 bad argument, P0002 no such breaker.
@@ -1853,62 +1969,73 @@ Example: SELECT layra.reset_breaker('mail api');$$;
 
 -- functions_rules
 COMMENT ON FUNCTION layra.validate_run(text, bigint) IS
-$$Checks a whole state: schemas, references to nodes, loop bounds, sizes, hashes, and the validators of the run's workflow. No row: it is valid.
-run_id text: the run. at_version bigint, default NULL: the version to check; NULL: the newest.
-Result: rule (schema, reference, loop, size, hash, or a validator's name), path (JSON Pointer into the state document), message.
+$$Checks the state of a run against the rules for it.
+The rules are schemas, references to nodes, loop bounds, sizes, hashes, and the validators of the run's workflow.
+run_id text: the run.
+at_version bigint, default NULL: the version to check; NULL: the newest.
+Result: rule (schema, reference, loop, size, hash, or a validator's name), path (JSON Pointer into the state document), message. No row: the state is valid.
 Errors: 22023 bad argument or no such version, P0002 no such run, 42501 not a run that the caller may read.
 Example: SELECT * FROM layra.validate_run('order-17');$$;
 
 COMMENT ON FUNCTION layra.define_event_type(text, jsonb, boolean) IS
-$$Gives the payloads of an event type a JSON Schema, in the runs of the calling role; a second call replaces it.
-type text: an event type that is not the extension's own. schema jsonb: JSON Schema; an own one counts before a shared one.
+$$Gives the payloads of an event type a JSON Schema.
+It holds in the runs of the calling role, where it precedes a shared one; a second call replaces it.
+type text: an event type that is not reserved for the extension.
+schema jsonb: a JSON Schema.
 shared boolean, default false: true for the runs of every role (level admin).
 Result: none.
 Errors: 22023 bad argument or schema, 42501 shared without level admin, 23505 another role shares this type, 54000 over 64 MB.
 Example: SELECT layra.define_event_type('payment.received', '{"type": "object", "required": ["amount"]}');$$;
 
 COMMENT ON FUNCTION layra.add_validator(text, text, regprocedure) IS
-$$Adds a rule of one's own to validate_run, or replaces it (level admin). It runs as whoever validates.
-workflow text: name of the workflows whose runs it checks. name text: the rule's name, 1 to 255 characters.
+$$Adds a custom rule to validate_run, or replaces it (level admin).
+It runs as the role that validates.
+workflow text: name of the workflows whose runs it checks.
+name text: the rule's name, 1 to 255 characters.
 function regprocedure: a function with arguments (run_id text, state jsonb) that returns a row of text for each problem.
 Result: none.
 Errors: 22023 bad argument or other argument types, 42501 not level admin, 42883 no such function.
 Example: SELECT layra.add_validator('billing', 'total', 'public.check_total(text, jsonb)');$$;
 
 COMMENT ON FUNCTION layra.remove_validator(text, text) IS
-$$Takes a rule of one's own away from validate_run (level admin).
-workflow text: name of the workflows. name text: the rule's name.
-Result: none; no such rule is no error.
+$$Removes a custom rule from validate_run (level admin).
+workflow text: name of the workflows.
+name text: the rule's name.
+Result: none; a rule that does not exist is not an error.
 Errors: 22023 bad argument, 42501 not level admin.
 Example: SELECT layra.remove_validator('billing', 'total');$$;
 
 COMMENT ON FUNCTION layra.on_event(text, regprocedure, text) IS
-$$Registers a function that runs after events, in the same transaction and as the caller; an error in it undoes the call (level admin).
+$$Registers a handler, which runs after events of a type (level admin).
+It runs in the same transaction and as the caller; an error in it undoes the call.
 type_pattern text: an event type, or a prefix that ends in .* (mail.* covers mail.sent).
 function regprocedure: a function with arguments (run_id text, version bigint, type text, payload jsonb); its result is ignored.
 workflow text, default NULL: only runs of workflows of this name; NULL: all runs.
-Result: none; registered already is no error.
+Result: none; a handler that is registered already is not an error.
 Errors: 22023 bad argument or other argument types, 42501 not level admin, 42883 no such function.
 Example: SELECT layra.on_event('mail.*', 'public.to_outbox(text, bigint, text, jsonb)');$$;
 
 COMMENT ON FUNCTION layra.off_event(text, regprocedure) IS
 $$Removes a handler, for all workflows (level admin).
-type_pattern text: the pattern that it was registered with. function regprocedure: the function.
-Result: none; no such handler is no error. Handlers of the pattern whose functions were dropped go with it.
+Handlers of the same pattern whose functions were dropped go with it.
+type_pattern text: the pattern that it was registered with.
+function regprocedure: the function.
+Result: none; a handler that does not exist is not an error.
 Errors: 22023 bad argument or other argument types, 42501 not level admin, 42883 no such function.
 Example: SELECT layra.off_event('mail.*', 'public.to_outbox(text, bigint, text, jsonb)');$$;
 
 -- functions_proof
 COMMENT ON FUNCTION layra.verify(text) IS
-$$Checks stored runs against their hash chain, and lists what was changed behind the extension's back. No row: all is intact.
+$$Checks runs against their hash chain, and lists what was tampered with.
+It reads the whole log and every stored value, and continues after what cannot be read. A log that lost its newest events is still a chain: compare digest with one that was kept elsewhere.
 run_id text, default NULL: the run; NULL: every run that the caller may read.
-Result: run_id (NULL for a definition or graph, which is of no run), version (NULL where the problem is in no one version), problem. It reads the whole log and every stored value, and goes on after what cannot be read.
-A log that lost its newest events is still a chain: compare digest with one that was kept elsewhere.
+Result: run_id (NULL for a definition or graph, which belongs to no run), version (NULL where the problem is not in one version), problem. No row: everything is intact.
 Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
 Example: SELECT * FROM layra.verify('order-17');$$;
 
 COMMENT ON FUNCTION layra.digest(text) IS
-$$Reads the hash of a run's newest event, which depends on every event before it: keep it elsewhere to prove later that the log was not rewritten.
+$$Reads the head hash of a run: the hash of its newest event.
+It depends on every event before it. Keep it elsewhere to prove later that the log was not rewritten.
 run_id text: the run.
 Result text: 64 lower-case hexadecimal digits.
 Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
@@ -1957,9 +2084,11 @@ CREATE FUNCTION layra.check_access(role name, level text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF role IS NULL OR role = '' OR level IS NULL OR level NOT IN ('writer', 'auditor', 'admin') THEN
-        RAISE EXCEPTION 'grant_access and revoke_access take a role and one of the levels writer, auditor, admin'
-            USING ERRCODE = 'invalid_parameter_value';
+    IF role IS NULL OR role = '' THEN
+        RAISE EXCEPTION 'role must not be null or empty' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF level IS NULL OR level NOT IN ('writer', 'auditor', 'admin') THEN
+        RAISE EXCEPTION 'level must be one of writer, auditor, admin' USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = check_access.role) THEN
         RAISE EXCEPTION 'role "%" does not exist', role USING ERRCODE = 'undefined_object';
@@ -1976,90 +2105,299 @@ END
 $$;
 
 COMMENT ON FUNCTION layra.grant_access(name, text) IS
-$$Gives a role a level of access to the extension. Only the extension's owner and superusers may call it.
-role name: the role; who has its privileges has the level too. level text: writer (starts runs, reads and writes its own), auditor (reads every run, writes none) or admin (as writer, and defines what all runs use: shared workflows and event types, handlers, validators). A role can have several.
-Result: none. The grants are kept in layra.access, and renewed by every update of the extension.
+$$Grants a role a level: writer, auditor or admin.
+Only the extension's owner and superusers may call it. The grants are kept in layra.access, and every update of the extension renews them.
+role name: the role; roles with its privileges have the level, too.
+level text: writer (starts runs, reads and writes its own), auditor (reads every run, writes none) or admin (as writer, and defines what all runs use: shared workflows and event types, handlers, validators). A role can have several.
+Result: none.
 Errors: 22023 unknown level, 42704 no such role, 42501 not the extension's owner, 25001 above READ COMMITTED.
 Example: SELECT layra.grant_access('app', 'writer');$$;
 
 COMMENT ON FUNCTION layra.revoke_access(name, text) IS
-$$Takes a level of access from a role; its runs stay, with their owner. Only the extension's owner and superusers may call it.
-role name: the role. level text, default NULL: writer, auditor or admin; NULL: all of them.
-Result: none; a level that the role does not have is no error.
+$$Revokes a level from a role, or all of them.
+Its runs stay, with their owner. Only the extension's owner and superusers may call it.
+role name: the role.
+level text, default NULL: writer, auditor or admin; NULL: all of them.
+Result: none; a level that the role does not have is not an error.
 Errors: 22023 unknown level, 42704 no such role, 42501 not the extension's owner, 25001 above READ COMMITTED.
 Example: SELECT layra.revoke_access('app');$$;
 
 COMMENT ON FUNCTION layra.renew_grants() IS
-$$Grants again what layra.access says that roles have. Updates of the extension end with it; call it after restoring a dump without privileges.
-Result: none. Roles that do not exist are passed over.
+$$Grants again what layra.access says that roles have.
+Updates of the extension end with it; call it after restoring a dump without privileges. Roles that do not exist are skipped.
+Result: none.
 Errors: 42501 not the extension's owner.
 Example: SELECT layra.renew_grants();$$;
 
 -- functions_internal
 COMMENT ON FUNCTION layra.breaker_state(text, text) IS
-$$Internal, for the view breakers: the state of one breaker.
-owner text: the role that it belongs to. name text: the breaker.
+$$Internal: the state of one breaker, for the view breakers.
+owner text: the role that it belongs to.
+name text: the breaker.
 Result: state (closed, open or half_open), failures since the last success, opened_at, last_error.
 Errors: 22023 bad argument, P0002 no such breaker, or not one that the caller may see.
 Example: SELECT state FROM layra.breaker_state(current_user, 'mail api');$$;
 
 COMMENT ON FUNCTION layra.remembered() IS
-$$Internal, for the view session_memory: what this session remembers.
+$$Internal: what this session caches, for the view session_memory.
 Result: what (definitions, places, plans, schemas), entries, bytes.
 Errors: none.
 Example: SELECT * FROM layra.remembered();$$;
 
 COMMENT ON FUNCTION layra.check_access(name, text) IS
-$$Internal: checks the arguments of grant_access and revoke_access, and lets one of them run at a time.
-role name: must exist. level text: writer, auditor or admin.
+$$Internal: checks the arguments of grant_access and revoke_access.
+It also lets one of them run at a time.
+role name: must exist.
+level text: writer, auditor or admin.
+Result: none.
 Errors: 22023 unknown level, 42704 no such role, 25001 above READ COMMITTED.
 Example: SELECT layra.check_access('app', 'writer');$$;
 
 COMMENT ON FUNCTION layra.reads_runs_of(text) IS
-$$Internal, for row security: does the current role read what this one owns, by its privileges or as an auditor?
+$$Internal: whether the current role reads what a role owns, for row security.
+It does with that role's privileges, or as an auditor.
 owner text: name of a role; one that does not exist is read by auditors alone.
-Result boolean.
+Result boolean: whether it does.
+Errors: none.
 Example: SELECT layra.reads_runs_of('billing_team');$$;
 
 COMMENT ON FUNCTION layra.reads_run(text) IS
-$$Internal, for row security: does the current role read this run?
+$$Internal: whether the current role reads a run, for row security.
 run_id text: the run; one that does not exist is read by auditors alone.
-Result boolean.
+Result boolean: whether it does.
+Errors: none.
 Example: SELECT layra.reads_run('order-17');$$;
 
 COMMENT ON FUNCTION layra.readable_owners() IS
-$$Internal, for row security: the roles whose runs the current role reads, to look for in an index.
-Result text[]: roles whose privileges it has; for auditors and superusers whoever owns anything.
+$$Internal: the roles whose runs the current role reads, for index searches.
+Result text[]: roles whose privileges it has; for auditors and superusers every role that owns anything.
+Errors: none.
 Example: SELECT layra.readable_owners();$$;
 
 COMMENT ON FUNCTION layra.owners_by_index(internal) IS
-$$Internal: tells the planner that an index on owners serves reads_runs_of. Not for SQL.
+$$Internal: tells the planner that an index on owners serves reads_runs_of.
+SQL cannot call it.
 request internal: the planner's question.
-Result internal: its answer.$$;
+Result internal: the answer.
+Errors: none.$$;
 
 COMMENT ON FUNCTION layra.owns(text) IS
-$$Internal: has the current role the privileges of this one?
+$$Internal: whether the current role has the privileges of a role.
 owner text: name of a role; one that does not exist gives false.
-Result boolean.
+Result boolean: whether it does.
+Errors: none.
 Example: SELECT layra.owns('billing_team');$$;
 
 COMMENT ON FUNCTION layra.reads_every_run() IS
-$$Internal, for row security: has the current role the level auditor?
-Result boolean.
+$$Internal: whether the current role has the level auditor, for row security.
+Result boolean: whether it does.
+Errors: none.
 Example: SELECT layra.reads_every_run();$$;
 
 COMMENT ON FUNCTION layra.format_3() IS
-$$Internal: says that the library of the session reads what is stored since 0.3.0. The index run_parent asks for it, which ends every session whose library is older.
+$$Internal: says that the session's library reads what is stored since 0.3.0.
+The index run_parent asks for it, which ends every session whose library is older.
 Result boolean: true.
 Errors: 42883 in a session that began before the update; connect again.
 Example: SELECT layra.format_3();$$;
 
+-- functions_help
+-- What \df+ cannot show: the functions by topic, and each one's comment as a page. The comments are the one source of it.
+CREATE FUNCTION layra.help(name text DEFAULT NULL) RETURNS SETOF text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $help$
+DECLARE
+    width CONSTANT int := 96;
+    wanted CONSTANT text := regexp_replace(lower(btrim(help.name)), '^layra\.|\s*\(.*$', '', 'g');
+    entry record;
+    object record;
+    topic text := '';
+    names text[] := '{}';
+    related text;
+    section text := '';
+    line text;
+    page text[];
+    margin int;
+BEGIN
+    PERFORM layra.format_3(); -- loads the library, and with it the settings
+    FOR entry IN SELECT t.topic, t.name, t.related, COALESCE(
+            (SELECT obj_description(p.oid, 'pg_proc') FROM pg_proc p
+             WHERE p.pronamespace = 'layra'::regnamespace AND p.proname = t.name),
+            (SELECT obj_description(c.oid, 'pg_class') FROM pg_class c
+             WHERE c.relnamespace = 'layra'::regnamespace AND c.relname = t.name AND c.relkind = 'v'),
+            (SELECT s.short_desc FROM pg_settings s WHERE s.name = 'layra.' || t.name)) AS about
+        FROM (VALUES
+            -- Every function that is not internal, every view and every setting, and what each is related to.
+            ('Workflows and runs', 'define_workflow', 'start_run, define_event_type, validate_run'),
+            ('Workflows and runs', 'start_run', 'save_state, fork_run, finish_run, runs'),
+            ('Workflows and runs', 'finish_run', 'reopen_run, cancel_run, runs'),
+            ('Workflows and runs', 'reopen_run', 'finish_run, fork_run'),
+            ('Workflows and runs', 'cancel_run', 'finish_run, heartbeat'),
+            ('Workflows and runs', 'set_owner', 'start_run, grant_access'),
+            ('Workflows and runs', 'drop_run', 'digest, fork_run, finish_run'),
+            ('Variables', 'set_variables', 'try_set_variables, set_variable, get_variables, variables'),
+            ('Variables', 'try_set_variables', 'set_variables, set_variable'),
+            ('Variables', 'set_variable', 'set_variables, get_variable, unset_variables'),
+            ('Variables', 'unset_variables', 'set_variables, history'),
+            ('Variables', 'get_variable', 'get_variables, history, version_at'),
+            ('Variables', 'get_variables', 'get_variable, variables, get_state'),
+            ('State documents', 'save_state', 'get_state, set_engine, set_variables'),
+            ('State documents', 'get_state', 'save_state, cells, version_at'),
+            ('Event log', 'append_event', 'append_events, events, define_event_type, on_event'),
+            ('Event log', 'append_events', 'append_event, events'),
+            ('Event log', 'events', 'append_event, timeline'),
+            ('Checkpoints and history', 'checkpoint', 'rollback_to, protect_checkpoint, define_workflow'),
+            ('Checkpoints and history', 'protect_checkpoint', 'checkpoint, rollback'),
+            ('Checkpoints and history', 'rollback', 'rollback_to, diff, fork_run, recover_run'),
+            ('Checkpoints and history', 'rollback_to', 'checkpoint, rollback'),
+            ('Checkpoints and history', 'history', 'events, diff, get_variable'),
+            ('Checkpoints and history', 'diff', 'history, rollback, cells'),
+            ('Checkpoints and history', 'version_at', 'get_state, get_variable, events'),
+            ('Checkpoints and history', 'fork_run', 'start_run, rollback'),
+            ('Checkpoints and history', 'cells', 'get_state, variables, nodes, loops, contexts'),
+            ('Nodes and loops', 'begin_node', 'heartbeat, complete_node, fail_node, nodes'),
+            ('Nodes and loops', 'heartbeat', 'begin_node, complete_node, cancel_run'),
+            ('Nodes and loops', 'complete_node', 'begin_node, fail_node, context, append_event'),
+            ('Nodes and loops', 'fail_node', 'begin_node, skip_nodes, breaker_failure'),
+            ('Nodes and loops', 'skip_nodes', 'reset_nodes, fail_node'),
+            ('Nodes and loops', 'reset_nodes', 'begin_node, skip_nodes, recover_run'),
+            ('Nodes and loops', 'context', 'complete_node, contexts'),
+            ('Nodes and loops', 'set_engine', 'save_state, get_state'),
+            ('Nodes and loops', 'enter_loop', 'next_iteration, exit_loop, loops'),
+            ('Nodes and loops', 'next_iteration', 'enter_loop, exit_loop, loops'),
+            ('Nodes and loops', 'exit_loop', 'enter_loop, next_iteration'),
+            ('Recovery', 'recover_run', 'stale_runs, validate_run, rollback, reset_nodes'),
+            ('Recovery', 'stale_runs', 'recover_run, heartbeat, runs'),
+            ('Questions to people', 'pause_run', 'resume_run, withdraw_interaction, interactions'),
+            ('Questions to people', 'resume_run', 'pause_run, withdraw_interaction, interactions, validate_run'),
+            ('Questions to people', 'withdraw_interaction', 'pause_run, resume_run, interactions'),
+            ('Circuit breakers', 'define_breaker', 'breaker_try, breakers'),
+            ('Circuit breakers', 'breaker_try', 'breaker_success, breaker_failure, define_breaker'),
+            ('Circuit breakers', 'breaker_success', 'breaker_try, breaker_failure'),
+            ('Circuit breakers', 'breaker_failure', 'breaker_try, breaker_success, fail_node'),
+            ('Circuit breakers', 'reset_breaker', 'define_breaker, breakers'),
+            ('Rules and handlers', 'validate_run', 'add_validator, recover_run, define_workflow, verify'),
+            ('Rules and handlers', 'define_event_type', 'append_event, define_workflow'),
+            ('Rules and handlers', 'add_validator', 'remove_validator, validate_run'),
+            ('Rules and handlers', 'remove_validator', 'add_validator, validate_run'),
+            ('Rules and handlers', 'on_event', 'off_event, append_event'),
+            ('Rules and handlers', 'off_event', 'on_event'),
+            ('Proof', 'verify', 'digest, validate_run'),
+            ('Proof', 'digest', 'verify, drop_run'),
+            ('Access', 'grant_access', 'revoke_access, renew_grants, set_owner'),
+            ('Access', 'revoke_access', 'grant_access, renew_grants'),
+            ('Access', 'renew_grants', 'grant_access'),
+            ('Access', 'help', 'runs, timeline'),
+            ('Views', 'runs', 'start_run, timeline, stale_runs'),
+            ('Views', 'timeline', 'events, runs'),
+            ('Views', 'variables', 'get_variables, cells'),
+            ('Views', 'nodes', 'begin_node, cells'),
+            ('Views', 'loops', 'enter_loop, cells'),
+            ('Views', 'contexts', 'context, cells'),
+            ('Views', 'interactions', 'pause_run, resume_run'),
+            ('Views', 'breakers', 'define_breaker, breaker_try'),
+            ('Views', 'session_memory', 'runs'),
+            ('Settings', 'actor', 'events, pause_run, timeline'),
+            ('Settings', 'now', 'version_at')
+        ) t(topic, name, related)
+    LOOP
+        names := names || entry.name;
+        IF help.name IS NULL THEN
+            IF entry.topic <> topic THEN
+                IF topic <> '' THEN
+                    RETURN NEXT '';
+                END IF;
+                topic := entry.topic;
+                RETURN NEXT topic;
+            END IF;
+            RETURN NEXT format('  %-22s%s', entry.name, split_part(entry.about, E'\n', 1));
+        ELSIF entry.name = wanted THEN
+            related := entry.related;
+        END IF;
+    END LOOP;
+    IF help.name IS NULL THEN
+        RETURN NEXT '';
+        RETURN NEXT 'SELECT layra.help(''start_run'') explains one of them.';
+        RETURN;
+    END IF;
+
+    -- Also what the list leaves out: internal functions and tables.
+    SELECT INTO object * FROM (
+        SELECT 1 AS place, obj_description(p.oid, 'pg_proc') AS about, NULL::oid AS relation,
+            COALESCE(p.proargnames[1:p.pronargs], '{}') AS arguments, 'layra.' || p.proname || '('
+                || regexp_replace(pg_get_function_arguments(p.oid), '::[a-z ]+(\[\])?(?=[,)]|$)', '', 'g')
+                || ') -> ' || pg_get_function_result(p.oid) AS signature
+        FROM pg_proc p WHERE p.pronamespace = 'layra'::regnamespace AND p.proname = wanted
+        UNION ALL
+        SELECT 2, obj_description(c.oid, 'pg_class'), c.oid, '{}',
+            CASE c.relkind WHEN 'v' THEN 'View ' ELSE 'Table ' END || 'layra.' || c.relname
+        FROM pg_class c WHERE c.relnamespace = 'layra'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND c.relname = wanted
+        UNION ALL
+        SELECT 3, s.short_desc || E'\n' || regexp_replace(s.extra_desc, ' (Example: )', E'\n\\1'), NULL, '{}', 'Setting ' || s.name
+        FROM pg_settings s WHERE s.name = 'layra.' || wanted) f
+    ORDER BY f.place LIMIT 1;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no help on "%"', left(help.name, 255) USING ERRCODE = 'no_data_found',
+            HINT = COALESCE((
+                SELECT 'Similar: ' || string_agg(s.other, ', ' ORDER BY s.place) || '. ' FROM (
+                    SELECT u.other, u.place FROM unnest(names) WITH ORDINALITY u(other, place)
+                    WHERE wanted <> '' AND (strpos(u.other, wanted) > 0 OR left(u.other, 3) = left(wanted, 3)
+                        OR string_to_array(u.other, '_') && string_to_array(wanted, '_'))
+                    ORDER BY u.place LIMIT 8) s), '') || 'SELECT layra.help(); lists all functions, views and settings.';
+    END IF;
+
+    page := ARRAY[object.signature, ''];
+    FOREACH line IN ARRAY string_to_array(object.about, E'\n') LOOP
+        IF line ~ '^(Result|Errors|Example)\M' THEN
+            section := substring(line FROM '^\w+');
+            page := page || ARRAY['', section, '  ' || regexp_replace(line, '^\w+:? ', '')];
+            IF section = 'Errors' THEN
+                -- A line for each SQLSTATE.
+                page := trim_array(page, 1) || string_to_array(
+                    regexp_replace('  ' || substring(line FROM 9), ',? (?=[0-9A-Z]{5} )', E'\n  ', 'g'), E'\n');
+            END IF;
+            CONTINUE;
+        ELSIF section = '' AND substring(line FROM '^\w+(?= )') = ANY (object.arguments) THEN
+            section := 'Arguments';
+            page := page || ARRAY['', section];
+        END IF;
+        page := page || CASE WHEN section = '' THEN line ELSE '  ' || line END;
+    END LOOP;
+    IF object.relation IS NOT NULL THEN
+        page := page || ARRAY['', 'Columns'];
+        FOR entry IN SELECT a.attname, format_type(a.atttypid, a.atttypmod) AS type, col_description(a.attrelid, a.attnum) AS about
+            FROM pg_attribute a WHERE a.attrelid = object.relation AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+        LOOP
+            page := page || format('  %s %s: %s', entry.attname, entry.type, entry.about);
+        END LOOP;
+    END IF;
+    IF related IS NOT NULL THEN
+        page := page || ARRAY['', 'Related', '  ' || related];
+    END IF;
+    FOREACH line IN ARRAY page LOOP
+        margin := length(line) - length(ltrim(line));
+        IF line = '' THEN
+            RETURN NEXT '';
+        END IF;
+        RETURN QUERY SELECT repeat(' ', margin + CASE WHEN w.number = 1 THEN 0 ELSE 4 END) || w.words[1]
+            FROM regexp_matches(ltrim(line), format('(.{1,%s})(?:\s+|$)', width - margin - 4), 'g') WITH ORDINALITY w(words, number);
+    END LOOP;
+END
+$help$;
+
+COMMENT ON FUNCTION layra.help(text) IS
+$$Lists the functions, views and settings, or explains one of them.
+name text, default NULL: a function, view, table or setting, with or without layra. before it; NULL: the list, by topic, without internal functions.
+Result: lines of text, at most 98 characters wide.
+Errors: P0002 there is nothing of that name; HINT has similar ones.
+Example: SELECT layra.help('start_run');$$;
+
 -- extension
 COMMENT ON EXTENSION layra_state IS
-'The state of workflow runs: versioned variables, a hash-chained event log, checkpoints, rollback and forks. \df+ layra.* shows every function with an example.';
+'The state of workflow runs: versioned variables, a hash-chained event log, checkpoints, rollback and forks. SELECT layra.help(); lists the functions, layra.help(''start_run'') explains one.';
 
 COMMENT ON SCHEMA layra IS
-'State of workflow runs (extension layra_state). What writes to a run holds up its other writers until the transaction ends. \df+ layra.* lists the functions; the views runs, timeline, variables, nodes, loops and contexts are for people.';
+'State of workflow runs (extension layra_state). What writes to a run holds up its other writers until the transaction ends. SELECT layra.help(); lists the functions, views and settings.';
 
 -- privileges
 -- Last of all, when everything is there: nothing for PUBLIC.

@@ -10,9 +10,10 @@
 //!   the rows that are asked for. None is a security barrier: what a role may not see the policies of the tables hold back, below
 //!   any condition; no view has one of its own that would. A barrier kept the caller's conditions and LIMIT from the indexes.
 //! - Nothing is granted to PUBLIC; grant_access gives a role one of three levels.
-//! - A function's comment has, in this order: what it is for, its arguments with type, unit and default, its result, the SQLSTATEs
-//!   that it raises, and an example. Three arguments mean the same wherever they occur, and are explained with start_run and
-//!   set_variables.
+//! - A function's comment is what `layra.help` shows: a first line of one short sentence, which says what it is for; more about
+//!   it; a line for each argument with type, default and unit; Result; Errors, as SQLSTATEs; and an Example that works. That of a
+//!   function that is not for callers begins with "Internal: ". Two arguments mean the same wherever they occur, and are explained
+//!   with start_run and set_variables. `tests/docs` holds all of that.
 
 use pgrx::prelude::*;
 
@@ -66,6 +67,7 @@ in_this_order! {
     "../sql/functions/proof.sql" as "functions_proof",
     "../sql/functions/access.sql" as "functions_access",
     "../sql/functions/internal.sql" as "functions_internal",
+    "../sql/functions/help.sql" as "functions_help",
     "../sql/extension.sql" as "extension",
 }
 extension_sql_file!("../sql/privileges.sql", name = "privileges", finalize);

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import remedies
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from server import Server
@@ -155,6 +156,7 @@ def raises():
             raised.error = error
         assert raised.error is not None, f"no error where {sqlstate} was expected"
         assert raised.error.sqlstate == sqlstate, f"expected {sqlstate}, got {raised.error.sqlstate}: {raised.error}"
+        remedies.check(raised.error)
 
     return raises
 

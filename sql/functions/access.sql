@@ -40,9 +40,11 @@ CREATE FUNCTION layra.check_access(role name, level text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF role IS NULL OR role = '' OR level IS NULL OR level NOT IN ('writer', 'auditor', 'admin') THEN
-        RAISE EXCEPTION 'grant_access and revoke_access take a role and one of the levels writer, auditor, admin'
-            USING ERRCODE = 'invalid_parameter_value';
+    IF role IS NULL OR role = '' THEN
+        RAISE EXCEPTION 'role must not be null or empty' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF level IS NULL OR level NOT IN ('writer', 'auditor', 'admin') THEN
+        RAISE EXCEPTION 'level must be one of writer, auditor, admin' USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = check_access.role) THEN
         RAISE EXCEPTION 'role "%" does not exist', role USING ERRCODE = 'undefined_object';
@@ -59,21 +61,26 @@ END
 $$;
 
 COMMENT ON FUNCTION layra.grant_access(name, text) IS
-$$Gives a role a level of access to the extension. Only the extension's owner and superusers may call it.
-role name: the role; who has its privileges has the level too. level text: writer (starts runs, reads and writes its own), auditor (reads every run, writes none) or admin (as writer, and defines what all runs use: shared workflows and event types, handlers, validators). A role can have several.
-Result: none. The grants are kept in layra.access, and renewed by every update of the extension.
+$$Grants a role a level: writer, auditor or admin.
+Only the extension's owner and superusers may call it. The grants are kept in layra.access, and every update of the extension renews them.
+role name: the role; roles with its privileges have the level, too.
+level text: writer (starts runs, reads and writes its own), auditor (reads every run, writes none) or admin (as writer, and defines what all runs use: shared workflows and event types, handlers, validators). A role can have several.
+Result: none.
 Errors: 22023 unknown level, 42704 no such role, 42501 not the extension's owner, 25001 above READ COMMITTED.
 Example: SELECT layra.grant_access('app', 'writer');$$;
 
 COMMENT ON FUNCTION layra.revoke_access(name, text) IS
-$$Takes a level of access from a role; its runs stay, with their owner. Only the extension's owner and superusers may call it.
-role name: the role. level text, default NULL: writer, auditor or admin; NULL: all of them.
-Result: none; a level that the role does not have is no error.
+$$Revokes a level from a role, or all of them.
+Its runs stay, with their owner. Only the extension's owner and superusers may call it.
+role name: the role.
+level text, default NULL: writer, auditor or admin; NULL: all of them.
+Result: none; a level that the role does not have is not an error.
 Errors: 22023 unknown level, 42704 no such role, 42501 not the extension's owner, 25001 above READ COMMITTED.
 Example: SELECT layra.revoke_access('app');$$;
 
 COMMENT ON FUNCTION layra.renew_grants() IS
-$$Grants again what layra.access says that roles have. Updates of the extension end with it; call it after restoring a dump without privileges.
-Result: none. Roles that do not exist are passed over.
+$$Grants again what layra.access says that roles have.
+Updates of the extension end with it; call it after restoring a dump without privileges. Roles that do not exist are skipped.
+Result: none.
 Errors: 42501 not the extension's owner.
 Example: SELECT layra.renew_grants();$$;

@@ -11,7 +11,7 @@ CREATE POLICY readable ON layra.breaker_probe FOR SELECT USING (layra.reads_runs
 SELECT pg_catalog.pg_extension_config_dump('layra.breaker_probe', '');
 
 COMMENT ON TABLE layra.breaker_probe IS
-'The right to probe each breaker: a row that breaker_try takes with SKIP LOCKED, so that exactly one caller probes and nobody waits.';
+'The probe permit of each breaker: a row that breaker_try takes with SKIP LOCKED, so that exactly one caller probes and nobody waits.';
 COMMENT ON COLUMN layra.breaker_probe.owner IS 'Role that the breaker belongs to, as text.';
 COMMENT ON COLUMN layra.breaker_probe.name IS 'Name of the breaker.';
 COMMENT ON COLUMN layra.breaker_probe.probe_at IS 'When the last probe began; NULL: none yet.';

@@ -30,7 +30,7 @@ COMMENT ON COLUMN layra.cell.ordinal IS 'Entry of a node''s context, from 0; -1 
 COMMENT ON COLUMN layra.cell.version IS 'Version of the run that set this value.';
 COMMENT ON COLUMN layra.cell.revision IS 'Number of changes of this cell so far, from 1.';
 COMMENT ON COLUMN layra.cell.value IS 'The value, or, where base is set, what changed since the row before; NULL: unset in this version.';
-COMMENT ON COLUMN layra.cell.hash IS 'BLAKE3 of the value''s JSON text, 32 octets; NULL: unset.';
+COMMENT ON COLUMN layra.cell.hash IS 'BLAKE3 of the value''s JSON text, 32 bytes; NULL: unset.';
 COMMENT ON COLUMN layra.cell.base IS 'NULL: the value is whole. Else the version of the row whose whole value the changes since then apply to.';
 COMMENT ON POLICY readable ON layra.cell IS 'Cells of the runs that the role sees.';
 COMMENT ON CONSTRAINT cell_node ON layra.cell IS 'The states of a node; only a failed one has an error, only a completed one an output.';

@@ -15,7 +15,7 @@ SELECT pg_catalog.pg_extension_config_dump('layra.graph', '');
 COMMENT ON TABLE layra.graph IS
 'Nodes and edges that runs use, stored once for each owner and content; the run''s engine cell layra.graph refers to them.';
 COMMENT ON COLUMN layra.graph.owner IS 'Role whose runs use it, as text.';
-COMMENT ON COLUMN layra.graph.hash IS 'BLAKE3 of the JSON texts of nodes and edges with a line feed between them, 32 octets.';
+COMMENT ON COLUMN layra.graph.hash IS 'BLAKE3 of the JSON texts of nodes and edges with a line feed between them, 32 bytes.';
 COMMENT ON COLUMN layra.graph.nodes IS 'JSON array; NULL: the definition or document had none.';
 COMMENT ON COLUMN layra.graph.edges IS 'JSON array; NULL: the definition or document had none.';
 COMMENT ON COLUMN layra.graph.xact IS 'The transaction that stored it: two that do so at the same time keep a row each.';

@@ -20,7 +20,7 @@ CREATE TABLE layra.interaction (
     CONSTRAINT interaction_response CHECK ((status = 'answered') = (response_hash IS NOT NULL)),
     CONSTRAINT interaction_answered_by CHECK ((status = 'answered') = (answered_by IS NOT NULL))
 );
--- Those that ran out unanswered stand first, and are passed over.
+-- Those that ran out unanswered stand first, and are skipped.
 CREATE INDEX interaction_pending ON layra.interaction (run_id, COALESCE(expires_at, 'infinity'::timestamptz)) WHERE status = 'pending';
 CREATE INDEX interaction_closed ON layra.interaction (run_id, closed_version) WHERE closed_version IS NOT NULL;
 
@@ -42,7 +42,7 @@ COMMENT ON COLUMN layra.interaction.created_at IS 'Time of the question.';
 COMMENT ON COLUMN layra.interaction.expires_at IS 'From then on it cannot be answered; NULL: never.';
 COMMENT ON COLUMN layra.interaction.closed_version IS 'Version of the run that answered or withdrew it; NULL: it is pending.';
 COMMENT ON COLUMN layra.interaction.response IS 'The answer; NULL: none.';
-COMMENT ON COLUMN layra.interaction.response_hash IS 'BLAKE3 of the answer''s JSON text, 32 octets: the same answer again is no other one.';
+COMMENT ON COLUMN layra.interaction.response_hash IS 'BLAKE3 of the answer''s JSON text, 32 bytes, which tell whether an answer is given again.';
 COMMENT ON COLUMN layra.interaction.answered_by IS 'Role that answered.';
 COMMENT ON COLUMN layra.interaction.answered_for IS 'Setting layra.actor of the answer: a claim.';
 COMMENT ON CONSTRAINT interaction_status_check ON layra.interaction IS 'The states of a question.';

@@ -12,7 +12,7 @@ CREATE POLICY readable ON layra.validator FOR SELECT USING (layra.reads_runs_of(
 SELECT pg_catalog.pg_extension_config_dump('layra.validator', '');
 
 COMMENT ON TABLE layra.validator IS
-'Rules of one''s own that validate_run checks.';
+'Custom rules that validate_run checks.';
 COMMENT ON COLUMN layra.validator.workflow IS 'Name of the workflows whose runs it checks.';
 COMMENT ON COLUMN layra.validator.name IS 'Name of the rule.';
 COMMENT ON COLUMN layra.validator.function IS 'The function, as text with its argument types: an OID would not survive a dump.';

@@ -22,7 +22,7 @@ COMMENT ON COLUMN layra.workflow.name IS 'Name, unique per owner; that of a shar
 COMMENT ON COLUMN layra.workflow.version IS '1 for the first definition of that name, then 2, 3, ...';
 COMMENT ON COLUMN layra.workflow.shared IS 'true: the runs of every role can use it.';
 COMMENT ON COLUMN layra.workflow.definition IS 'The definition as it was given.';
-COMMENT ON COLUMN layra.workflow.hash IS 'BLAKE3 of the definition''s JSON text, 32 octets.';
+COMMENT ON COLUMN layra.workflow.hash IS 'BLAKE3 of the definition''s JSON text, 32 bytes.';
 COMMENT ON COLUMN layra.workflow.created_at IS 'Time at which it was defined.';
 COMMENT ON POLICY readable ON layra.workflow IS 'Shared definitions, those of owners whose privileges the role has; auditors see all.';
 COMMENT ON INDEX layra.workflow_pkey IS 'A definition by owner, name and version; the newest of a name.';

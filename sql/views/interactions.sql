@@ -5,7 +5,8 @@ SELECT i.run_id, i.id AS interaction, i.node_id, i.status, i.assignee, i.prompt,
 FROM layra.run r JOIN layra.interaction i ON i.run_id OPERATOR(pg_catalog.=) r.run_id;
 
 COMMENT ON VIEW layra.interactions IS
-'What runs ask of people, and the answers: WHERE status = ''pending'' shows what waits for whom, since when and until when.';
+'The questions that runs ask people, and the answers.
+WHERE status = ''pending'' shows what waits for whom, since when and until when.';
 COMMENT ON COLUMN layra.interactions.run_id IS 'The run.';
 COMMENT ON COLUMN layra.interactions.interaction IS 'The interaction, for resume_run.';
 COMMENT ON COLUMN layra.interactions.node_id IS 'Node that asked.';

@@ -3,7 +3,8 @@ SELECT r.run_id, c.key AS loop_id, c.value OPERATOR(pg_catalog.->) 'index' AS in
 FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'loop') c;
 
 COMMENT ON VIEW layra.loops IS
-'The loops of a run as they are now: WHERE run_id = ''...''';
+'The loops of a run as they are now.
+Read it with WHERE run_id = ''...''.';
 COMMENT ON COLUMN layra.loops.run_id IS 'The run.';
 COMMENT ON COLUMN layra.loops.loop_id IS 'Id of the loop''s node.';
 COMMENT ON COLUMN layra.loops.index IS 'Index of the iteration, a JSON number.';

@@ -3,7 +3,8 @@ SELECT r.run_id, c.key AS node_id, c.value OPERATOR(pg_catalog.->>) 'status' AS 
 FROM layra.run r CROSS JOIN LATERAL layra.cells(r.run_id, 'node') c;
 
 COMMENT ON VIEW layra.nodes IS
-'The nodes of a run as they are now: WHERE run_id = ''...''';
+'The nodes of a run as they are now.
+Read it with WHERE run_id = ''...''.';
 COMMENT ON COLUMN layra.nodes.run_id IS 'The run.';
 COMMENT ON COLUMN layra.nodes.node_id IS 'Id of the node.';
 COMMENT ON COLUMN layra.nodes.status IS 'pending, running, completed, failed or skipped.';

@@ -7,7 +7,8 @@ CROSS JOIN LATERAL (
     ORDER BY e.version DESC LIMIT 1) e;
 
 COMMENT ON VIEW layra.runs IS
-'The runs that the caller may read, with newest version and last activity. Page it by run_id: WHERE run_id > ''...'' ORDER BY run_id LIMIT 100.';
+'The runs that the caller may read, with newest version and last activity.
+Page it by run_id: WHERE run_id > ''...'' ORDER BY run_id LIMIT 100.';
 COMMENT ON COLUMN layra.runs.run_id IS 'Name of the run.';
 COMMENT ON COLUMN layra.runs.status IS 'running, paused, cancelling, completed, failed or cancelled.';
 COMMENT ON COLUMN layra.runs.owner IS 'Role that the run belongs to.';

@@ -30,7 +30,8 @@ CROSS JOIN LATERAL (
         WHERE u.name OPERATOR(pg_catalog.!~~) 'engine/layra.%' AND u.name OPERATOR(pg_catalog.!~~) 'context/%/-1') n) c;
 
 COMMENT ON VIEW layra.timeline IS
-'The log of a run for people, a line for each event: WHERE run_id = ''...'' ORDER BY version.';
+'The log of a run for people, one line for each event.
+Read it with WHERE run_id = ''...'' ORDER BY version.';
 COMMENT ON COLUMN layra.timeline.run_id IS 'The run.';
 COMMENT ON COLUMN layra.timeline.version IS 'Version of the run.';
 COMMENT ON COLUMN layra.timeline.at IS 'Time of the event.';

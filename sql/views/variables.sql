@@ -7,7 +7,8 @@ LEFT JOIN layra.workflow w ON w.owner OPERATOR(pg_catalog.=) r.workflow_owner
     AND w.name OPERATOR(pg_catalog.=) r.workflow AND w.version OPERATOR(pg_catalog.=) r.workflow_version;
 
 COMMENT ON VIEW layra.variables IS
-'The variables of a run as they are now: WHERE run_id = ''...''';
+'The variables of a run as they are now.
+Read it with WHERE run_id = ''...''.';
 COMMENT ON COLUMN layra.variables.run_id IS 'The run.';
 COMMENT ON COLUMN layra.variables.name IS 'Name of the variable.';
 COMMENT ON COLUMN layra.variables.value IS 'Its value.';

@@ -4,7 +4,7 @@ use crate::execution::validate;
 use crate::pure::hash::{Hash, value_hash};
 use crate::pure::merge::pointer_token;
 use crate::server::args::{self, MAX_VALUE};
-use crate::server::error::{Error, Result, Violation};
+use crate::server::error::{Error, Remedy, Result, Subject, Violation};
 use crate::server::jsonb::Jsonb;
 use crate::server::name::fresh_uuid;
 use crate::server::settings;
@@ -65,11 +65,10 @@ fn pause_run(
     let prompt = prompt.unwrap_or_else(|| Jsonb::parse("{}"));
     let assignee = args::optional_name(assignee, "assignee")?;
     if assignee == Some("role:") {
-        return Err(Error::argument("assignee role: names no role").into());
+        return Err(Error::argument("assignee must name a role after role:").into());
     }
     if let Some(schema) = &response_schema {
-        schema::cached_validator(schema.text())
-            .map_err(|message| Error::argument(format!("response_schema {message}")))?;
+        schema::cached_validator(schema.text()).map_err(|message| Error::schema("response_schema", &message))?;
     }
     if let Some(expires_in) = expires_in {
         settings::after(0, expires_in, "expires_in")?;
@@ -80,7 +79,7 @@ fn pause_run(
     };
     change.require_unfinished()?;
     if change.run.status == Status::Cancelling {
-        return Err(Error::state(format!("run {:?} is cancelling", change.run_id)).into());
+        return Err(change.cancelling().into());
     }
     args::within_limit(prompt.text(), MAX_VALUE, "prompt")?;
     let expires_at = expires_in.map(|interval| settings::after(change.now, interval, "expires_in")).transpose()?;
@@ -125,7 +124,10 @@ fn repeated(run_id: &str, version: i64) -> Result<Uuid> {
     let db = crate::server::spi::Db::write();
     let rows = db.query(&INTERACTION_AT, &[run_id.into_datum(), version.into_datum()]);
     rows.is_empty().then_some(()).map_or_else(|| rows.get(0, 1), |()| None).ok_or_else(|| {
-        Error::state(format!("the interaction of version {version} of run {run_id:?} is a fork's parent's"))
+        Error::state(
+            format!("the idempotency key was used for a question of the run that {run_id:?} was forked from"),
+            "Pass another idempotency_key: a fork does not take the questions of its parent along.",
+        )
     })
 }
 
@@ -143,7 +145,8 @@ struct Interaction {
 fn find(change: &Change<'_>, id: Uuid) -> Result<Interaction> {
     let rows = change.db.query(&GET_INTERACTION, &[change.run_id.into_datum(), id.into_datum()]);
     if rows.is_empty() {
-        return Err(Error::state(format!("run {:?} has no interaction {id}", change.run_id)));
+        let hint = "The view layra.interactions has the ids.";
+        return Err(Error::state(format!("run {:?} has no interaction {id}", change.run_id), hint));
     }
     Ok(Interaction {
         version: rows.get(0, 1).unwrap_or_default(),
@@ -193,10 +196,11 @@ fn resume_run(
         must_be_valid(change)?;
         args::within_limit(response.text(), MAX_VALUE, "response")?;
         if let Some(schema) = interaction.response_schema {
-            let validator = schema::cached_validator(schema.text()).map_err(Error::Corrupt)?;
+            let validator = schema::cached_validator(schema.text())
+                .map_err(|message| Error::Corrupt(format!("the response_schema of interaction {id} {message}")))?;
             let violations = schema::violations(&validator, "", response.text());
             if !violations.is_empty() {
-                return Err(Error::Invalid { run: change.run_id.to_owned(), what: "the response", violations });
+                return Err(Error::Invalid { run: change.run_id.to_owned(), subject: Subject::Response, violations });
             }
         }
         let writes = variables::plan(change, updates.into_iter().map(|(n, v)| (n, Some(v))).collect())?;
@@ -238,21 +242,25 @@ fn must_be_assignee(change: &Change<'_>, assignee: Option<&str>) -> Result<()> {
     let message = format!("the interaction of run {:?} is assigned to somebody else", change.run_id);
     Err(Error::Privilege {
         message,
-        hint: "role:NAME asks for membership, anything else for layra.actor of that name.",
+        hint: "layra.interactions shows the assignee: of role:NAME, members of that role answer; else whose layra.actor it is.",
     })
 }
 
 fn must_wait(change: &Change<'_>, id: Uuid, interaction: &Interaction) -> Result<()> {
     change.require_unfinished()?;
     let expired = interaction.expires_at.is_some_and(|at| at <= change.now);
-    let what = match interaction.status.as_str() {
-        "pending" if expired => "has expired",
-        "pending" if change.run.status == Status::Cancelling => "belongs to a run that is cancelling",
+    let (what, hint) = match interaction.status.as_str() {
+        "pending" if expired => {
+            ("has expired", "Withdraw it with layra.withdraw_interaction, and ask again with layra.pause_run.")
+        }
+        "pending" if change.run.status == Status::Cancelling => {
+            ("belongs to a run that is cancelling", "End the run with layra.finish_run(..., 'cancelled').")
+        }
         "pending" => return Ok(()),
-        "answered" => "was answered otherwise",
-        _ => "was withdrawn",
+        "answered" => ("was already answered", "An answer counts once; layra.interactions shows it."),
+        _ => ("was withdrawn", "Ask again with layra.pause_run."),
     };
-    Err(Error::state(format!("interaction {id} of run {:?} {what}", change.run_id)))
+    Err(Error::state(format!("interaction {id} of run {:?} {what}", change.run_id), hint))
 }
 
 /// 40001 where variables, loops or context differ from what the person was asked about, other than by answers.
@@ -274,7 +282,11 @@ fn must_be_unchanged(change: &Change<'_>, interaction: &Interaction) -> Result<(
             _ => format!("/{}", d.id.name()),
         })
         .collect();
-    if conflicts.is_empty() { Ok(()) } else { Err(change.conflict(Some(interaction.version), conflicts)) }
+    if conflicts.is_empty() {
+        Ok(())
+    } else {
+        Err(change.conflict(Some(interaction.version), conflicts, Remedy::Accept))
+    }
 }
 
 /// Whether the cell has the value that an answer gave it.
@@ -304,7 +316,7 @@ fn must_be_valid(change: &Change<'_>) -> Result<()> {
     if violations.is_empty() {
         return Ok(());
     }
-    Err(Error::Invalid { run: change.run_id.to_owned(), what: "the state", violations })
+    Err(Error::Invalid { run: change.run_id.to_owned(), subject: Subject::State, violations })
 }
 
 /// The run's status once this interaction (None: no further one) waits no more: paused while any other does.
@@ -340,7 +352,8 @@ fn withdraw_interaction(
         change.expect_version(expected)?;
         change.require_unfinished()?;
         if interaction.status == "answered" {
-            return Err(Error::state(format!("interaction {id} of run {:?} was answered", change.run_id)));
+            let message = format!("interaction {id} of run {:?} was already answered", change.run_id);
+            return Err(Error::state(message, "An answer stays; layra.rollback to a version before it asks again."));
         }
         let status = status_without(change, Some(id));
         let payload = Jsonb::of(&Withdrawn {

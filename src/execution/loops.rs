@@ -99,10 +99,8 @@ pub fn topology_at(change: &mut Change<'_>, version: i64) -> Result<Option<Rc<Co
 }
 
 fn inactive(change: &Change<'_>, loop_id: &str) -> Error {
-    Error::State {
-        message: format!("loop {loop_id:?} of run {:?} is not active", change.run_id),
-        hint: Some("Enter it with layra.enter_loop.".into()),
-    }
+    let message = format!("loop {loop_id:?} of run {:?} is not active", change.run_id);
+    Error::state(message, "Enter it with layra.enter_loop.")
 }
 
 /// The rows that reset the body of a loop: its nodes become pending, the loops in it are gone.
@@ -183,10 +181,11 @@ fn next(run_id: Option<&str>, loop_id: Option<&str>, after: Option<i32>) -> Resu
             return Ok(i32::try_from(current.index).ok());
         }
         if current.index != after {
-            return Err(Error::state(format!(
-                "loop {loop_id:?} of run {:?} stands at {}, not at {after}",
-                change.run_id, current.index
-            )));
+            let index = current.index;
+            return Err(Error::state(
+                format!("loop {loop_id:?} of run {:?} is at index {index}, not at {after}", change.run_id),
+                format!("after is the index of the iteration that is finished: {index}."),
+            ));
         }
     }
     let index = current.index + 1;

@@ -20,7 +20,7 @@ use crate::store::plain::{Is, Key, Table};
 use crate::store::statements::*;
 use foldhash::HashMap;
 use pgrx::IntoDatum;
-use pgrx::datum::{Interval, TimestampWithTimeZone};
+use pgrx::datum::{Interval, TimestampWithTimeZone, Uuid};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -292,8 +292,13 @@ fn begin(run_id: Option<&str>, node_id: Option<&str>, worker: Option<&str>, leas
         return Ok((version, node.attempt, node.status, output));
     }
     change.require_unfinished()?;
-    if change.run.status != Status::Running {
-        return Err(Error::state(format!("run {:?} is {}", change.run_id, change.run.status.name())));
+    match change.run.status {
+        Status::Running => {}
+        Status::Paused => {
+            let message = format!("run {:?} is paused", change.run_id);
+            return Err(Error::state(message, how_to_resume(&change)));
+        }
+        _ => return Err(change.cancelling()),
     }
     let lease_before = Lease::lock(&change.db, change.run_id, node_id);
     // Read again: a heartbeat, which does not wait for the run, may have held the lease for long.
@@ -321,6 +326,22 @@ fn begin(run_id: Option<&str>, node_id: Option<&str>, worker: Option<&str>, leas
     let payload = Jsonb::of(&Started { node_id, attempt, worker });
     let version = change.append(NewEvent::new("node.started", payload, writes).due(before))?;
     Ok((change.close(version)?, Some(attempt), cell.status, None))
+}
+
+/// What to do about a run that is paused: the interactions that wait by their ids, as far as they are few.
+fn how_to_resume(change: &Change<'_>) -> String {
+    const NAMED: usize = 5;
+    let rows = change.db.query(&WAITING_FIRST, &[change.run_id.into_datum(), change.now.into_datum()]);
+    let ids: Vec<String> =
+        (0..rows.len()).filter_map(|row| rows.get::<Uuid>(row, 1)).map(|id| id.to_string()).collect();
+    match ids.len() {
+        0 => "Every question has expired: layra.recover_run lets the run go on.".into(),
+        count => format!(
+            "Open interactions: {}{}. Answer with layra.resume_run, or withdraw with layra.withdraw_interaction.",
+            ids[..count.min(NAMED)].join(", "),
+            if count > NAMED { " and more, in layra.interactions" } else { "" }
+        ),
+    }
 }
 
 /// What the row of a node that was ever begun says of its lease.
@@ -437,8 +458,21 @@ fn beat(run_id: Option<&str>, node_id: Option<&str>, attempt: Option<i32>, lease
     let lease = Lease::lock(&db, run_id, node_id);
     // Read after the lock is held: a lease that ended while we waited for it is over.
     let now = settings::now()?;
-    if lease.is_none_or(|lease| lease.attempt != attempt || lease.until.is_none() || lease.is_over(now)) {
-        return Err(Error::state(format!("attempt {attempt} of node {node_id:?} of run {run_id:?} has no lease")));
+    let Some(lease) = lease else { return Err(never_begun(run_id, node_id)) };
+    let hint = if attempt > lease.attempt {
+        Some("It was never begun: attempt is what layra.begin_node returned.")
+    } else if attempt < lease.attempt {
+        Some("It is not the newest attempt: another worker has the node, so stop working on it.")
+    } else if lease.until.is_none() {
+        Some("It has ended, or was begun without a lease.")
+    } else if lease.is_over(now) {
+        Some("The lease ran out: take the node again with layra.begin_node, which nobody may have done meanwhile.")
+    } else {
+        None
+    };
+    if let Some(hint) = hint {
+        let message = format!("attempt {attempt} of node {node_id:?} of run {run_id:?} has no lease");
+        return Err(Error::state(message, hint));
     }
     let until = settings::after(now, duration, "lease")?;
     let rows = db.query(&EXTEND_LEASE, &[run_id.into_datum(), node_id.into_datum(), until.into_datum()]);
@@ -521,17 +555,40 @@ fn complete(
 }
 
 fn require_attempt(change: &Change<'_>, node_id: &str, node: &Node, attempt: Option<i32>) -> Result<()> {
-    let wrong = if node.status != "running" {
-        format!("node {node_id:?} of run {:?} is {}", change.run_id, node.status)
-    } else if attempt.is_some() && attempt != node.attempt {
-        format!("attempt {} of node {node_id:?} of run {:?} is over", attempt.unwrap_or_default(), change.run_id)
-    } else {
-        return Ok(());
+    let hint = match node.status.as_str() {
+        "running" => {
+            let Some(attempt) = attempt.filter(|attempt| node.attempt != Some(*attempt)) else { return Ok(()) };
+            let of = format!("attempt {attempt} of node {node_id:?} of run {:?}", change.run_id);
+            return Err(match node.attempt {
+                None => Error::state(
+                    format!("{of} was never begun"),
+                    "A saved document made the node running, without an attempt: leave attempt out.",
+                ),
+                Some(newest) if attempt > newest => {
+                    Error::state(format!("{of} was never begun"), "attempt is what layra.begin_node returned.")
+                }
+                Some(_) => Error::state(
+                    format!("{of} is over"),
+                    "Another worker took the node over: stop working on it, and discard the result.",
+                ),
+            });
+        }
+        "pending" if Lease::lock(&change.db, change.run_id, node_id).is_none() => {
+            return Err(never_begun(change.run_id, node_id));
+        }
+        "pending" => "It was reset, or the run rolled back, since it was begun: begin it again with layra.begin_node.",
+        "completed" => "Another call completed it; layra.context shows its output, layra.reset_nodes makes it pending.",
+        "skipped" => "layra.reset_nodes makes it pending again.",
+        _ => "Begin it again with layra.begin_node.",
     };
-    Err(Error::State {
-        message: wrong,
-        hint: Some("Another worker took the node over, or it was completed, skipped or reset.".into()),
-    })
+    Err(Error::state(format!("node {node_id:?} of run {:?} is {}", change.run_id, node.status), hint))
+}
+
+fn never_begun(run_id: &str, node_id: &str) -> Error {
+    Error::state(
+        format!("node {node_id:?} of run {run_id:?} was never begun"),
+        "Begin it first, with layra.begin_node.",
+    )
 }
 
 /// Ends the leases of nodes on which nobody works any more.
@@ -676,7 +733,11 @@ fn all_are(change: &Change<'_>, nodes: &[String], current: &HashMap<CellId, Json
 }
 
 fn wrong_move(change: &Change<'_>, node_id: &str, from: &str, to: &str) -> Error {
-    Error::state(format!("node {node_id:?} of run {:?} is {from}, and cannot become {to}", change.run_id))
+    let hint = match from {
+        "running" => "Complete it or fail it first, or make it pending with layra.reset_nodes.",
+        _ => "layra.reset_nodes makes it pending again.",
+    };
+    Error::state(format!("node {node_id:?} of run {:?} is {from} and cannot become {to}", change.run_id), hint)
 }
 
 fn load(change: &mut Change<'_>, nodes: &[String]) -> HashMap<CellId, Jsonb> {
@@ -730,7 +791,14 @@ fn set_engine(
     for (field, _) in &fields {
         document::engine_field(field)?;
         if document::OWN_FIELDS.contains(&field.as_str()) {
-            return Err(Error::argument(format!("{field} is made of cells; set it with the functions for them")).into());
+            let setter = match field.as_str() {
+                "global_variables" => "Set variables with layra.set_variables.",
+                "loop_index" => "Loops change with layra.enter_loop, layra.next_iteration and layra.exit_loop.",
+                "nodes" | "edges" => "A graph is set with layra.save_state, or comes from the run's workflow.",
+                _ => "Nodes change with layra.begin_node, layra.complete_node and the functions beside them.",
+            };
+            let message = format!("field {field:?} is not an engine's own: it is made of cells");
+            return Err(Error::argument_with(message, setter).into());
         }
     }
     let expected = args::expected(expected_version)?;

@@ -340,7 +340,8 @@ fn stale_runs(
     let now = settings::now()?;
     let age = settings::after(now, idle, "idle")? - now;
     let db = Db::read();
-    let silent = now.checked_sub(age).ok_or_else(|| Error::argument("idle is out of range"))?;
+    let silent =
+        now.checked_sub(age).ok_or_else(|| Error::argument("idle must not reach back beyond the first timestamp"))?;
     let rows = if access::may_read(&db, "") {
         db.query(&STALE_RUNS, &[silent.into_datum(), now.into_datum()])
     } else {

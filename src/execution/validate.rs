@@ -156,7 +156,7 @@ impl Rules {
         let compiled = self.compiled.as_ref().filter(|_| cell.scope == "variable");
         let limit = compiled.and_then(|compiled| compiled.definition.policy.value_bytes).unwrap_or(MAX_VALUE as i64);
         if text.len() as i64 > limit {
-            stop("size", path(cell), format!("has {} octets, more than {limit}", text.len()));
+            stop("size", path(cell), format!("has {} bytes of JSON text, more than {limit}", text.len()));
         }
         for violation in compiled.map(|compiled| compiled.check_variable(&cell.key, text)).unwrap_or_default() {
             let path = format!("/global_variables{}", violation.path);
@@ -255,7 +255,7 @@ fn add_validator(
     let name = args::name(name, "name")?;
     let text = checked_function(function.as_ref(), SIGNATURE)?;
     if !function.is_some_and(|function| function.returns_setof_text()) {
-        return Err(crate::server::error::Error::argument(format!("function {text} does not return setof text")).into());
+        return Err(crate::server::error::Error::argument(format!("{text} must return SETOF text")).into());
     }
     let db = Db::write();
     access::require_admin(&db, "add validators")?;

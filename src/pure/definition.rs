@@ -78,7 +78,7 @@ pub fn parse(text: &str, tick: fn()) -> (Definition, Problems) {
     let mut problems = Problems::new();
     let mut definition = Definition::default();
     let Some(top) = object(text) else {
-        return (definition, vec![(String::new(), "a definition is an object".into())]);
+        return (definition, vec![(String::new(), "a definition must be an object".into())]);
     };
     if let Some(nodes) = top.get("nodes") {
         definition.graph.nodes = Some(nodes.get().to_owned());
@@ -117,23 +117,23 @@ fn is_name(name: &str) -> bool {
 
 fn parse_nodes(raw: &RawValue, definition: &mut Definition, problems: &mut Problems, tick: fn()) {
     let Some(nodes) = array(raw) else {
-        return problems.push(("/nodes".into(), "nodes is an array".into()));
+        return problems.push(("/nodes".into(), "nodes must be an array".into()));
     };
     for (index, node) in nodes.iter().enumerate() {
         tick();
         let path = format!("/nodes/{index}");
         let Some(node) = object(node.get()) else {
-            problems.push((path, "a node is an object with id and type".into()));
+            problems.push((path, "a node must be an object with id and type".into()));
             continue;
         };
         let Some(Some(id)) = scalar::<String>(&node, "id").map(|id| id.filter(|id| is_name(id))) else {
-            problems.push((format!("{path}/id"), "id is a name of 1 to 255 characters".into()));
+            problems.push((format!("{path}/id"), "id must be a name of 1 to 255 characters".into()));
             continue;
         };
         let type_name = match scalar::<String>(&node, "type") {
             Some(Some(name)) if is_name(&name) => name,
             _ => {
-                problems.push((format!("{path}/type"), "type is a name of 1 to 255 characters".into()));
+                problems.push((format!("{path}/type"), "type must be a name of 1 to 255 characters".into()));
                 String::new()
             }
         };
@@ -147,35 +147,36 @@ fn parse_nodes(raw: &RawValue, definition: &mut Definition, problems: &mut Probl
             if let Some(raw) = data.as_ref().and_then(|data| data.get("maxCount")) {
                 match serde_json::from_str::<i64>(raw.get()) {
                     Ok(count) if count >= 0 => max_count = Some(count),
-                    _ => problems.push((format!("{path}/data/maxCount"), "maxCount is an integer, at least 0".into())),
+                    _ => problems
+                        .push((format!("{path}/data/maxCount"), "maxCount must be an integer, at least 0".into())),
                 }
             }
         }
         if definition.nodes.insert(id, Node { type_name, max_count, scopes_context }).is_some() {
-            problems.push((format!("{path}/id"), "id is used by another node".into()));
+            problems.push((format!("{path}/id"), "id must not be that of another node".into()));
         }
     }
 }
 
 fn parse_edges(raw: &RawValue, definition: &mut Definition, problems: &mut Problems, tick: fn()) {
     let Some(edges) = array(raw) else {
-        return problems.push(("/edges".into(), "edges is an array".into()));
+        return problems.push(("/edges".into(), "edges must be an array".into()));
     };
     for (index, edge) in edges.iter().enumerate() {
         tick();
         let path = format!("/edges/{index}");
         let Some(edge) = object(edge.get()) else {
-            problems.push((path, "an edge is an object with source and target".into()));
+            problems.push((path, "an edge must be an object with source and target".into()));
             continue;
         };
         let mut end = |key: &str| match scalar::<String>(&edge, key) {
             Some(Some(id)) if definition.nodes.contains_key(&id) => Some(id),
             Some(Some(_)) => {
-                problems.push((format!("{path}/{key}"), format!("{key} names no node")));
+                problems.push((format!("{path}/{key}"), format!("{key} must be a node that exists")));
                 None
             }
             _ => {
-                problems.push((format!("{path}/{key}"), format!("{key} is the id of a node")));
+                problems.push((format!("{path}/{key}"), format!("{key} must be the id of a node")));
                 None
             }
         };
@@ -184,7 +185,7 @@ fn parse_edges(raw: &RawValue, definition: &mut Definition, problems: &mut Probl
             None => String::new(),
             Some(Some(handle)) => handle.unwrap_or_default(),
             Some(None) => {
-                problems.push((format!("{path}/sourceHandle"), "sourceHandle is a string".into()));
+                problems.push((format!("{path}/sourceHandle"), "sourceHandle must be a string".into()));
                 String::new()
             }
         };
@@ -203,20 +204,20 @@ fn check_graph(definition: &Definition, problems: &mut Problems, tick: fn()) {
         let path = format!("/edges/{}", edge.index);
         let mut problem = |message: &str| problems.push((path.clone(), message.to_owned()));
         if edge.handle == LOOP_BODY && type_of(&edge.source) != "loop" {
-            problem("loop_body leaves a node of type loop");
+            problem("loop_body must leave a node of type loop");
         }
         if edge.handle == LOOP_NEXT {
             if type_of(&edge.target) != "loop" {
-                problem("loop_next leads back to a node of type loop");
+                problem("loop_next must lead back to a node of type loop");
             } else if outside.contains(&edge.index) {
-                problem("loop_next starts inside the loop's body");
+                problem("loop_next must start inside the loop's body");
             }
         }
         let condition = edge.handle.strip_prefix("condition-");
         if condition.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
             && type_of(&edge.source) != "condition"
         {
-            problem("condition-N leaves a node of type condition");
+            problem("condition-N must leave a node of type condition");
         }
     }
     if let Some(id) = Definition::node_in_cycle(&topology, tick) {
@@ -226,28 +227,31 @@ fn check_graph(definition: &Definition, problems: &mut Problems, tick: fn()) {
 
 fn parse_variables(raw: &RawValue, definition: &mut Definition, problems: &mut Problems, tick: fn()) {
     let Some(variables) = object(raw.get()) else {
-        return problems.push(("/variables".into(), "variables is an object".into()));
+        return problems.push(("/variables".into(), "variables must be an object".into()));
     };
     for (name, raw) in &variables {
         tick();
         let path = format!("/variables{}", pointer_token(name));
         if !is_name(name) {
-            problems.push((path.clone(), "a variable's name has 1 to 255 characters, none a control character".into()));
+            problems.push((
+                path.clone(),
+                "a variable's name must have 1 to 255 characters, none a control character".into(),
+            ));
         }
         let Some(members) = object(raw.get()) else {
-            problems.push((path, "a variable is an object of schema, group and default".into()));
+            problems.push((path, "a variable must be an object of schema, group and default".into()));
             continue;
         };
         let text = |key: &str| members.get(key).map(|raw| raw.get().to_owned());
         let schema = text("schema");
         if schema.as_ref().is_some_and(|s| !s.starts_with('{') && s != "true" && s != "false") {
-            problems.push((format!("{path}/schema"), "a schema is an object or a boolean".into()));
+            problems.push((format!("{path}/schema"), "a schema must be an object or a boolean".into()));
         }
         let group = match scalar::<Option<String>>(&members, "group") {
             None => None,
             Some(Some(group)) if group.as_deref().is_none_or(is_name) => group,
             Some(_) => {
-                problems.push((format!("{path}/group"), "group is a name of 1 to 255 characters".into()));
+                problems.push((format!("{path}/group"), "group must be a name of 1 to 255 characters".into()));
                 None
             }
         };
@@ -258,13 +262,13 @@ fn parse_variables(raw: &RawValue, definition: &mut Definition, problems: &mut P
 fn parse_policy(raw: &RawValue, problems: &mut Problems) -> Policy {
     let mut policy = Policy::default();
     let Some(sections) = object(raw.get()) else {
-        problems.push(("/policy".into(), "policy is an object".into()));
+        problems.push(("/policy".into(), "policy must be an object".into()));
         return policy;
     };
     for (section, raw) in &sections {
         let path = format!("/policy{}", pointer_token(section));
         let Some(members) = object(raw.get()) else {
-            problems.push((path, "is an object".into()));
+            problems.push((path, "must be an object".into()));
             continue;
         };
         for (key, raw) in &members {
@@ -272,7 +276,7 @@ fn parse_policy(raw: &RawValue, problems: &mut Problems) -> Policy {
             let mut integer = |least: i64| match serde_json::from_str::<i64>(raw.get()) {
                 Ok(number) if number >= least => Some(number),
                 _ => {
-                    problems.push((path.clone(), format!("is an integer, at least {least}")));
+                    problems.push((path.clone(), format!("must be an integer, at least {least}")));
                     None
                 }
             };
@@ -285,21 +289,23 @@ fn parse_policy(raw: &RawValue, problems: &mut Problems) -> Policy {
                 ("checkpoint", "every") => {
                     policy.every = serde_json::from_str::<String>(raw.get()).ok().and_then(|text| microseconds(&text));
                     if policy.every.is_none() {
-                        problems
-                            .push((path, "is a time above zero, such as \"5 minutes\" or \"1 hour 30 min\"".into()));
+                        problems.push((
+                            path,
+                            "must be a time greater than zero, such as \"5 minutes\" or \"1 hour 30 min\"".into(),
+                        ));
                     }
                 }
                 ("checkpoint", "milestones" | "before") => match serde_json::from_str::<Vec<String>>(raw.get()) {
                     Ok(types) if key == "before" => policy.before = types,
                     Ok(types) => policy.milestones = types,
-                    Err(_) => problems.push((path, "is an array of node types".into())),
+                    Err(_) => problems.push((path, "must be an array of node types".into())),
                 },
                 // A misspelt rule would silently never apply.
-                _ => problems.push((path, "is no rule of a policy".into())),
+                _ => problems.push((path, "is not a rule of a policy".into())),
             }
         }
         if !["checkpoint", "limits", "loops"].contains(&section.as_str()) {
-            problems.push((path, "is no section of a policy".into()));
+            problems.push((path, "is not a section of a policy".into()));
         }
     }
     policy

@@ -86,7 +86,9 @@ pub fn event_type(value: Option<&str>) -> Result<&str> {
     let value = name(value, "type")?;
     match RESERVED_TYPES.iter().find(|prefix| value.starts_with(**prefix)) {
         None => Ok(value),
-        Some(prefix) => Err(Error::argument(format!("event types that start with {prefix:?} are the extension's own"))),
+        Some(prefix) => Err(Error::argument(format!(
+            "event types must not start with {prefix:?}, which is reserved for the extension"
+        ))),
     }
 }
 
@@ -132,5 +134,11 @@ pub fn within_limit(text: &str, limit: usize, what: impl std::fmt::Display) -> R
     if text.len() <= limit {
         return Ok(());
     }
-    Err(Error::Limit(format!("{what} has {} octets of JSON, more than {limit}", text.len())))
+    let hint = match limit {
+        MAX_VALUE => "Store large values elsewhere and keep a reference to them in the run.",
+        _ => {
+            "The limit is the workflow's, in policy.limits. Store large values elsewhere and keep a reference in the run."
+        }
+    };
+    Err(Error::Limit { message: format!("{what} has {} bytes of JSON text, more than {limit}", text.len()), hint })
 }

@@ -16,11 +16,47 @@ pub struct Violation {
     pub keyword: String,
 }
 
+/// What solves a conflict, in the function that met it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Read again, and call again with the newest version.
+    Read,
+    /// `set_variables` can merge.
+    Merge,
+    /// Both sides of a merge changed the same place.
+    Decide,
+    /// `resume_run` can accept what changed since the question.
+    Accept,
+    /// The snapshot of the transaction is too old.
+    NewTransaction,
+}
+
+/// What violates a schema or a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    Variable,
+    Event,
+    Response,
+    State,
+}
+
+impl std::fmt::Display for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Subject::Variable => "a variable",
+            Subject::Event => "an event",
+            Subject::Response => "the response",
+            Subject::State => "the state",
+        })
+    }
+}
+
+/// A message says what is wrong, the HINT what to do about it. Where the message says what must be, it needs no HINT.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{message}")]
-    Argument { message: String, hint: Option<String> },
-    #[error("workflow definition {name:?} is not valid: {} problem(s)", problems.len())]
+    Argument { message: String, hint: Option<&'static str> },
+    #[error("workflow definition {name:?} is not valid: {}", counted(problems.len(), "problem"))]
     Definition { name: String, problems: Vec<(String, String)> },
     #[error("run {0:?} does not exist")]
     NoSuchRun(String),
@@ -28,9 +64,9 @@ pub enum Error {
     NoSuchCheckpoint { run: String, label: String },
     #[error("workflow {name:?}{} does not exist for role {role:?}", version.map(|v| format!(" version {v}")).unwrap_or_default())]
     NoSuchWorkflow { name: String, version: Option<i32>, role: String },
-    #[error("run {0:?} exists already")]
+    #[error("run {0:?} already exists")]
     RunExists(String),
-    #[error("run {run:?} has a checkpoint {label:?} already")]
+    #[error("checkpoint {label:?} of run {run:?} already exists")]
     LabelExists { run: String, label: String },
     #[error("shared {what} {name:?} belongs to role {owner:?}")]
     SharedNameTaken { what: &'static str, name: String, owner: String },
@@ -51,17 +87,22 @@ pub enum Error {
         expected: Option<i64>,
         actual: Option<i64>,
         conflicts: Vec<String>,
+        remedy: Remedy,
     },
-    #[error("{what} of run {run:?} breaks {} rule(s)", violations.len())]
-    Invalid { run: String, what: &'static str, violations: Vec<Violation> },
+    #[error("{subject} of run {run:?} violates {}", counted(violations.len(), "rule"))]
+    Invalid { run: String, subject: Subject, violations: Vec<Violation> },
     #[error("{message}")]
-    State { message: String, hint: Option<String> },
-    #[error("{0}")]
-    Limit(String),
+    State { message: String, hint: String },
+    #[error("{message}")]
+    Limit { message: String, hint: &'static str },
     #[error("{0}")]
     Corrupt(String),
     #[error("out of memory")]
     Memory,
+}
+
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn of_variable(variable: &Option<String>) -> String {
@@ -80,8 +121,18 @@ impl Error {
         Error::Argument { message: message.into(), hint: None }
     }
 
-    pub fn state(message: impl Into<String>) -> Error {
-        Error::State { message: message.into(), hint: None }
+    pub fn argument_with(message: impl Into<String>, hint: &'static str) -> Error {
+        Error::Argument { message: message.into(), hint: Some(hint) }
+    }
+
+    pub fn state(message: impl Into<String>, hint: impl Into<String>) -> Error {
+        Error::State { message: message.into(), hint: hint.into() }
+    }
+
+    /// Of a schema: what `cached_validator` and `validator` say of it.
+    pub fn schema(what: &str, message: &str) -> Error {
+        let hint = "A schema is an object or a boolean: JSON Schema draft 2020-12 or what $schema names, without remote references.";
+        Error::argument_with(format!("{what} {message}"), hint)
     }
 
     /// For what no caller can do anything about but stop.
@@ -105,7 +156,7 @@ impl Error {
             Error::Conflict { .. } => ERRCODE_T_R_SERIALIZATION_FAILURE,
             Error::Invalid { .. } => ERRCODE_CHECK_VIOLATION,
             Error::State { .. } => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-            Error::Limit(_) => ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            Error::Limit { .. } => ERRCODE_PROGRAM_LIMIT_EXCEEDED,
             Error::Corrupt(_) => ERRCODE_DATA_CORRUPTED,
             Error::Memory => ERRCODE_OUT_OF_MEMORY,
         }
@@ -145,7 +196,8 @@ impl Error {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Error::Argument { hint, .. } | Error::State { hint, .. } => return hint.clone(),
+            Error::Argument { hint, .. } => return hint.map(str::to_owned),
+            Error::State { hint, .. } => return Some(hint.clone()),
             Error::Definition { .. } => "DETAIL lists every problem with its JSON Pointer.",
             Error::NoSuchRun(_) => "Start it with layra.start_run, or with layra.save_state.",
             Error::NoSuchCheckpoint { .. } => {
@@ -158,17 +210,38 @@ impl Error {
             Error::LabelExists { .. } => "Use another label, or replace => true to move this one.",
             Error::SharedNameTaken { .. } => "Shared names are unique: choose another name, or leave out shared.",
             Error::NoSuchBreaker(_) => "Define it with layra.define_breaker; roles see their own breakers.",
-            Error::LeaseHeld { .. } => "Take another node, or wait until the lease is over.",
-            Error::NotYours(_) => "Only roles with the privileges of the run's owner change it; auditors may read it.",
+            Error::LeaseHeld { until: Some(_), .. } => "Take another node, or wait until the lease is over.",
+            Error::LeaseHeld { .. } => {
+                "It is held without a lease, until its worker, layra.reset_nodes or layra.recover_run gives it up."
+            }
+            Error::NotYours(_) => {
+                "Roles with the privileges of the run's owner change and read it; those with level auditor read it."
+            }
             Error::Privilege { hint, .. } => hint,
             Error::Encoding(_) => {
-                "It was given in a database with another encoding: rename the role, or set the setting, in this one."
+                "It comes from a database with another encoding: rename the role, or set the setting, in this one."
             }
-            Error::Conflict { .. } => {
-                "Read the run again and retry. layra.set_variables can also merge: on_conflict => 'merge'."
-            }
-            Error::Invalid { .. } => "DETAIL lists every violation with its path and keyword.",
-            Error::Limit(_) => "Store large values elsewhere and keep a reference to them in the run.",
+            Error::Conflict { remedy, variable, .. } => match remedy {
+                Remedy::Read if variable.is_some() => "Read the variable again, and retry with its version.",
+                Remedy::Read => "Read the run again, and retry with its newest version.",
+                Remedy::Merge => "Read the run again and retry, or merge the updates: on_conflict => 'merge'.",
+                Remedy::Decide => "Both sides changed the places in DETAIL: read the run again, and decide for each.",
+                Remedy::Accept => {
+                    "DETAIL lists what changed since the question. on_change => 'accept' answers it all the same."
+                }
+                Remedy::NewTransaction => "Run the whole transaction again.",
+            },
+            Error::Invalid { subject, .. } => match subject {
+                Subject::Variable => {
+                    "DETAIL lists every violation, with its path and the keyword of the workflow's schema."
+                }
+                Subject::Event => {
+                    "DETAIL lists every violation, with its path and the keyword of the event type's schema."
+                }
+                Subject::Response => "DETAIL lists every violation, with its path and the keyword of response_schema.",
+                Subject::State => "layra.validate_run lists the problems: repair the state, or roll it back, first.",
+            },
+            Error::Limit { hint, .. } => hint,
             Error::Corrupt(_) => "Run layra.verify to see what was changed behind the extension's back.",
             Error::Memory => "The operating system, or a limit that it was given, has no more memory for this session.",
         };

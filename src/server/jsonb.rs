@@ -62,8 +62,10 @@ impl Jsonb {
         memory::require(2 * object.size());
         let octets = binary::octets_of(&object, object.size());
         // PostgreSQL says the same of what it reads.
-        let too_large =
-            || Error::Limit("total size of jsonb object elements exceeds the maximum of 268435455 bytes".into());
+        let too_large = || Error::Limit {
+            message: "total size of jsonb object elements exceeds the maximum of 268435455 bytes".into(),
+            hint: "Read less at a time: layra.cells and layra.get_variables read parts of a state.",
+        };
         Jsonb::from_octets(&octets.unwrap_or_else(|| too_large().raise()))
     }
 

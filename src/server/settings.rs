@@ -17,17 +17,16 @@ pub const EPOCH_OFFSET: i64 = 946_684_800_000_000;
 pub fn register() {
     GucRegistry::define_string_guc(
         c"layra.actor",
-        c"Who the session says it acts for, recorded with every event as on_behalf_of.",
-        c"A claim of up to 255 characters, set it with set_config('layra.actor', 'alice', true): behind a pooler anything \
-          but a transaction's own setting names the wrong person. Default: none. Example: SELECT set_config('layra.actor', \
-          'alice@example.com', true);",
+        c"Whom the session claims to act for: on_behalf_of of every event.",
+        c"A name of up to 255 characters. Set it for one transaction, as in the example: behind a pooler, a session's \
+          setting names the wrong person. Default: none. Example: SELECT set_config('layra.actor', 'alice@example.com', true);",
         &ACTOR,
         GucContext::Userset,
         GucFlags::default(),
     );
     GucRegistry::define_string_guc(
         c"layra.now",
-        c"The time that the extension takes for now, as a timestamptz; superusers only.",
+        c"The time that the extension takes for now, a timestamptz (superusers).",
         c"Makes time testable without sleeping. Default: empty, the clock of the server. Example: SET layra.now = \
           '2026-01-01 12:00:00+00';",
         &NOW,
@@ -68,7 +67,7 @@ pub fn after(at: i64, interval: Interval, what: &str) -> Result<i64> {
     };
     match end {
         Some(end) if end > at && above_zero == Some(true) => Ok(end),
-        _ => Err(Error::argument(format!("{what} must be above zero"))),
+        _ => Err(Error::argument(format!("{what} must be greater than zero"))),
     }
 }
 
@@ -93,6 +92,6 @@ pub fn now() -> Result<i64> {
     match at {
         // Infinity, or a time whose microseconds since 1970 do not fit: the hash chain could not hold it.
         Some(at) if at != i64::MIN && at.checked_add(EPOCH_OFFSET).is_some_and(|at| at != i64::MAX) => Ok(at),
-        _ => Err(Error::argument("layra.now is out of range")),
+        _ => Err(Error::argument("layra.now must be a time before the year 294247")),
     }
 }

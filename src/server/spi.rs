@@ -101,7 +101,7 @@ impl Db {
     /// After a lock was waited for, perhaps while the extension was updated.
     fn require_the_same_schema(&self) {
         if !release::is_known() && release::look(self) != self.schema {
-            Error::state("the extension layra_state was updated while the call waited; call again").raise();
+            Error::state("the extension layra_state was updated while the call waited", "Call again.").raise();
         }
     }
 
@@ -422,7 +422,8 @@ impl Columns for At<'_> {
         if !is_right(oid) && !is_right(unsafe { pg_sys::getBaseType(oid) }) {
             // SAFETY: a type's name is a C string.
             let name = unsafe { CStr::from_ptr(pg_sys::format_type_be(oid)) }.to_string_lossy();
-            Error::state(format!("a column of layra_state's tables was made {name}, which it cannot be")).raise();
+            let message = format!("a column of a table of layra_state has the wrong type, {name}");
+            Error::state(message, "Undo the ALTER TABLE that changed it.").raise();
         }
     }
 }

@@ -87,7 +87,7 @@ pub fn require_admin(db: &Db, what: &str) -> Result<()> {
         return Ok(());
     }
     let message = format!("only roles with level admin {what}");
-    Err(Error::Privilege { message, hint: "A superuser gives it: SELECT layra.grant_access('role', 'admin');" })
+    Err(Error::Privilege { message, hint: "A superuser grants it: SELECT layra.grant_access('role', 'admin');" })
 }
 
 /// Has the current role the privileges of this owner?

@@ -5,7 +5,7 @@
 
 use crate::pure::hash::{self, Hash, Link, value_hash};
 use crate::server::args;
-use crate::server::error::{Error, Result};
+use crate::server::error::{Error, Remedy, Result};
 use crate::server::jsonb::Jsonb;
 use crate::server::memory;
 use crate::server::settings;
@@ -205,10 +205,11 @@ impl<'a> Request<'a> {
             return if family(&first_type) == family(type_name) {
                 Ok(Some(Opened::Repeated(version)))
             } else {
-                Err(Error::argument(format!(
+                let message = format!(
                     "idempotency key {key:?} of run {:?} was used with another function (event type {first_type:?})",
                     self.run_id
-                )))
+                );
+                Err(Error::argument_with(message, "Pass another key: a key is for one call and its repetitions."))
             };
         }
         // Read after the lock is held, so that times never fall along the log.
@@ -302,6 +303,7 @@ impl<'a> Request<'a> {
             expected: None,
             actual: None,
             conflicts: Vec::new(),
+            remedy: Remedy::NewTransaction,
         }
     }
 }
@@ -444,14 +446,16 @@ impl<'a> Change<'a> {
     /// 40001 unless the head is the expected version; no expectation always holds.
     pub fn expect_version(&self, expected: Option<i64>) -> Result<()> {
         match expected {
-            Some(expected) if expected != self.head.version => Err(self.conflict(Some(expected), Vec::new())),
+            Some(expected) if expected != self.head.version => {
+                Err(self.conflict(Some(expected), Vec::new(), Remedy::Read))
+            }
             _ => Ok(()),
         }
     }
 
-    pub fn conflict(&self, expected: Option<i64>, conflicts: Vec<String>) -> Error {
+    pub fn conflict(&self, expected: Option<i64>, conflicts: Vec<String>, remedy: Remedy) -> Error {
         let actual = Some(self.head.version);
-        Error::Conflict { run: self.run_id.to_owned(), variable: None, expected, actual, conflicts }
+        Error::Conflict { run: self.run_id.to_owned(), variable: None, expected, actual, conflicts, remedy }
     }
 
     /// 55000 where the run is finished.
@@ -463,10 +467,13 @@ impl<'a> Change<'a> {
             Status::Completed => "A completed run stays closed; layra.fork_run continues from it under another name.",
             _ => "layra.reopen_run lets it run again.",
         };
-        Err(Error::State {
-            message: format!("run {:?} is {}", self.run_id, self.run.status.name()),
-            hint: Some(hint.to_owned()),
-        })
+        Err(Error::state(format!("run {:?} is {}", self.run_id, self.run.status.name()), hint))
+    }
+
+    /// 55000 for what a run that is cancelling does not do any more.
+    pub fn cancelling(&self) -> Error {
+        let message = format!("run {:?} is {}", self.run_id, self.run.status.name());
+        Error::state(message, "Clean up, and end the run with layra.finish_run(..., 'cancelled').")
     }
 
     /// Appends one event and returns its version.
@@ -676,7 +683,7 @@ impl<'a> Change<'a> {
         };
         match inserted.len() == rows.len() {
             true => Ok(()),
-            false if one_by_one => Err(self.conflict(None, Vec::new())),
+            false if one_by_one => Err(self.conflict(None, Vec::new(), Remedy::NewTransaction)),
             false => Err(left_out("event")),
         }
     }
@@ -720,10 +727,8 @@ impl Change<'_> {
 
 /// A log without its events, or its cells, must not be.
 fn left_out(table: &str) -> Error {
-    Error::State {
-        message: format!("a trigger or a rule on layra.{table} leaves rows out"),
-        hint: Some("What the functions write there is written whole, or not at all.".into()),
-    }
+    let message = format!("a trigger or a rule on layra.{table} leaves rows out");
+    Error::state(message, "Drop it: what the functions write there is written whole, or not at all.")
 }
 
 /// What the chain adds to an event.

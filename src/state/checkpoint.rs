@@ -56,7 +56,7 @@ fn checkpoint(
             if protected {
                 return Err(Error::State {
                     message: format!("checkpoint {label:?} of run {:?} is protected", change.run_id),
-                    hint: Some("layra.protect_checkpoint(..., protected => false) lets it move.".into()),
+                    hint: "layra.protect_checkpoint(..., protected => false) lets it move.".into(),
                 });
             }
             change.db.query(&CLEAR_LABEL, &[change.run_id.into_datum(), version.into_datum()]);

@@ -120,7 +120,9 @@ impl Document {
 pub fn engine_field(field: &str) -> Result<()> {
     args::name(Some(field), "a field of state")?;
     if field.starts_with("layra.") {
-        return Err(Error::argument("fields that start with \"layra.\" are the extension's own"));
+        return Err(Error::argument(
+            "names of fields must not start with \"layra.\", which is reserved for the extension",
+        ));
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::pure::binary::{NOTHING, Value};
 use crate::server::args::{self, MAX_VALUE};
-use crate::server::error::{Error, Result};
+use crate::server::error::{Error, Result, Subject};
 use crate::server::jsonb::Jsonb;
 use crate::server::name::Texts;
 use crate::server::spi::{At, Columns, Db};
@@ -55,7 +55,9 @@ impl Given {
                 "updates" => updates = (value.text() != "null").then_some(value),
                 other => {
                     let other = args::name(Some(other), "a member of an event")?;
-                    return Err(Error::argument(format!("an event has type, payload and updates, not {other:?}")));
+                    return Err(Error::argument(format!(
+                        "an event must have no other keys than type, payload and updates, but has {other:?}"
+                    )));
                 }
             }
         }
@@ -133,7 +135,7 @@ fn check_payloads(change: &mut Change<'_>, events: &[Given]) -> Result<()> {
         let given: Vec<(&str, Jsonb)> = events.iter().map(|event| (event.type_name.as_str(), event.payload)).collect();
         let violations = event_type::violations(&change.db, &change.run.owner, &given)?;
         if !violations.is_empty() {
-            return Err(Error::Invalid { run: change.run_id.to_owned(), what: "an event", violations });
+            return Err(Error::Invalid { run: change.run_id.to_owned(), subject: Subject::Event, violations });
         }
     }
     Ok(())

@@ -376,7 +376,10 @@ impl Cells {
                 })
             });
             if walked.is_none() {
-                return Err(Error::state("the tables of layra_state have changed in the middle of a statement"));
+                return Err(Error::state(
+                    "the tables of layra_state were changed in the middle of a statement",
+                    "Run the statement again.",
+                ));
             }
             if more {
                 self.walk = None;

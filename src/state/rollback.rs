@@ -73,12 +73,10 @@ pub fn restore(change: &mut Change<'_>, to_version: i64, label: Option<&str>, re
     let protected = change.db.query(&PROTECTED_ABOVE, &[change.run_id.into_datum(), to_version.into_datum()]);
     if !protected.is_empty() {
         let version: i64 = protected.get(0, 1).unwrap_or_default();
-        return Err(Error::State {
-            message: format!("run {:?} has a protected checkpoint at version {version}", change.run_id),
-            hint: Some(
-                "No rollback goes behind a protected checkpoint; layra.protect_checkpoint(..., false) frees it.".into(),
-            ),
-        });
+        return Err(Error::state(
+            format!("run {:?} has a protected checkpoint at version {version}", change.run_id),
+            "No rollback goes to a version before it; layra.protect_checkpoint(..., protected => false) frees it.",
+        ));
     }
     drop(protected);
     let interactions = interaction::at(change, to_version);

@@ -4,7 +4,7 @@ use crate::execution::completion::Completed;
 use crate::execution::interaction;
 use crate::pure::hash::{Hash, hex};
 use crate::server::args::{self, MAX_VALUE};
-use crate::server::error::{Error, Result};
+use crate::server::error::{Error, Remedy, Result};
 use crate::server::jsonb::Jsonb;
 use crate::server::name::{Name, fresh_uuid};
 use crate::server::settings;
@@ -241,7 +241,7 @@ pub fn within(run_id: &str, head: i64, version: i64, what: &str) -> Result<()> {
     if (1..=head).contains(&version) {
         return Ok(());
     }
-    Err(Error::argument(format!("{what} {version} is not a version of run {run_id:?}, which has 1 to {head}")))
+    Err(Error::argument(format!("{what} must be a version of run {run_id:?}, which has 1 to {head}, not {version}")))
 }
 
 // ------------------------------------------------------------------------------------------------------------ start
@@ -323,7 +323,7 @@ fn start(
         None => Jsonb::parse("{}"),
     };
     match workflow_version {
-        Some(_) if workflow.is_none() => return Err(Error::argument("workflow_version needs a workflow")),
+        Some(_) if workflow.is_none() => return Err(Error::argument("workflow must be given with workflow_version")),
         Some(version) if version < 1 => return Err(Error::argument("workflow_version must be at least 1")),
         _ => {}
     }
@@ -485,10 +485,13 @@ fn reopen(run_id: Option<&str>, reason: Option<&str>, expected: Option<i64>, key
     with_change(request, "run.reopened", |change| {
         change.expect_version(expected)?;
         if !matches!(change.run.status, Status::Failed | Status::Cancelled) {
-            return Err(Error::State {
-                message: format!("run {:?} is {}", change.run_id, change.run.status.name()),
-                hint: Some("Only failed and cancelled runs are reopened.".into()),
-            });
+            let hint = match change.run.status {
+                Status::Completed => {
+                    "A completed run stays closed; layra.fork_run continues from it under another name."
+                }
+                _ => "It is open: only failed and cancelled runs are reopened.",
+            };
+            return Err(Error::state(format!("run {:?} is {}", change.run_id, change.run.status.name()), hint));
         }
         let payload = Jsonb::of(&Reason { reason: checked_reason(reason)? });
         let version = change.append(NewEvent::new("run.reopened", payload, vec![]))?;
@@ -609,7 +612,14 @@ fn must_see_everything(db: &Db, run_id: &str) -> Result<()> {
     if seen == state(db.query_latest(&HEAD_AND_FORKS, &[run_id.into_datum()])) {
         return Ok(());
     }
-    Err(Error::Conflict { run: run_id.to_owned(), variable: None, expected: None, actual: None, conflicts: Vec::new() })
+    Err(Error::Conflict {
+        run: run_id.to_owned(),
+        variable: None,
+        expected: None,
+        actual: None,
+        conflicts: Vec::new(),
+        remedy: Remedy::NewTransaction,
+    })
 }
 
 /// Forks remember the idempotency keys that they inherited, also when their parent is gone: a fork becomes a fork of its

@@ -2,7 +2,7 @@
 
 use crate::pure::merge::{self, pointer_token};
 use crate::server::args::{self, MAX_VALUE};
-use crate::server::error::{Error, Result, Violation};
+use crate::server::error::{Error, Remedy, Result, Subject, Violation};
 use crate::server::jsonb::Jsonb;
 use crate::server::memory;
 use crate::server::name::Texts;
@@ -57,7 +57,7 @@ pub fn plan_loaded(change: &mut Change<'_>, values: Vec<(String, Option<Jsonb>)>
         writes.push(write);
     }
     if !violations.is_empty() {
-        return Err(Error::Invalid { run: change.run_id.to_owned(), what: "a variable", violations });
+        return Err(Error::Invalid { run: change.run_id.to_owned(), subject: Subject::Variable, violations });
     }
     Ok(writes)
 }
@@ -89,7 +89,14 @@ struct Difference<'a> {
 
 enum Outcome {
     Committed(i64),
-    Conflict { run_id: String, expected: Option<i64>, head: i64, paths: Vec<String>, differences: String },
+    Conflict {
+        run_id: String,
+        expected: Option<i64>,
+        head: i64,
+        paths: Vec<String>,
+        differences: String,
+        remedy: Remedy,
+    },
 }
 
 /// The arguments of `set_variables`, checked.
@@ -132,7 +139,7 @@ impl<'a> SetRequest<'a> {
         };
         let expected = args::expected(expected)?;
         if on_conflict != OnConflict::Fail && expected.is_none() {
-            return Err(Error::argument("on_conflict => 'merge' and 'overwrite' need expected_version"));
+            return Err(Error::argument("expected_version must be given with on_conflict => 'merge' or 'overwrite'"));
         }
         Ok(SetRequest { request, updates, expected_variables, on_conflict, expected })
     }
@@ -160,6 +167,7 @@ impl<'a> SetRequest<'a> {
         } else {
             change.cells.load(&change.db, change.run_id, ids);
         }
+        let mut remedy = if differences.any { Remedy::Decide } else { Remedy::Read };
         let mut stale: Vec<(&str, Option<i64>, i64)> = Vec::new();
         for (name, expected) in &self.expected_variables {
             let actual = change.cells.get(&CellId::variable(name)).set_version();
@@ -168,6 +176,9 @@ impl<'a> SetRequest<'a> {
             }
         }
         if ahead || (moved && self.on_conflict == OnConflict::Fail) {
+            if !ahead && stale.is_empty() {
+                remedy = Remedy::Merge;
+            }
             for (name, _) in &self.updates {
                 let actual = change.cells.get(&CellId::variable(name)).version;
                 if self.expected.is_some_and(|expected| actual > expected) {
@@ -198,6 +209,7 @@ impl<'a> SetRequest<'a> {
                 head,
                 paths: differences.paths,
                 differences: format!("[{}]", differences.texts.join(",")),
+                remedy,
             });
         }
         change.require_unfinished()?;
@@ -302,9 +314,9 @@ fn set_variables(
     let request = SetRequest::new(run_id, updates, expected_variables, on_conflict, expected_version, idempotency_key)?;
     match request.run()? {
         Outcome::Committed(version) => Ok(version),
-        Outcome::Conflict { run_id, expected, head, paths, .. } => {
+        Outcome::Conflict { run_id, expected, head, paths, remedy, .. } => {
             let actual = expected.map(|_| head);
-            Err(Error::Conflict { run: run_id, variable: None, expected, actual, conflicts: paths }.into())
+            Err(Error::Conflict { run: run_id, variable: None, expected, actual, conflicts: paths, remedy }.into())
         }
     }
 }
@@ -389,7 +401,8 @@ fn set_one(
         if expected.is_some_and(|expected| expected != actual) {
             let conflicts = vec![pointer_token(name)];
             let (run, variable) = (change.run_id.to_owned(), Some(name.to_owned()));
-            return Err(Error::Conflict { run, variable, expected, actual: Some(actual), conflicts });
+            let (actual, remedy) = (Some(actual), Remedy::Read);
+            return Err(Error::Conflict { run, variable, expected, actual, conflicts, remedy });
         }
         change.require_unfinished()?;
         let writes = plan_loaded(change, vec![(name.to_owned(), Some(value))])?;

@@ -1190,6 +1190,15 @@ ORDER BY COALESCE(i.expires_at, 'infinity'::pg_catalog.timestamptz) LIMIT 1"
 }
 
 statement! {
+    /// The interactions that wait ($2: now), those that expire first: one more than a message names.
+    WAITING_FIRST, [TEXTOID, TIMESTAMPTZOID], "/* layra.waiting_first */
+SELECT i.id FROM layra.interaction i
+WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.status OPERATOR(pg_catalog.=) 'pending'
+  AND COALESCE(i.expires_at, 'infinity'::pg_catalog.timestamptz) OPERATOR(pg_catalog.>) $2
+ORDER BY COALESCE(i.expires_at, 'infinity'::pg_catalog.timestamptz) LIMIT 6"
+}
+
+statement! {
     /// Whether one of some versions ($5) gave a cell this value.
     WROTE_VALUE, [TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8ARRAYOID, BYTEAOID], "/* layra.wrote_value */
 SELECT true FROM layra.cell c

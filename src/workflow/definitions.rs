@@ -136,7 +136,10 @@ fn read_definition(reference: &WorkflowRef, definition: Option<Jsonb>) -> Result
     let (compiled, problems) = schema::compile(definition.text());
     // What an earlier version let through counts as no schema; one that cannot be checked now must not.
     if problems.iter().any(|(_, message)| message == schema::TOO_MUCH_MEMORY) {
-        return Err(Error::Limit(format!("the schemas of workflow {:?} take too much memory", reference.name)));
+        return Err(Error::Limit {
+            message: format!("the schemas of workflow {:?} take too much memory", reference.name),
+            hint: "Simplify its schemas, or spread its variables over several workflows.",
+        });
     }
     let compiled = Rc::new(compiled);
     schema::remember(hash, compiled.clone());

@@ -30,7 +30,7 @@ fn define(type_name: Option<&str>, schema: Option<Jsonb>, shared: bool) -> Resul
     let type_name = args::event_type(type_name)?;
     let schema = args::required(schema, "schema")?;
     args::within_limit(schema.text(), MAX_VALUE, "schema")?;
-    schema::validator(schema.text()).map_err(|message| Error::argument(format!("schema {message}")))?;
+    schema::validator(schema.text()).map_err(|message| Error::schema("schema", &message))?;
     let db = Db::write();
     if shared {
         access::require_admin(&db, "define shared event types")?;
@@ -64,7 +64,9 @@ pub fn violations(db: &Db, owner: &str, events: &[(&str, Jsonb)]) -> Result<Vec<
     let mut validators = HashMap::new();
     for row in 0..rows.len() {
         if let (Some(type_name), Some(schema)) = (rows.get::<String>(row, 1), rows.jsonb(row, 2)) {
-            validators.insert(type_name, schema::cached_validator(schema.text()).map_err(Error::Corrupt)?);
+            let validator = schema::cached_validator(schema.text())
+                .map_err(|message| Error::Corrupt(format!("the schema of event type {type_name:?} {message}")))?;
+            validators.insert(type_name, validator);
         }
     }
     let mut violations = Vec::new();

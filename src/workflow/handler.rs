@@ -41,7 +41,7 @@ pub fn calls(db: &Db, workflow: Option<&str>, fired: Vec<Fired>) -> Vec<Call> {
                 functions.push(function);
             } else {
                 // One admin's dropped function must not stop every tenant.
-                pgrx::warning!("handler {function} does not exist any more, and was passed over");
+                pgrx::warning!("handler {function} does not exist any more and was skipped");
             }
         }
         functions.sort();
@@ -89,7 +89,7 @@ pub fn checked_function(function: Option<&Procedure>, signature: &str) -> Result
     if text.ends_with(signature) && function.is_function() {
         return Ok(text);
     }
-    Err(Error::argument(format!("{text} is no function with the arguments {signature}")))
+    Err(Error::argument(format!("{text} must be a function with the argument types {signature}")))
 }
 
 fn pattern(pattern: Option<&str>) -> Result<&str> {

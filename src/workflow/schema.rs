@@ -156,7 +156,7 @@ fn validators(definition: &Definition, problems: &mut Problems) -> HashMap<Strin
 /// Patterns run on an engine whose time is linear in the text. What else a schema costs is bounded by `interruptible`.
 pub fn validator(schema: &str) -> Result<Validator, String> {
     if schema.len() > MAX_SCHEMA {
-        return Err(format!("has {} octets, more than {MAX_SCHEMA}", schema.len()));
+        return Err(format!("has {} bytes, more than {MAX_SCHEMA}", schema.len()));
     }
     let schema = json::value(schema, MAX_SCHEMA_DEPTH, spi::check_for_interrupts)
         .ok_or_else(|| format!("is nested deeper than {MAX_SCHEMA_DEPTH} levels"))?;
@@ -168,7 +168,7 @@ pub fn validator(schema: &str) -> Result<Validator, String> {
     let build = || options.build(&interruptible::instrument(&schema)?).map_err(|error| error.masked().to_string());
     interruptible::bounded(build)
         .ok_or_else(|| TOO_MUCH_MEMORY.to_owned())?
-        .map_err(|error| format!("is no JSON Schema: {error}"))
+        .map_err(|error| format!("is not a valid JSON Schema: {error}"))
 }
 
 /// Where and how a value breaks its schema; `path` is the pointer to the value. One violation of the value as a whole where

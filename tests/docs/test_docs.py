@@ -99,14 +99,38 @@ REST = """
 """
 
 
+ARGUMENTS = f"""
+    SELECT proname, name, format_type(proargtypes[n - 1], NULL), pg_get_function_arg_default(oid, n::int)
+    FROM pg_proc, unnest(proargnames[1:pronargs]) WITH ORDINALITY a(name, n)
+    WHERE oid IN ({MEMBERS.format(classid="'pg_proc'")}) ORDER BY proname, n
+"""
+# What the catalogue writes otherwise than people do.
+SPELLINGS = {"timestamp with time zone": "timestamptz", "00:00:30": "30 seconds"}
+
+
 def test_functions_have_comments_that_teach_them(admin):
+    """A short sentence that says what it is for; a line for each argument, with the type and the default that it has; the
+    result; the errors by their SQLSTATEs; an example. layra.help makes a page of it."""
     functions = admin.execute(FUNCTIONS).fetchall()
     assert functions
-    for name, _, _, comment, arguments in functions:
+    arguments = {}
+    for name, argument, type_, default in admin.execute(ARGUMENTS):
+        value = default and re.sub(r"^'(.*)'$", r"\1", re.sub(r"::[\w ]+(\[\])?$", "", default))
+        value = f", default {SPELLINGS.get(value, value)}" if default else ""
+        arguments.setdefault(name, []).append(f"{argument} {SPELLINGS.get(type_, type_)}{value}: ")
+    for name, _, _, comment, _ in functions:
         assert comment, f"{name} has no comment"
-        assert "Example: SELECT " in comment, f"the comment of {name} has no example"
-        for argument in arguments:
-            assert re.search(rf"\b{argument}\b", comment), f"the comment of {name} says nothing of {argument}"
+        first, *lines = comment.split("\n")
+        is_sentence = re.fullmatch(r"(Internal: [a-z]|[A-Z]).*\.", first) and ". " not in first
+        assert is_sentence, f"{name}: {first} is not one sentence"
+        assert len(first) <= 74 or first.startswith("Internal"), f"{name}: the first line is too long for a list"
+        parts = [*arguments.get(name, []), "Result", "Errors: ", "Example: SELECT "]
+        places = [next((n for n, line in enumerate(lines) if line.startswith(part)), None) for part in parts]
+        missing = [part for part, place in zip(parts, places) if place is None]
+        assert not missing, f"the comment of {name} lacks a line that begins with: {missing}"
+        assert places == sorted(places), f"the comment of {name} has another order"
+        errors = lines[places[-2]].removeprefix("Errors: ").removesuffix(".")
+        assert errors == "none" or all(re.match(r"[0-9A-Z]{5} \w", error) for error in re.split(r", (?=[0-9A-Z]{5} )", errors)), name
 
 
 def test_tables_views_and_columns_have_comments(admin):
@@ -147,7 +171,7 @@ BEFORE = {
 
 def test_examples_of_the_comments_work(admin):
     for name, _, _, comment, _ in admin.execute(FUNCTIONS).fetchall():
-        example = re.search(r"Example: (SELECT .*;)", comment)[1]
+        example = re.search(r"Example: (SELECT .*;)", comment, re.DOTALL)[1]
         with admin.transaction(force_rollback=True):
             admin.execute(WORLD)
             admin.execute(BEFORE.get(name, ""))
@@ -170,6 +194,35 @@ def test_reference_has_every_function_with_its_signature(admin):
     for name, arguments, result, _, _ in admin.execute(FUNCTIONS):
         signature = squeezed(f"layra.{name}({arguments}) → {result}")
         assert signature in reference, f"docs/reference.md lacks {signature}"
+
+
+def test_reference_says_everything_of_every_function(admin):
+    """What it is for, each argument, errors, an example that calls it, and what it is related to, as layra.help has it."""
+    page = REFERENCE.read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", page, re.MULTILINE | re.DOTALL))
+    conventions = page[: page.index("\n## Workflows and runs")]
+    silent = []
+    for name, _, _, comment, _ in admin.execute(FUNCTIONS).fetchall():
+        if comment.startswith("Internal: "):
+            assert name not in sections, f"docs/reference.md has a section on {name}, which is internal"
+            continue
+        section = sections[name]
+        prose = pages.FENCED.sub("", section)
+        assert re.match(r"\s+[A-Z*][^`]+", prose), f"docs/reference.md does not say what {name} is for"
+        assert f"layra.{name}(" in "".join(re.findall(r"^```sql\n(.*?)^```", section, re.MULTILINE | re.DOTALL)), f"{name}: no example"
+        assert re.search(r"\bErrors: ", prose), f"docs/reference.md has no errors of {name}"
+        for _, argument, _, _ in [row for row in admin.execute(ARGUMENTS) if row[0] == name]:
+            said = rf"`[^`]*\b{argument}\b"
+            in_general = argument in ("run_id", "expected_version", "idempotency_key") and re.search(said, conventions)
+            if not in_general and not re.search(said, prose):
+                silent.append(f"{name}: {argument}")
+        lines = [line for (line,) in admin.execute("SELECT layra.help(%s)", [name])]
+        related = "".join(lines[lines.index("Related") + 1 :]).replace(" ", "").split(",")
+        shown = re.search(r"^Related: (.*)\.$", prose, re.MULTILINE)
+        assert shown, f"docs/reference.md does not say what {name} is related to"
+        found = [other.removeprefix("layra.") for other in re.findall(r"\[([\w.]+)\]", shown[1])]
+        assert found == related, f"docs/reference.md, {name}: Related: {', '.join(related)}"
+    assert not silent, f"docs/reference.md says nothing of these arguments: {silent}"
 
 
 def test_page_of_tables_and_views_says_what_the_comments_say(admin):

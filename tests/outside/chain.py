@@ -70,7 +70,7 @@ def parse(text):
 
 
 def text_of(value):
-    """As jsonb's text: keys by their length, then by their octets."""
+    """As jsonb's text: keys by their length, then by their bytes."""
     if isinstance(value, Number):
         return str(value)
     if isinstance(value, list):
@@ -85,8 +85,8 @@ def applied(delta, old):
     """What docs/storage.md says that a delta makes of a value."""
     if isinstance(delta, str):
         head, tail, middle = delta.split(" ", 2)
-        octets = old.encode()
-        return (octets[: int(head)] + middle.encode() + octets[len(octets) - int(tail) :]).decode()
+        bytes_ = old.encode()
+        return (bytes_[: int(head)] + middle.encode() + bytes_[len(bytes_) - int(tail) :]).decode()
     if isinstance(delta, dict):
         assert set(delta) <= {"p", "r", "s"}
         new = old | {key: applied(part, old[key]) for key, part in delta.get("p", {}).items()}
@@ -106,21 +106,21 @@ def applied(delta, old):
     return new
 
 
-def digest(octets):
-    return blake3(octets).digest()
+def digest(bytes_):
+    return blake3(bytes_).digest()
 
 
 def field(value):
-    """One field of a hashed record: absent, or its length and its octets."""
+    """One field of a hashed record: absent, or its length and its bytes."""
     if value is None:
         return b"\x00"
     if isinstance(value, str):
-        octets = value.encode()
+        bytes_ = value.encode()
     elif isinstance(value, int):
-        octets = value.to_bytes(8, "big", signed=True)
+        bytes_ = value.to_bytes(8, "big", signed=True)
     else:
-        octets = bytes(value)
-    return b"\x01" + len(octets).to_bytes(8, "big") + octets
+        bytes_ = bytes(value)
+    return b"\x01" + len(bytes_).to_bytes(8, "big") + bytes_
 
 
 def value_hash(text):

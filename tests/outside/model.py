@@ -43,8 +43,8 @@ def number_text(text):
 
 def key_order(key):
     """jsonb's order of the keys of an object: shorter first, then by bytes."""
-    octets = key.encode()
-    return len(octets), octets
+    bytes_ = key.encode()
+    return len(bytes_), bytes_
 
 
 def object_text(members):
@@ -79,8 +79,8 @@ def patched(old, patch):
     """What a patch makes of a value, as docs/storage.md has it."""
     if isinstance(patch, str):
         head, tail, middle = patch.split(" ", 2)
-        octets = old.encode()
-        return (octets[: int(head)] + middle.encode() + octets[len(octets) - int(tail) :]).decode()
+        bytes_ = old.encode()
+        return (bytes_[: int(head)] + middle.encode() + bytes_[len(bytes_) - int(tail) :]).decode()
     if isinstance(patch, list):
         new = []
         for piece in patch:

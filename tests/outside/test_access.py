@@ -156,7 +156,7 @@ WRITES = {
 }
 NOT_ON_A_RUN = {"define_workflow", "start_run", "grant_access", "revoke_access", "stale_runs", "define_breaker", "breaker_try",
                 "breaker_success", "breaker_failure", "reset_breaker", "define_event_type", "add_validator", "remove_validator",
-                "on_event", "off_event"}  # fmt: skip
+                "on_event", "off_event", "help"}  # fmt: skip
 INTERNAL = {"owns", "reads_every_run", "reads_run", "reads_runs_of", "readable_owners", "owners_by_index", "check_access", "renew_grants",
             "breaker_state", "format_3", "remembered"}  # fmt: skip
 
@@ -218,6 +218,9 @@ def test_functions_on_no_run(cast, actor):
         f"SELECT layra.add_validator('w', 'rule', '{RULE}')": "works" if actor in ("boss", "superuser") else DENIED,
         "SELECT layra.remove_validator('w', 'rule')": "works" if actor in ("boss", "superuser") else DENIED,
         "SELECT layra.stale_runs('1 hour')": DENIED if actor in CALL_NOTHING else "works",
+        "SELECT layra.help()": DENIED if actor in CALL_NOTHING else "works",
+        "SELECT layra.help('set_variable')": DENIED if actor in CALL_NOTHING else "works",
+        "SELECT layra.help('no such function')": DENIED if actor in CALL_NOTHING else "P0002",
         "SELECT layra.set_variable('no such run', 'v', '1')": "P0002" if writes else DENIED,
         "SELECT layra.get_state('no such run')": DENIED if actor in CALL_NOTHING else "P0002",
         f"SELECT layra.grant_access('{cast['bob']}', 'admin')": "works" if actor == "superuser" else DENIED,

@@ -8,6 +8,7 @@ import json
 
 import psycopg
 import pytest
+import remedies
 from model import canonical
 
 OK = "works"
@@ -16,7 +17,7 @@ CONFLICT = "40001"
 UNKNOWN = "P0002"
 
 LONG = "n" * 256
-# The longest name, four octets a character: 1,020 octets.
+# The longest name, four bytes a character: 1,020 bytes.
 LONGEST = "🙂" * 255
 ODD_NAMES = [
     "it's", '"quoted"', "back\\slash", "'; DROP TABLE layra.event; --", "a/b/c", "~0~1", "/", " ", "naïve 名前", "%s %(x)s",
@@ -213,6 +214,11 @@ FUNCTIONS = {
          "scope": [DEFAULT, *((scope, OK) for scope in ("variable", "node", "loop", "context", "engine")),
                    ("", ARGUMENT), ("Variable", ARGUMENT), ("layra", ARGUMENT)]},
     ),
+    "help": (
+        {},
+        {"name": [DEFAULT, ("start_run", OK), ("layra.start_run(text)", OK), (" Start_Run ", OK), ("runs", OK), ("event", OK),
+                  ("layra.actor", OK), ("owns", OK), *((name, UNKNOWN) for name in ("", " ", ".*", "%", "'", "start", LONG, LONGEST))]},
+    ),
     "diff": (
         {"run_id": "run", "from_version": 1, "to_version": 3},
         {"run_id": RUN, "from_version": [REQUIRED, *READ_VERSION], "to_version": [DEFAULT, *READ_VERSION]},
@@ -378,6 +384,7 @@ def outcome(connection, function, /, **arguments):
         assert not error.sqlstate.startswith("XX"), error
         # Neither a backtrace nor the name of a Rust function is a user's business.
         assert "::" not in (error.diag.message_detail or ""), error
+        remedies.check(error)
         return error.sqlstate
     return OK
 
@@ -797,7 +804,7 @@ def test_value_comes_back_untouched(admin, value):
     with admin.transaction(force_rollback=True):
         call(admin, "start_run", run_id="values", variables='{"v": ' + value + "}", metadata='{"v": ' + value + "}")
         assert text_of(admin, "get_variable('values', 'v')") == wanted
-        # What is composed is, octet by octet, what PostgreSQL makes of that text.
+        # What is composed is, byte by byte, what PostgreSQL makes of that text.
         composed = "SELECT a *= b FROM (SELECT layra.get_variables('values')) a, (SELECT %s::jsonb) b"
         assert admin.execute(composed, ['{"v": ' + value + "}"]).fetchone() == (True,)
         call(admin, "set_variables", run_id="values", updates='{"w": ' + value + "}")
@@ -950,7 +957,7 @@ def test_conflict_on_ten_thousand_keys_names_a_hundred(admin, raises):
 # --- sizes -----------------------------------------------------------------------------------------------------
 
 # The value is made in the server: what is tested is the extension, not the wire. Each expression takes a number of
-# octets of jsonb text, two of which are the quotes.
+# bytes of jsonb text, two of which are the quotes.
 SIZED = "to_jsonb(repeat('x', %s - 2))"
 LIMIT = 64 * 1024 * 1024
 
@@ -964,7 +971,7 @@ SIZED_CALLS = {
     "save_state field": f"layra.save_state('big', jsonb_build_object('field', {SIZED}))",
     "finish_run result": f"layra.finish_run('big', result => {SIZED})",
 }
-# Here the value is inside an object, whose text has nine octets more: {"k": …} and the key.
+# Here the value is inside an object, whose text has nine bytes more: {"k": …} and the key.
 SIZED_OBJECTS = {
     "append_event payload": "layra.append_event('big', 't', {})",
     "append_events payload": "layra.append_events('big', jsonb_build_array(jsonb_build_object('type', 't', 'payload', {})))",
@@ -985,7 +992,7 @@ def big(dsn):
 
 @pytest.mark.parametrize("name, sql, around", SIZED_CASES, ids=[name for name, _, _ in SIZED_CASES])
 def test_size_limit(big, admin, snapshot, raises, name, sql, around):
-    """10 MB work, 65 MB do not, nor does one octet above 64 MB."""
+    """10 MB work, 65 MB do not, nor does one byte above 64 MB."""
     before = snapshot()
     with admin.transaction(force_rollback=True):
         admin.execute(f"SELECT {sql}", [10 * 1024 * 1024])
@@ -1019,7 +1026,7 @@ def test_large_values_do_not_leave_the_backend_large(big, admin):
 
 
 def memory(connection):
-    """What the backend has of its own, in octets."""
+    """What the backend has of its own, in bytes."""
     return connection.execute("SELECT sum(total_bytes)::bigint FROM pg_backend_memory_contexts").fetchone()[0]
 
 

@@ -78,7 +78,7 @@ def test_time_is_looked_at_by_every_function(db, name):
 
 
 @pytest.mark.parametrize("name", WRITES)
-def test_octets_are_counted_by_every_function(db, name):
+def test_bytes_are_counted_by_every_function(db, name):
     # So few that one event is too much, however small it is.
     run, interaction = prepared(db, name, policy(bytes=1))
     if name in ("resume_run", "withdraw_interaction"):
@@ -133,17 +133,17 @@ def test_one_checkpoint_in_a_batch_for_the_time(db):
     sound(db, run)
 
 
-def test_octets_since_the_last_checkpoint(db):
-    run = start(db, "octets", policy(bytes=1000))
+def test_bytes_since_the_last_checkpoint(db):
+    run = start(db, "bytes", policy(bytes=1000))
     for number in range(1, 5):
         before = len(checkpoints(db, run))
         call(db, "set_variable(%s, 'v', %s::jsonb)", run, json.dumps(f"{number}" * 600))
         assert len(checkpoints(db, run)) == before + (number % 2 == 0), number
-    # Octets of jsonb text, not characters.
+    # Bytes of jsonb text, not characters.
     run = start(db, "characters", policy(bytes=1000))
     call(db, "set_variable(%s, 'v', %s::jsonb)", run, json.dumps("\u00e4" * 498, ensure_ascii=False))
     assert [kind for _, kind in checkpoints(db, run)] == ["bytes"]
-    # Exactly: payload and values count, one octet less does not suffice.
+    # Exactly: payload and values count, one byte less does not suffice.
     for spare, expected in ((1, []), (0, ["bytes"])):
         run = start(db, "exactly", policy(bytes=1000))
         (counted,) = db.execute("SELECT bytes_since_checkpoint FROM layra.event WHERE run_id = %s", [run]).fetchone()
@@ -153,12 +153,12 @@ def test_octets_since_the_last_checkpoint(db):
         sound(db, run)
 
 
-def test_octets_count_again_after_every_checkpoint_and_within_a_batch(db):
+def test_bytes_count_again_after_every_checkpoint_and_within_a_batch(db):
     run = start(db, "again", policy(bytes=1000))
     note = {"type": "note", "payload": {"x": "x" * 480}}
     call(db, "append_events(%s, %s::jsonb)", run, json.dumps([note] * 9))
     versions = [version for version, _ in checkpoints(db, run)]
-    # After the run's first event, whose octets count, too.
+    # After the run's first event, whose bytes count, too.
     assert [later - earlier for earlier, later in zip(versions, versions[1:], strict=False)] == [3] * (len(versions) - 1)
     assert len(versions) >= 2
     call(db, "checkpoint(%s)", run)

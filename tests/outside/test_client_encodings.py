@@ -124,7 +124,7 @@ def test_clients_read_every_message_comment_and_view(create_database, connect, e
         printed = client(conninfo, encoding, path.read_bytes())
         seen += printed
         for found in NO_EQUIVALENT.finditer(printed):
-            character = bytes(int(octet, 16) for octet in found[1].split()).decode()
+            character = bytes(int(byte, 16) for byte in found[1].split()).decode()
             if not own(character, path.read_text(encoding="utf-8")):
                 wrong.append(f"{path.name}: {character}")
     assert wrong == []

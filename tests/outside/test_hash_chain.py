@@ -13,7 +13,7 @@ DIARY = "Diary: naïve 🙂 'quoted' \\ / \"double\""
 
 
 def diary(connection):
-    """A run with one event of every kind, and in them what a hash can get wrong: NULL beside '', several octets a
+    """A run with one event of every kind, and in them what a hash can get wrong: NULL beside '', several bytes a
     character, numbers of any form, a key, a label, several cells with names that sort differently as text."""
 
     def call(sql, *arguments):

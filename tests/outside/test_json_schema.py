@@ -206,7 +206,7 @@ def test_a_reference_into_a_value_is_refused(judge):
     for keyword, value in ("const", {"type": "integer"}), ("enum", [{"type": "integer"}]):
         target = f"#/{keyword}/0" if keyword == "enum" else f"#/{keyword}"
         assert judge([({keyword: value, "anyOf": [{"$ref": target}]}, [])]) == [
-            "schema is no JSON Schema: a reference leads to a value"
+            "schema is not a valid JSON Schema: a reference leads to a value"
         ]
 
 

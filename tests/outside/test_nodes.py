@@ -820,3 +820,48 @@ def test_threads_of_one_worker_never_hold_a_node_twice(db, connect):
     assert [number for number, _ in results] == [1, 2]
     assert results[0][1] == STATE
     assert results[1][1] == head(db, run)
+
+
+# --- what errors say to do -----------------------------------------------------------------------------------------------
+
+
+def test_a_node_that_was_never_begun_is_said_to_be_so(db, raises):
+    run = start(db, "never")
+    # Pending by a document's word, and running in the run that this one was forked from.
+    call(db, "save_state(%s, '{\"execution_status\": {\"saved\": false}}')", run)
+    begin(db, run, "forked")
+    call(db, "fork_run(%s, 'never, forked')", run)
+    calls = ("complete_node(%s, %s)", "fail_node(%s, %s, '{}')", "heartbeat(%s, %s, 1, '1 minute')")
+    for of, nodes in ((run, ("unknown", "saved")), ("never, forked", ("forked", "saved", "unknown"))):
+        for name in nodes:
+            for statement in calls:
+                with raises(STATE) as error:
+                    call(db, statement, of, name)
+                assert error.message == f'node "{name}" of run "{of}" was never begun', statement
+                assert "layra.begin_node" in error.hint
+
+
+def test_a_node_that_is_not_running_says_why_and_what_then(db, raises):
+    run = start(db, "not running")
+    for name, then, status, remedy in (
+        ("reset", "reset_nodes(%s, '{reset}')", "pending", "layra.begin_node"),
+        ("completed", "complete_node(%s, 'completed', '1')", "completed", "layra.context"),
+        ("failed", "fail_node(%s, 'failed', '1')", "failed", "layra.begin_node"),
+        ("skipped", "fail_node(%s, 'skipped', '1')", "skipped", "layra.reset_nodes"),
+    ):
+        begin(db, run, name)
+        call(db, then, run)
+        if status == "skipped":
+            call(db, "skip_nodes(%s, '{skipped}')", run)
+        with raises(STATE) as error:
+            call(db, "complete_node(%s, %s, '2')", run, name)
+        assert error.message == f'node "{name}" of run "{run}" is {status}'
+        assert remedy in error.hint
+    begin(db, run, "n")
+    with raises(STATE) as error:
+        call(db, "complete_node(%s, 'n', attempt => 2)", run)
+    assert error.message == f'attempt 2 of node "n" of run "{run}" was never begun'
+    begin(db, run, "n")
+    with raises(STATE) as error:
+        call(db, "complete_node(%s, 'n', attempt => 1)", run)
+    assert error.message == f'attempt 1 of node "n" of run "{run}" is over' and "took the node over" in error.hint

@@ -610,3 +610,53 @@ def test_questions_after_any_rollback_are_what_their_events_say(db, seed):
             call(db, "rollback(%s, %s::bigint)", run, random.randint(oldest, version))
             assert db.execute("SELECT * FROM layra.verify(%s)", [run]).fetchall() == []
     sound(db, run)
+
+
+# --- what errors say to do ---------------------------------------------------------------------------------------------
+
+
+def test_a_paused_run_names_what_it_waits_for(db, raises):
+    """Those that can be answered, by their ids; of many some; and where none is left, what ends the pause."""
+    run = start(db, "named")
+    first = ask(db, run, expires_in="1 minute")
+    second = ask(db, run, prompt={"secret": "a value"})
+    with raises(STATE) as error:
+        call(db, "begin_node(%s, 'other')", run)
+    assert first in error.hint and second in error.hint and "layra.resume_run" in error.hint
+    assert "secret" not in error.hint
+    set_now(db, minutes=2)
+    with raises(STATE) as error:
+        call(db, "begin_node(%s, 'other')", run)
+    assert first not in error.hint and second in error.hint
+    many = [ask(db, run) for _ in range(9)]
+    with raises(STATE) as error:
+        call(db, "begin_node(%s, 'other')", run)
+    assert sum(question in error.hint for question in [second, *many]) == 5 and "and more" in error.hint
+
+    expired = start(db, "expired")
+    ask(db, expired, expires_in="1 minute")
+    set_now(db, minutes=9)
+    with raises(STATE) as error:
+        call(db, "begin_node(%s, 'other')", expired)
+    assert "layra.recover_run" in error.hint
+
+
+def test_a_conflict_says_what_this_function_can_do_about_it(db, raises):
+    run = start(db, "changed")
+    question = ask(db, run)
+    call(db, "set_variable(%s, 'v', '1')", run)
+    with raises(CONFLICT) as error:
+        call(db, "resume_run(%s, %s::uuid)", run, question)
+    assert "on_change => 'accept'" in error.hint
+    for statement, arguments, remedy in (
+        ("resume_run(%s, %s::uuid, expected_version => 1)", [run, question], "newest version"),
+        ("set_variable(%s, 'v', '2', expected_version => 1)", [run], "variable again"),
+        ("set_variables(%s, '{\"v\": 2}', expected_version => 1)", [run], "on_conflict => 'merge'"),
+        ("set_variables(%s, '{\"v\": 2}', '{\"v\": 1}')", [run], "newest version"),
+        ("set_variables(%s, '{\"v\": 2}', on_conflict => 'merge', expected_version => 1)", [run], "Both sides"),
+        ("finish_run(%s, expected_version => 1)", [run], "newest version"),
+    ):
+        with raises(CONFLICT) as error:
+            call(db, statement, *arguments)
+        assert remedy in error.hint, statement
+        assert ("merge" in error.hint) == (remedy == "on_conflict => 'merge'"), statement

@@ -103,16 +103,16 @@ def test_the_costs_are_those_of_the_tables(demo, database, server):
         assert float(share) == pytest.approx(100 * incremental / whole, abs=0.1)
     assert float(states[2]) < 40
     with psycopg.connect(server, dbname=database) as connection:
-        whole, octets, payloads = connection.execute(
+        whole, bytes_, payloads = connection.execute(
             """
             SELECT pg_total_relation_size('recorded') / 1024, (SELECT sum(octet_length(state::text)) FROM recorded),
                 (SELECT sum(octet_length(event::text)) FROM recorded_event)
             """
         ).fetchone()
     assert states[0] == whole
-    octet_rows = rows(text, "part", r"whole \(octets\)", r"with layra_state \(octets\)", "in comparison")
-    assert [int(row[1]) for row in octet_rows] == [octets, payloads]
-    assert int(octet_rows[0][2]) * 20 < octets
+    byte_rows = rows(text, "part", r"whole \(bytes\)", r"with layra_state \(bytes\)", "in comparison")
+    assert [int(row[1]) for row in byte_rows] == [bytes_, payloads]
+    assert int(byte_rows[0][2]) * 20 < bytes_
 
 
 def test_the_conflict_is_a_real_one(demo):

@@ -450,7 +450,7 @@ def test_a_column_of_another_type_is_a_clear_error(db, table, column, other, sql
     ("event", "idempotency_key", "varchar"),
 ])  # fmt: skip
 def test_a_column_of_a_type_that_serves(db, connect, table, column, other):
-    """Or of a collation in which names have another order than their octets; or of a domain with a rule of its own."""
+    """Or of a collation in which names have another order than their bytes; or of a domain with a rule of its own."""
     if "icu" in other and not db.execute("SELECT FROM pg_collation WHERE collname = 'und-x-icu'").fetchall():
         pytest.skip("a server without ICU")
     start(db, versions=70)

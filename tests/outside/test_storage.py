@@ -1,4 +1,4 @@
-"""Large values are stored as what changed, and nobody notices: every read gives, octet by octet, what was written."""
+"""Large values are stored as what changed, and nobody notices: every read gives, byte by byte, what was written."""
 
 import json
 from random import Random
@@ -140,7 +140,7 @@ def write(db, run_id, values, begin="BEGIN"):
 
 
 def stored(db, run_id, key="v"):
-    """(version, base, octets of the row's value) of a cell's rows."""
+    """(version, base, bytes of the row's value) of a cell's rows."""
     return db.execute(
         "SELECT version, base, pg_column_size(value) FROM layra.cell WHERE run_id = %s AND key = %s ORDER BY version", [run_id, key]
     ).fetchall()  # fmt: skip
@@ -168,7 +168,7 @@ NEWEST = {
 
 
 def assert_reads(db, run_id):
-    """Every read function gives what was written, in the same octets (record_image_eq compares the binary form)."""
+    """Every read function gives what was written, in the same bytes (record_image_eq compares the binary form)."""
     for name, query in READS.items():
         wrong = db.execute(
             f"SELECT w.version FROM written w LEFT JOIN ({query}) r (version, value) USING (version)"
@@ -187,16 +187,16 @@ def assert_reads(db, run_id):
 
 def assert_bounded(rows):
     """Chains are short, and take no more than the value that they lead to."""
-    length = octets = 0
+    length = bytes_ = 0
     whole = {}
     for version, base, size in rows:
         if base is None:
-            length = octets = 0
+            length = bytes_ = 0
             whole[version] = size
         else:
-            length, octets = length + 1, octets + size
+            length, bytes_ = length + 1, bytes_ + size
             assert base == max(whole), "a chain begins at the last whole value"
-            assert length <= LONGEST and octets <= 2 * whole[base]
+            assert length <= LONGEST and bytes_ <= 2 * whole[base]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -256,7 +256,7 @@ def test_random_changes_of_random_values(db, seed):
 
 @pytest.mark.parametrize("level", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
 def test_a_long_list_takes_what_it_grows_by_at_every_level(db, level):
-    """500 messages of 200 octets: 25 MB as whole values. A chain ends after 128 patches, however long the list."""
+    """500 messages of 200 bytes: 25 MB as whole values. A chain ends after 128 patches, however long the list."""
     random = Random(level)
     items = []
 

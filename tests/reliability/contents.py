@@ -138,6 +138,7 @@ READS = {
     "get_state": "SELECT e.run_id, e.version, f FROM layra.event e, layra.get_state(e.run_id, e.version) f",
     "get_variable": "SELECT v.run_id, v.name, f FROM layra.variables v, layra.get_variable(v.run_id, v.name) f",
     "get_variables": "SELECT r.run_id, f FROM layra.run r, layra.get_variables(r.run_id) f",
+    "help": "SELECT layra.help()",
     "history": "SELECT v.run_id, v.name, f FROM layra.variables v, layra.history(v.run_id, v.name) f",
     "owns": "SELECT r.run_id, f FROM layra.run r, layra.owns(r.owner) f",
     "readable_owners": "SELECT o FROM unnest(layra.readable_owners()) o",

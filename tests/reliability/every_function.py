@@ -48,7 +48,7 @@ CALLS = {
     "digest": "'r'", "drop_run": "'fork'", "enter_loop": "'fork', 'rounds'", "events": "'r'", "exit_loop": "'r', 'rounds'",
     "fail_node": "'r', 'plan', '{}', 1", "finish_run": "'asked'", "format_3": "", "fork_run": "'fork', 'new'", "get_state": "'r'",
     "get_variable": "'r', 'v'", "get_variables": "'r', in_group => 'g'", "grant_access": "'{worker}_2', 'writer'",
-    "heartbeat": "'r', 'plan', 1, '1 day'", "history": "'r', 'v'", "next_iteration": "'r', 'rounds'",
+    "heartbeat": "'r', 'plan', 1, '1 day'", "help": "'start_run'", "history": "'r', 'v'", "next_iteration": "'r', 'rounds'",
     "off_event": "'note', 'public.handle(text, bigint, text, jsonb)'", "on_event": "'new', 'public.handle(text, bigint, text, jsonb)'",
     "owns": "'{worker}'", "pause_run": "'asked', 'plan', '{}', 'true'", "protect_checkpoint": "'r', 'kept'",
     "readable_owners": "", "reads_every_run": "", "reads_run": "'r'", "reads_runs_of": "'{worker}'", "recover_run": "'r'", "remembered": "", "remove_validator": "'flow', 'rule'", "renew_grants": "", "reopen_run": "'failed'",

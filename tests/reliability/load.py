@@ -296,7 +296,7 @@ class Client(threading.Thread):
 
     def values(self):
         random = self.random
-        text = "".join(random.choices("abcdefghijklmnopqrstuvwxyz ", k=random.choice((10, 100, self.load.octets))))
+        text = "".join(random.choices("abcdefghijklmnopqrstuvwxyz ", k=random.choice((10, 100, self.load.bytes_))))
         return Jsonb({"count": random.randrange(100), random.choice("uvw"): text})
 
     def variables(self, run):
@@ -405,13 +405,13 @@ class Client(threading.Thread):
 
 
 class Load:
-    """A database in a server and its clients. tablespace: where the database is; octets: of the larger values."""
+    """A database in a server and its clients. tablespace: where the database is; bytes: of the larger values."""
 
     serial = count(1)
 
-    def __init__(self, server, seed, clients=CLIENTS, tablespace="pg_default", octets=4_000):
+    def __init__(self, server, seed, clients=CLIENTS, tablespace="pg_default", bytes_=4_000):
         self.seed = seed
-        self.octets = octets
+        self.bytes_ = bytes_
         self.database = f"load{next(self.serial)}"
         self.conninfo = server.conninfo(self.database)
         with psycopg.connect(server.conninfo(), autocommit=True) as connection:

@@ -181,7 +181,7 @@ def test_full_disk_of_data(private_server, small_disk, random, soak, figures):
     with psycopg.connect(server.conninfo(), autocommit=True) as connection:
         connection.execute(f"CREATE TABLESPACE small LOCATION '{disk}'")
     # The check has a connection from before: a new one wants to write a file, too.
-    with Load(server, SEED, tablespace="small", octets=40_000) as load, load.connect() as connection:
+    with Load(server, SEED, tablespace="small", bytes_=40_000) as load, load.connect() as connection:
         for _ in range(times):
             load.run(steps=100)
             ballast = fill(disk, leave=0)

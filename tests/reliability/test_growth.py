@@ -88,6 +88,7 @@ CALLS = {
     "get_variables": of("'{r}', '{{v,o}}'"),
     "grant_access": of("'{worker}', 'auditor'", by_owner=True),
     "heartbeat": of("'{r}', 'plan', 1, '1 day'"),
+    "help": of("'start_run'"),
     "history": of("'{r}', 'o'"),
     "next_iteration": of("'{r}', 'rounds'"),
     "off_event": of(f"'note', '{HANDLER}'"),

@@ -128,7 +128,7 @@ def test_every_function_is_cancelled_wherever_it_may_wait(interruptions, soak, f
 
 # --- calls that take long --------------------------------------------------------------------------------------------
 
-# {n}: how many; {mb}: megabytes of a value, in members of about 100 octets.
+# {n}: how many; {mb}: megabytes of a value, in members of about 100 bytes.
 LARGE = """
     CREATE TABLE large (name text, value jsonb);
     ALTER TABLE large ALTER value SET STORAGE EXTERNAL;

@@ -25,9 +25,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.json import Jsonb
 from server import PATIENCE, SERVER_USER
 
-# Octets that a call may leave behind, on average; a pointer that is lost takes 16 at least.
+# Bytes that a call may leave behind, on average; a pointer that is lost takes 16 at least.
 A_CALL = 8
-# Octets that a session may keep whatever it does: PostgreSQL's caches grow in steps.
+# Bytes that a session may keep whatever it does: PostgreSQL's caches grow in steps.
 SLACK = 64 * 1024
 # The same for the process, whose memory comes in pages, and by the allocator's leave.
 SLACK_OF_THE_PROCESS = 2 * 1024 * 1024
@@ -55,10 +55,10 @@ class Memory:
             self.process = int(re.search(r"RssAnon:\s+(\d+)", status.read())[1]) * 1024
 
     def since(self, before):
-        """Octets that the contexts grew by, octets that the process grew by, and the contexts that grew most."""
+        """Bytes that the contexts grew by, bytes that the process grew by, and the contexts that grew most."""
         grown = Counter(self.contexts)
         grown.subtract(before.contexts)
-        most = {name: octets for name, octets in grown.most_common(5) if octets > 0}
+        most = {name: bytes_ for name, bytes_ in grown.most_common(5) if bytes_ > 0}
         return sum(grown.values()), self.process - before.process, most
 
 
@@ -68,10 +68,10 @@ def growth(session, work):
     for _ in range(3):
         before = Memory(session)
         work()
-        octets, process, most = Memory(session).since(before)
-        if octets <= SLACK and process <= SLACK_OF_THE_PROCESS:
+        bytes_, process, most = Memory(session).since(before)
+        if bytes_ <= SLACK and process <= SLACK_OF_THE_PROCESS:
             break
-    return octets, process, most
+    return bytes_, process, most
 
 
 # --- calls -----------------------------------------------------------------------------------------------------------
@@ -108,16 +108,16 @@ def test_calls_leave_no_memory_behind(connect, worker, soak, figures, repeat):
         # What is kept in savepoints is looked at while their transaction is open.
         with nullcontext() if repeat is IN_TRANSACTIONS else session.transaction(force_rollback=True):
             work()
-            octets, process, most = growth(session, work)
+            bytes_, process, most = growth(session, work)
         a_call = 25_000 if function in SLOW else A_CALL
-        assert octets <= SLACK + often * a_call, f"{function}: {octets} octets after {often} calls, {most}"
-        assert process <= SLACK_OF_THE_PROCESS, f"{function}: the process grew by {process} octets in {often} calls"
+        assert bytes_ <= SLACK + often * a_call, f"{function}: {bytes_} bytes after {often} calls, {most}"
+        assert process <= SLACK_OF_THE_PROCESS, f"{function}: the process grew by {process} bytes in {often} calls"
         count += 2 * often
         in_all += process
         if function not in SLOW:
-            worst = max(worst, (octets / often, function))
+            worst = max(worst, (bytes_ / often, function))
     figures(
-        f"{count:,} calls of {len(every)} functions: at most {worst[0]:.1f} octets a call ({worst[1]}),"
+        f"{count:,} calls of {len(every)} functions: at most {worst[0]:.1f} bytes a call ({worst[1]}),"
         f" the process grew by {in_all // 1024} KB"
     )
 
@@ -153,10 +153,10 @@ def test_a_day_of_one_session(connect, worker, soak, figures):
                     session.execute(statement.format(run="%(run)s", n="%(n)s::int"), {"run": run, "n": n})
 
     work()
-    octets, process, most = growth(session, work)
-    assert octets <= SLACK + turns * A_CALL, f"{octets} octets in {turns} turns, {most}"
+    bytes_, process, most = growth(session, work)
+    assert bytes_ <= SLACK + turns * A_CALL, f"{bytes_} bytes in {turns} turns, {most}"
     assert process <= SLACK_OF_THE_PROCESS
-    figures(f"{turns * len(statements):,} calls: {octets:,} octets in contexts, the process {process // 1024} KB more than before them")
+    figures(f"{turns * len(statements):,} calls: {bytes_:,} bytes in contexts, the process {process // 1024} KB more than before them")
 
 
 # Rows like those of an engine, in plain tables: what they take of a session's memory until its transaction ends. An update of a row
@@ -177,24 +177,24 @@ def test_one_transaction_with_very_many_calls(connect, worker, soak, figures):
     session.execute("SELECT layra.start_run('long')")
 
     def kept(statements):
-        """Octets that a turn takes, in the contexts and of the process, until the transaction ends."""
+        """Bytes that a turn takes, in the contexts and of the process, until the transaction ends."""
         body = statements.replace("SELECT ", "PERFORM ").format(run="'long'", n="i")
         work = f"DO $do$ BEGIN FOR i IN {{}}..{{}} LOOP {body} END LOOP; END $do$"
         with session.transaction(force_rollback=True):
             session.execute(work.replace("{}..{}", f"1..{turns}"))
             before = Memory(session)
             session.execute(work.replace("{}..{}", f"{turns + 1}..{2 * turns}"))
-            octets, process, most = Memory(session).since(before)
-        return octets / turns, process / turns, most
+            bytes_, process, most = Memory(session).since(before)
+        return bytes_ / turns, process / turns, most
 
     # The caches of the statements are there before anything is measured.
     kept(DAILY), kept(PLAIN)
     plain, _, _ = kept(PLAIN)
-    octets, process, most = kept(DAILY)
+    bytes_, process, most = kept(DAILY)
     calls_in_a_turn = DAILY.count(";")
-    assert octets <= plain + A_CALL * calls_in_a_turn + SLACK / turns, f"{octets} octets a turn, plain inserts {plain}, {most}"
+    assert bytes_ <= plain + A_CALL * calls_in_a_turn + SLACK / turns, f"{bytes_} bytes a turn, plain inserts {plain}, {most}"
     assert process <= plain + A_CALL * calls_in_a_turn + SLACK_OF_THE_PROCESS / turns
-    figures(f"{2 * turns * calls_in_a_turn:,} calls in one transaction: {octets:.1f} octets kept for {calls_in_a_turn} calls"
+    figures(f"{2 * turns * calls_in_a_turn:,} calls in one transaction: {bytes_:.1f} bytes kept for {calls_in_a_turn} calls"
             f" (the process {process:.1f}), plain inserts {plain:.1f}")  # fmt: skip
 
 
@@ -209,7 +209,7 @@ ERRORS = {
               "save_state('r', '{}', 1000)"],
     "55000": ["append_event('failed', 'note')", "complete_node('r', 'plan', '1', attempt => 7)", "finish_run('failed', 'completed')"],
     "23514": ["set_variables('r', '{\"v\": \"text\"}')", "append_event('r', 'typed', '{\"a\": 1}')"],
-    "54000": ["set_variables('limited', '{\"v\": \"more than ten octets\"}')"],
+    "54000": ["set_variables('limited', '{\"v\": \"more than ten bytes\"}')"],
     "55P03": ["begin_node('r', 'plan', 'another', '1 day')"],
     "23505": ["start_run('r')", "fork_run('r', 'fork')", "checkpoint('r', 'kept')"],
 }  # fmt: skip
@@ -264,15 +264,15 @@ def test_errors_leave_no_memory_behind(connect, worker, failing, soak, figures, 
                 assert {failed(session, call) for _ in range(times)} == {state}, call
 
         work()
-        octets, process, most = growth(session, work)
-        assert octets <= SLACK + times * A_CALL, f"{call}: {octets} octets after {times} errors, {most}"
-        assert process <= SLACK_OF_THE_PROCESS, f"{call}: the process grew by {process} octets in {times} errors"
-        worst = max(worst, (octets / times, call))
-    figures(f"{2 * times * len(failing):,} errors of {len(ERRORS)} kinds: at most {worst[0]:.1f} octets an error ({worst[1]})")
+        bytes_, process, most = growth(session, work)
+        assert bytes_ <= SLACK + times * A_CALL, f"{call}: {bytes_} bytes after {times} errors, {most}"
+        assert process <= SLACK_OF_THE_PROCESS, f"{call}: the process grew by {process} bytes in {times} errors"
+        worst = max(worst, (bytes_ / times, call))
+    figures(f"{2 * times * len(failing):,} errors of {len(ERRORS)} kinds: at most {worst[0]:.1f} bytes an error ({worst[1]})")
 
 
 def test_errors_of_handlers_leave_little_memory_behind(connect, worker, admin, soak, figures):
-    """pgrx 0.18.1 does not free the name of the text domain of an error of PostgreSQL's: 32 octets of the heap for each, and
+    """pgrx 0.18.1 does not free the name of the text domain of an error of PostgreSQL's: 32 bytes of the heap for each, and
     nothing else."""
     session = connect(role=worker)
     admin.execute("""CREATE FUNCTION public.boom(run_id text, version bigint, type text, payload jsonb) RETURNS void LANGUAGE plpgsql AS
@@ -284,11 +284,11 @@ def test_errors_of_handlers_leave_little_memory_behind(connect, worker, admin, s
         session.execute(FAIL_IN_SAVEPOINTS.format(times=times, call="layra.append_event('r', 'boom')", state="MY001"))
 
     work()
-    octets, process, most = growth(session, work)
+    bytes_, process, most = growth(session, work)
     admin.execute("SELECT layra.off_event('boom', 'public.boom(text,bigint,text,jsonb)')")
-    assert octets <= SLACK, most
+    assert bytes_ <= SLACK, most
     assert process <= 48 * times
-    figures(f"{2 * times:,} errors: {octets / times:.1f} octets of memory contexts an error, {process / times:.1f} of the process")
+    figures(f"{2 * times:,} errors: {bytes_ / times:.1f} bytes of memory contexts an error, {process / times:.1f} of the process")
 
 
 def test_a_session_that_waits_for_the_update(create_database, soak):
@@ -301,8 +301,8 @@ def test_a_session_that_waits_for_the_update(create_database, soak):
             assert {failed(session, "SELECT layra.get_state('r')") for _ in range(times)} == {"55000"}
 
         work()
-        octets, process, most = growth(session, work)
-        assert octets <= SLACK + times * A_CALL, most
+        bytes_, process, most = growth(session, work)
+        assert bytes_ <= SLACK + times * A_CALL, most
         assert process <= SLACK_OF_THE_PROCESS
         session.execute("ALTER EXTENSION layra_state UPDATE")
         assert session.execute("SELECT layra.start_run('r')").fetchone() == (1,)
