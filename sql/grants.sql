@@ -1,5 +1,5 @@
 -- What layra.renew_grants() runs. Every level reads; writers and admins also change: what changes something is VOLATILE.
--- Roles that are gone are passed over: a restore must not fail. Only what a role lacks is granted, as a grant rewrites the row
+-- Roles that are gone are skipped: a restore must not fail. Only what a role lacks is granted, as a grant rewrites the row
 -- of its object with the grants of all roles.
 DO $$
 DECLARE

@@ -3,7 +3,7 @@
 -- In the order in which calls lock them: waits for the transactions that have called, and lets no call in before it commits.
 LOCK TABLE layra.run, layra.event, layra.cell, layra.access IN ACCESS EXCLUSIVE MODE;
 
--- PostgreSQL parses and compiles a table's CHECK expressions anew for every statement: 476,000 of the 910,000 instructions of a
+-- PostgreSQL parses and compiles a table's CHECK expressions again for every statement: 476,000 of the 910,000 instructions of a
 -- write. The rows come from the functions alone; layra.verify checks what is in them.
 ALTER TABLE layra.event
     DROP CONSTRAINT event_version_check,
@@ -58,7 +58,7 @@ COMMENT ON INDEX layra.interaction_closed IS 'The questions of a run that were a
 CREATE INDEX breaker_owner ON layra.breaker (owner, name);
 COMMENT ON INDEX layra.breaker_owner IS 'The breakers of an owner, for row security.';
 
--- Row security without a query in any policy: see sql/security.sql.
+-- Row security without a query in any policy: see src/sql.rs.
 CREATE FUNCTION layra.owners_by_index(request internal) RETURNS internal
     STABLE LANGUAGE c AS 'MODULE_PATHNAME', 'owners_by_index_wrapper';
 CREATE FUNCTION layra.reads_runs_of(owner text) RETURNS boolean
@@ -472,7 +472,8 @@ BEGIN
         IF line = '' THEN
             RETURN NEXT '';
         END IF;
-        RETURN QUERY SELECT repeat(' ', margin + CASE WHEN w.number = 1 THEN 0 ELSE 4 END) || w.words[1]
+        -- The signature, and what is in a section, goes on further to the right; prose does not.
+        RETURN QUERY SELECT repeat(' ', margin + CASE WHEN w.number = 1 OR margin = 0 AND line <> page[1] THEN 0 ELSE 4 END) || w.words[1]
             FROM regexp_matches(ltrim(line), format('(.{1,%s})(?:\s+|$)', width - margin - 4), 'g') WITH ORDINALITY w(words, number);
     END LOOP;
 END

@@ -701,7 +701,7 @@ COMMENT ON INDEX layra.run_owner IS 'The runs of an owner, for row security.';
 COMMENT ON INDEX layra.run_parent IS 'The forks of a run, for drop_run.';
 
 -- table_event
--- As few CHECKs on event and cell as can be: PostgreSQL reads and compiles a table's expressions anew for each statement,
+-- As few CHECKs on event and cell as can be: PostgreSQL reads and compiles a table's expressions again for each statement,
 -- which with one for each column was 476,000 of the 910,000 instructions of a write. Rows come from the functions alone.
 CREATE TABLE layra.event (
     run_id                 text COLLATE "C" NOT NULL,
@@ -1168,7 +1168,7 @@ COMMENT ON INDEX layra.breaker_pkey IS 'A breaker by name.';
 COMMENT ON INDEX layra.breaker_owner IS 'The breakers of an owner, for row security.';
 
 -- table_breaker_probe
--- The right to probe is a row of its own, so that a definition does not wait for a probe.
+-- The probe permit is a row of its own, so that a definition does not wait for a probe.
 CREATE TABLE layra.breaker_probe (
     owner    text COLLATE "C" NOT NULL,
     name     text COLLATE "C" NOT NULL,
@@ -2379,7 +2379,8 @@ BEGIN
         IF line = '' THEN
             RETURN NEXT '';
         END IF;
-        RETURN QUERY SELECT repeat(' ', margin + CASE WHEN w.number = 1 THEN 0 ELSE 4 END) || w.words[1]
+        -- The signature, and what is in a section, goes on further to the right; prose does not.
+        RETURN QUERY SELECT repeat(' ', margin + CASE WHEN w.number = 1 OR margin = 0 AND line <> page[1] THEN 0 ELSE 4 END) || w.words[1]
             FROM regexp_matches(ltrim(line), format('(.{1,%s})(?:\s+|$)', width - margin - 4), 'g') WITH ORDINALITY w(words, number);
     END LOOP;
 END

@@ -175,7 +175,8 @@ BEGIN
         IF line = '' THEN
             RETURN NEXT '';
         END IF;
-        RETURN QUERY SELECT repeat(' ', margin + CASE WHEN w.number = 1 THEN 0 ELSE 4 END) || w.words[1]
+        -- The signature, and what is in a section, goes on further to the right; prose does not.
+        RETURN QUERY SELECT repeat(' ', margin + CASE WHEN w.number = 1 OR margin = 0 AND line <> page[1] THEN 0 ELSE 4 END) || w.words[1]
             FROM regexp_matches(ltrim(line), format('(.{1,%s})(?:\s+|$)', width - margin - 4), 'g') WITH ORDINALITY w(words, number);
     END LOOP;
 END

@@ -1,4 +1,4 @@
--- The right to probe is a row of its own, so that a definition does not wait for a probe.
+-- The probe permit is a row of its own, so that a definition does not wait for a probe.
 CREATE TABLE layra.breaker_probe (
     owner    text COLLATE "C" NOT NULL,
     name     text COLLATE "C" NOT NULL,

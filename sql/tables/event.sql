@@ -1,4 +1,4 @@
--- As few CHECKs on event and cell as can be: PostgreSQL reads and compiles a table's expressions anew for each statement,
+-- As few CHECKs on event and cell as can be: PostgreSQL reads and compiles a table's expressions again for each statement,
 -- which with one for each column was 476,000 of the 910,000 instructions of a write. Rows come from the functions alone.
 CREATE TABLE layra.event (
     run_id                 text COLLATE "C" NOT NULL,

@@ -52,6 +52,12 @@ def test_links_lead_somewhere(page):
             assert anchor in anchors(linked), f"{page.name} links to {target}"
 
 
+def test_every_page_is_linked_from_the_readme():
+    linked = set(re.findall(r"\]\(([^)#\s]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
+    missing = {str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md")} - linked
+    assert not missing and {"CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE"} <= linked
+
+
 # --- the programs in the README ----------------------------------------------------------------------------------
 
 

@@ -326,7 +326,7 @@ def test_context_ends_with_the_loop_that_it_is_scoped_to(db, scoped):
     sound(db, run)
     call(db, "rollback(%s, %s)", run, filled)
     assert state(db, run)["context"] == full
-    # What is written after the loop began anew is the only context then.
+    # What is written after the loop began again is the only context then.
     if scoped == "inner":
         call(db, "exit_loop(%s, 'inner')", run)
         call(db, "enter_loop(%s, 'inner')", run)

@@ -1,6 +1,6 @@
 """What the extension's own statements cost, told by their plans and by the blocks they touch, never by a clock.
 
-Kept plans are made once and serve for the life of a session: one that was made while a table was empty must still be
+Cached plans are made once and serve for the life of a session: one that was made while a table was empty must still be
 an index plan when the table is large.
 """
 
@@ -395,7 +395,7 @@ def test_every_statement_has_an_index_plan(fresh, worker, size):
         plans = worker()
         for number in range(3):
             perform_all(plans.connection, f"run {number}")
-    perform_all(plans.connection, "run by the short way")
+    perform_all(plans.connection, "run on the fast path")
     statements = [(name, plan) for name, _, plan in plans.seen if name]
     wrong = {f"{name}: {fault}" for name, plan in statements for fault in faults(plan) if not allowed(name, fault)}
     assert not wrong, "\n".join(sorted(wrong))
@@ -403,7 +403,7 @@ def test_every_statement_has_an_index_plan(fresh, worker, size):
 
 
 def test_nothing_but_named_statements_reads_the_tables(fresh, worker):
-    """A statement that is put together on the way, without a name and a kept plan, would show up here."""
+    """A statement that is put together on the way, without a name and a cached plan, would show up here."""
     share(fresh)
     plans = worker()
     perform(plans.connection, "named")
@@ -484,11 +484,11 @@ def test_a_write_is_at_most_five_statements(fresh, worker):
     assert not too_many, "\n".join(too_many)
 
 
-# Of writes to plain tables: what looks a key up, changes a run's status, or is in another table than event and cell.
+# Of writes on the fast path: what looks a key up, changes a run's status, or is in another table than event and cell.
 LEFT = {"key_uses", "update_status", "withdraw_all", "checkpoint_by_label", "insert_checkpoint", "protect_checkpoint"}
 
 
-def test_by_the_short_way_a_write_is_hardly_a_statement(worker):
+def test_on_the_fast_path_a_write_is_hardly_a_statement(worker):
     counted = list(statements_of_writes(worker()))
     too_many = [f"{sql}: {statements}" for sql, statements in counted if not set(statements) <= LEFT or len(statements) > 3]
     assert not too_many, "\n".join(too_many)

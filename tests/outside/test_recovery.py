@@ -72,7 +72,7 @@ def test_leases_that_ran_out_are_reset_and_others_kept(db):
     assert state(db, run)["execution_status"] == {"prepare": True, "draft": False, "think": None, "step": False}
     assert [lease(db, run, name)["held"] for name in ("draft", "think")] == [False, True]
     assert events(db, run)[-1] == "run.recovered"
-    # The answer was lost: it does nothing twice, and names the same places.
+    # The response was lost: it does nothing twice, and names the same places.
     with unchanged(db, run):
         again = recover(db, run)
     assert (again["incomplete"], again["version"]) == (["think"], 7)

@@ -1,4 +1,4 @@
-"""Validation: a whole state at any version, schemas on every write, event types, one's own rules, groups of variables."""
+"""Validation: a whole state at any version, schemas on every write, event types, custom rules, groups of variables."""
 
 import json
 
@@ -251,7 +251,7 @@ def test_event_types_are_ones_own(db, people):
     assert attempt(bob, add, other, kind, '{"s": 1}') == 3
     assert attempt(alice, add, one, kind, '{"s": 1}') == CHECK
     assert attempt(alice, add, one, kind, '{"a": 1}') == 2
-    # And not before one's own.
+    # And not before the role's own.
     call(bob, "define_event_type(%s, 'true')", kind)
     assert attempt(bob, add, other, kind, "{}") == 4
     assert attempt(second, "define_event_type(%s, 'true', true)", kind) == TAKEN
@@ -286,7 +286,7 @@ def test_definitions_of_different_owners_do_not_wait(db, people):
         assert attempt(bob, "define_event_type(%s, 'true')", kind) in (None, "")
 
 
-# --- one's own rules ----------------------------------------------------------------------------------------------------------
+# --- custom rules -------------------------------------------------------------------------------------------------------------
 
 
 def test_a_rule_of_ones_own(db):

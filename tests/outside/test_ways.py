@@ -1,4 +1,4 @@
-"""The short way and the statements give the same, and tables that somebody changed keep what he wanted of them."""
+"""The fast path and the slow path, statements, have the same results, and tables that somebody changed keep what he wanted of them."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The two ways to the rows: a table that has a trigger is no plain table, so every call takes the statements.
+"""The fast path and the slow path to the rows: where a table has a trigger, every call takes the slow path, which is statements.
 
     from ways import prepare  # a module's tests with this in it run twice, one way and the other
 """
@@ -23,7 +23,7 @@ def take_statements(connection):
 
 @contextmanager
 def statements(connection):
-    """The statements within the block, the short way after it."""
+    """The slow path within the block, the fast path after it."""
     take_statements(connection)
     yield
     for table in TABLES:

@@ -9,7 +9,7 @@
         load.release()
 
 Each client is a thread with a connection of its own, and goes through the lives of runs with every kind of write. A step is
-one call, or a transaction of several. A step whose answer was lost is repeated as it was, with the same idempotency keys,
+one call, or a transaction of several. A step whose response was lost is repeated as it was, with the same idempotency keys,
 until it is known to have been committed.
 """
 

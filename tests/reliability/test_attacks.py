@@ -670,7 +670,7 @@ def test_cursors_that_outlive_a_role(cast, login, reads):
 # --- hostile surroundings ----------------------------------------------------------------------------------------------
 
 # In a schema: a trap for every function, operator, aggregate, table and type that pg_catalog and layra have, and implicit
-# casts to a type of one's own. Whoever sets one off, says so.
+# casts to a custom type. Whoever sets one off, says so.
 TRAPS = """
 DO $do$
 DECLARE

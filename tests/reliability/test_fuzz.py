@@ -162,7 +162,7 @@ class Fuzzer:
     # --- the world ---------------------------------------------------------------------------------------------
 
     def session(self, role):
-        """A connection as one of the roles, made anew where the last one was lost."""
+        """A connection as one of the roles, made again where the last one was lost."""
         connection = self.sessions.get(role)
         deadline = time.monotonic() + PATIENCE
         while connection is None or connection.closed:

@@ -399,7 +399,7 @@ LAWS: dict[str, dict[str, str]] = {
     "expired questions": WHOLE | {
         "view interactions 1": LIST, "table interaction 1": LIST, "finish_run": "it withdraws them", "cancel_run": "it withdraws them",
         "rollback of a rollback": "any of them may have been closed on the other branch",
-        # Left to do: which index of layra.interaction the kept plan takes depends on what the tables held when it was made.
+        # Left to do: which index of layra.interaction the cached plan takes depends on what the tables held when it was made.
         "rollback": "its plan may pass those that wait", "rollback_to": "its plan may pass those that wait",
     },
     "rollbacks": WHOLE,

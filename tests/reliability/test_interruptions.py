@@ -49,7 +49,7 @@ class Interruptions:
         self.calls = calls(self.admin, worker)
 
     def obstacles(self):
-        """What stops a call where it comes to it: a table, of the extension or of somebody's own code, or the rows of runs."""
+        """What stops a call where it comes to it: a table, of the extension or of a user's code, or the rows of runs."""
         tables = [*self.tables, "public.outbox", "public.rules"]
         rows = ("layra.run", "layra.breaker", "layra.lease", "layra.workflow")
         return [f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE" for table in tables] + [f"SELECT FROM {row} FOR UPDATE" for row in rows]

@@ -96,7 +96,7 @@ def test_calls_leave_no_memory_behind(connect, worker, soak, figures, repeat):
     assert every.keys() == functions(admin)
     times = soak(400, 8_000)
     count, worst, in_all = 0, (0, ""), 0
-    # Those that change grants last: they make the plans of the others anew.
+    # Those that change grants last: the plans of the others are made again after them.
     for function in sorted(every, key=lambda function: (function in OF_THE_OWNER, function)):
         session = sessions[function in OF_THE_OWNER]
         often = max(times // 100, 3) if function in SLOW else times
@@ -159,7 +159,7 @@ def test_a_day_of_one_session(connect, worker, soak, figures):
     figures(f"{turns * len(statements):,} calls: {bytes_:,} bytes in contexts, the process {process // 1024} KB more than before them")
 
 
-# Rows like those of an engine, in plain tables: what they take of a session's memory until its transaction ends. An update of a row
+# Rows like those of an engine, in tables without the extension: what they take of a session's memory until its transaction ends. An update of a row
 # of the same transaction has PostgreSQL remember both commands, and a node's lease is such a row.
 PLAIN_TABLES = """
     CREATE TEMP TABLE plain_event (run_id text, version int, payload jsonb, PRIMARY KEY (run_id, version));

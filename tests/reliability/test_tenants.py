@@ -124,7 +124,7 @@ def test_definitions_of_others(cast, actor):
         "SELECT layra.define_event_type('mine', 'true', shared => true)": "works" if shares else DENIED,
         "SELECT layra.define_event_type('shared', 'true', shared => true)":
             DENIED if not shares else "works" if actor == "boss" else TAKEN,
-        # Of three breakers of this name one's own is meant.
+        # Of three breakers of this name the role's own is meant.
         "SELECT layra.breaker_try('breaker')": "works" if own in OWNERS or actor in ("carol", "superuser") else MISSING,
     }  # fmt: skip
     for owner in OWNERS:

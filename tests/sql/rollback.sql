@@ -41,7 +41,7 @@ SELECT layra.append_event('replay', 'step', updates => '{"n": 1}', idempotency_k
 SELECT layra.append_event('replay', 'step', updates => '{"n": 2}', idempotency_key => 'two');
 SELECT layra.rollback('replay', 2);
 SELECT layra.append_event('replay', 'step', updates => '{"n": 1}', idempotency_key => 'one') AS "done already";
-SELECT layra.append_event('replay', 'step', updates => '{"n": 3}', idempotency_key => 'two') AS "done anew";
+SELECT layra.append_event('replay', 'step', updates => '{"n": 3}', idempotency_key => 'two') AS "done again";
 SELECT layra.append_event('replay', 'step', updates => '{"n": 3}', idempotency_key => 'two') AS "done already";
 -- The rollback undone: now the first use counts, and what came after it does not.
 SELECT layra.rollback('replay', 3);
@@ -49,7 +49,7 @@ SELECT layra.append_event('replay', 'step', idempotency_key => 'two') AS "done a
 -- A rollback has its own key, too.
 SELECT layra.rollback('replay', 1, idempotency_key => 'back');
 SELECT layra.rollback('replay', 1, idempotency_key => 'back');
-SELECT layra.append_event('replay', 'step', idempotency_key => 'one') AS "done anew";
+SELECT layra.append_event('replay', 'step', idempotency_key => 'one') AS "done again";
 
 -- The run's status follows from the restored version.
 SELECT layra.start_run('status');

@@ -1,6 +1,6 @@
-"""The short way to the rows, where a statement's own machinery would have kept the order: within savepoints, statements,
+"""The fast path to the rows, where a statement's own machinery would have kept the order: within savepoints, statements,
 triggers, cursors, handlers and prepared transactions, and where what a session remembers of a run is no longer so. Each test
-runs by the statements as well, which are the measure."""
+runs on the slow path as well, the statements, which are the measure."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -491,7 +491,7 @@ def test_rows_that_a_trigger_leaves_out(db, table, sql, expected):
 
 
 def test_rows_of_no_scope(db, connect):
-    """Written by hand, before and behind those of all scopes: they hide no other, whatever the session remembers."""
+    """Written manually, before and behind those of all scopes: they hide no other, whatever the session remembers."""
     start(db, versions=100)
     call(db, "begin_node('r', 'n', 'w')")
     call(db, "set_engine('r', '{\"field\": 1}')")
