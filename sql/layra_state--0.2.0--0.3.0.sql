@@ -57,6 +57,8 @@ CREATE INDEX interaction_closed ON layra.interaction (run_id, closed_version) WH
 COMMENT ON INDEX layra.interaction_closed IS 'The questions of a run that were answered or withdrawn, by the version that did it, for rollback.';
 CREATE INDEX breaker_owner ON layra.breaker (owner, name);
 COMMENT ON INDEX layra.breaker_owner IS 'The breakers of an owner, for row security.';
+CREATE INDEX breaker_age ON layra.breaker (name, created_at, owner);
+COMMENT ON INDEX layra.breaker_age IS 'The oldest breaker of a name, for superusers, who may use everybody''s.';
 
 -- Row security without a query in any policy: see src/sql.rs.
 CREATE FUNCTION layra.owners_by_index(request internal) RETURNS internal
@@ -64,7 +66,7 @@ CREATE FUNCTION layra.owners_by_index(request internal) RETURNS internal
 CREATE FUNCTION layra.reads_runs_of(owner text) RETURNS boolean
     STABLE COST 10 LANGUAGE c AS 'MODULE_PATHNAME', 'reads_runs_of_wrapper' SUPPORT layra.owners_by_index;
 CREATE FUNCTION layra.reads_run(run_id text) RETURNS boolean
-    STABLE COST 10 LANGUAGE c AS 'MODULE_PATHNAME', 'reads_run_wrapper';
+    STABLE COST 100 LANGUAGE c AS 'MODULE_PATHNAME', 'reads_run_wrapper';
 CREATE FUNCTION layra.readable_owners() RETURNS text[]
     STABLE STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'readable_owners_wrapper';
 ALTER FUNCTION layra.owns(text) COST 1;
@@ -243,7 +245,7 @@ SELECT e.run_id, e.version, e.at, e.type,
             CASE WHEN c.total OPERATOR(pg_catalog.>) 4
                  THEN pg_catalog.concat(' and ', c.total OPERATOR(pg_catalog.-) 4, ' more') END) END
     ) AS what
-FROM layra.event e
+FROM layra.run r JOIN layra.event e ON e.run_id OPERATOR(pg_catalog.=) r.run_id
 CROSS JOIN LATERAL (
     SELECT pg_catalog.count(*) AS total,
         pg_catalog.string_agg(n.name, ', ' ORDER BY n.position) FILTER (WHERE n.position OPERATOR(pg_catalog.<=) 4) AS names

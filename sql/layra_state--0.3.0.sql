@@ -402,7 +402,7 @@ AS 'MODULE_PATHNAME', 'reads_every_run_wrapper';
 CREATE FUNCTION "reads_run"(
 	"run_id" TEXT
 ) RETURNS bool
-STABLE COST 10
+STABLE COST 100
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'reads_run_wrapper';
 
@@ -1150,6 +1150,7 @@ CREATE TABLE layra.breaker (
     PRIMARY KEY (name, owner)
 );
 CREATE INDEX breaker_owner ON layra.breaker (owner, name);
+CREATE INDEX breaker_age ON layra.breaker (name, created_at, owner);
 
 ALTER TABLE layra.breaker ENABLE ROW LEVEL SECURITY;
 CREATE POLICY readable ON layra.breaker FOR SELECT USING (layra.reads_runs_of(owner));
@@ -1166,6 +1167,7 @@ COMMENT ON COLUMN layra.breaker.created_at IS 'Time at which it was defined.';
 COMMENT ON POLICY readable ON layra.breaker IS 'Breakers of owners whose privileges the role has; auditors see all.';
 COMMENT ON INDEX layra.breaker_pkey IS 'A breaker by name.';
 COMMENT ON INDEX layra.breaker_owner IS 'The breakers of an owner, for row security.';
+COMMENT ON INDEX layra.breaker_age IS 'The oldest breaker of a name, for superusers, who may use everybody''s.';
 
 -- table_breaker_probe
 -- The probe permit is a row of its own, so that a definition does not wait for a probe.
@@ -1276,6 +1278,7 @@ COMMENT ON COLUMN layra.runs.metadata IS 'JSON object given when it was started.
 COMMENT ON COLUMN layra.runs.result IS 'JSON value given to finish_run.';
 
 -- view_timeline
+-- By way of the run, which is found by its owner: the rows of a run say nothing of whose they are.
 CREATE VIEW layra.timeline WITH (security_invoker) AS
 SELECT e.run_id, e.version, e.at, e.type,
     e.actor OPERATOR(pg_catalog.||) COALESCE(' for ' OPERATOR(pg_catalog.||) e.on_behalf_of, '') AS who,
@@ -1297,7 +1300,7 @@ SELECT e.run_id, e.version, e.at, e.type,
             CASE WHEN c.total OPERATOR(pg_catalog.>) 4
                  THEN pg_catalog.concat(' and ', c.total OPERATOR(pg_catalog.-) 4, ' more') END) END
     ) AS what
-FROM layra.event e
+FROM layra.run r JOIN layra.event e ON e.run_id OPERATOR(pg_catalog.=) r.run_id
 CROSS JOIN LATERAL (
     SELECT pg_catalog.count(*) AS total,
         pg_catalog.string_agg(n.name, ', ' ORDER BY n.position) FILTER (WHERE n.position OPERATOR(pg_catalog.<=) 4) AS names

@@ -37,6 +37,7 @@ pub extern "C-unwind" fn _PG_init() {
     // SAFETY: a backend has one thread.
     unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
     server::memory::register();
+    server::planner::register();
     server::settings::register();
     store::release::register();
 }

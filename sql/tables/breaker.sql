@@ -8,6 +8,7 @@ CREATE TABLE layra.breaker (
     PRIMARY KEY (name, owner)
 );
 CREATE INDEX breaker_owner ON layra.breaker (owner, name);
+CREATE INDEX breaker_age ON layra.breaker (name, created_at, owner);
 
 ALTER TABLE layra.breaker ENABLE ROW LEVEL SECURITY;
 CREATE POLICY readable ON layra.breaker FOR SELECT USING (layra.reads_runs_of(owner));
@@ -24,3 +25,4 @@ COMMENT ON COLUMN layra.breaker.created_at IS 'Time at which it was defined.';
 COMMENT ON POLICY readable ON layra.breaker IS 'Breakers of owners whose privileges the role has; auditors see all.';
 COMMENT ON INDEX layra.breaker_pkey IS 'A breaker by name.';
 COMMENT ON INDEX layra.breaker_owner IS 'The breakers of an owner, for row security.';
+COMMENT ON INDEX layra.breaker_age IS 'The oldest breaker of a name, for superusers, who may use everybody''s.';

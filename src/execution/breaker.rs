@@ -51,12 +51,14 @@ impl Breaker {
         if let Some(own) = Breaker::read(db, &access::role_name(db.caller), name) {
             return Ok(own);
         }
-        let rows = db.query(&BREAKERS_NAMED, &[name.into_datum()]);
-        let mut owners: Vec<(i64, String)> =
-            (0..rows.len()).filter_map(|row| rows.get(row, 2).zip(rows.get(row, 1))).collect();
-        owners.sort();
-        let owner = owners.iter().find(|(_, owner)| access::has_privileges_of(db.caller, owner));
-        owner.and_then(|(_, owner)| Breaker::read(db, owner, name)).ok_or_else(|| Error::NoSuchBreaker(name.to_owned()))
+        let rows = if access::is_superuser(db.caller) {
+            db.query(&OLDEST_BREAKER, &[name.into_datum()])
+        } else {
+            db.query(&BREAKERS_OF, &[name.into_datum(), access::own_roles(db).into_datum()])
+        };
+        let owners = (0..rows.len()).filter_map(|row| rows.get::<i64>(row, 2).zip(rows.get::<String>(row, 1)));
+        let oldest = owners.min().and_then(|(_, owner)| Breaker::read(db, &owner, name));
+        oldest.ok_or_else(|| Error::NoSuchBreaker(name.to_owned()))
     }
 
     fn read(db: &Db, owner: &str, name: &str) -> Option<Breaker> {
@@ -131,8 +133,8 @@ impl Breaker {
 
     fn close(&self, db: &Db, name: &str, at: i64, outcome: &str) {
         self.record(db, name, at, outcome, None);
-        // Those since the last time and that one itself. What was left then goes now and then: to look for it each time would
-        // be to look through all that was deleted since the last VACUUM.
+        // Those since the last time and that one itself, as far as one call deletes. What is left goes now and then: to look for
+        // it each time would be to look through all that was deleted since the last VACUUM.
         let last = self.closed_at.filter(|_| !is_turn(at));
         self.forget(db, name, last.map_or(i64::MIN, |last| last - 1), at);
     }
@@ -234,13 +236,13 @@ fn breaker_failure(name: Option<&str>, error: default!(Option<Jsonb>, "NULL")) -
     }
     let at = breaker.next()?;
     breaker.record(&db, name, at, "failure", error);
-    // Failures beyond the threshold are not needed. Above READ COMMITTED a deletion could fail.
-    if is_turn(at)
-        && !above_read_committed()
-        && let Some(counted_from) = breaker.counted_from
-        && breaker.opened_at().is_some()
-    {
-        breaker.forget(&db, name, breaker.closed_at.unwrap_or(i64::MIN), counted_from);
+    // Failures beyond the threshold are not needed, nor is what precedes the last success or reset: twice as many as came
+    // since the last turn go. Above READ COMMITTED a deletion could fail.
+    if is_turn(at) && !above_read_committed() {
+        match breaker.counted_from.filter(|_| breaker.opened_at().is_some()) {
+            Some(counted_from) => breaker.forget(&db, name, breaker.closed_at.unwrap_or(i64::MIN), counted_from),
+            None => breaker.forget(&db, name, i64::MIN, breaker.closed_at.unwrap_or(i64::MIN)),
+        }
     }
     Ok(())
 }

@@ -324,13 +324,16 @@ pub fn status_without(change: &Change<'_>, id: Option<Uuid>) -> Status {
     if change.run.status != Status::Paused {
         return change.run.status;
     }
-    if anybody_waits(change, id, None) { Status::Paused } else { Status::Running }
+    let but = id.into_iter().collect();
+    if anybody_waits(change, &but, i64::MAX) { Status::Paused } else { Status::Running }
 }
 
-/// Whether an interaction waits, other than this one, that was asked up to a version.
-fn anybody_waits(change: &Change<'_>, but: Option<Uuid>, up_to: Option<i64>) -> bool {
-    let run_id = change.run_id.into_datum();
-    !change.db.query(&WAITING, &[run_id, change.now.into_datum(), but.into_datum(), up_to.into_datum()]).is_empty()
+/// Whether an interaction waits, other than these, that was asked up to a version.
+fn anybody_waits(change: &Change<'_>, but: &HashSet<Uuid>, up_to: i64) -> bool {
+    let most = but.len() as i64 + 1;
+    let args = [change.run_id.into_datum(), change.now.into_datum(), up_to.into_datum(), most.into_datum()];
+    let rows = change.db.query(&WAITING, &args);
+    (0..rows.len()).filter_map(|row| rows.get::<Uuid>(row, 1)).any(|id| !but.contains(&id))
 }
 
 #[pg_extern]
@@ -378,7 +381,7 @@ pub fn withdraw_all(change: &Change<'_>) {
 pub struct Undone {
     /// Those that were not then what they are now.
     then: Vec<Past>,
-    /// Whether anybody was waited for who still is.
+    /// Whether anybody was waited for then, whose time is not over.
     pub waits: bool,
 }
 
@@ -406,21 +409,48 @@ pub fn at(change: &Change<'_>, version: i64) -> Undone {
         return Undone::default();
     }
     let parted = common_version(db, run_id, version, change.head.version);
-    let rows = db.query(&INTERACTIONS_SINCE, &[run_id.into_datum(), version.into_datum(), parted.into_datum()]);
-    let mut then: Vec<Past> = (0..rows.len())
-        .filter_map(|row| {
-            let (id, asked) = rows.get(row, 1).zip(rows.get(row, 2))?;
-            Some(Past { id, asked, expires_at: rows.get(row, 3), closed: None })
-        })
-        .collect();
-    if parted < version && !then.is_empty() {
+    let since = [run_id.into_datum(), version.into_datum(), parted.into_datum()];
+    let mut then = pasts(&db.query(&INTERACTIONS_SINCE, &since));
+    if parted < version {
         let range = [run_id.into_datum(), parted.into_datum(), version.into_datum()];
-        close(&mut then, &closing_events(&db.query(&INTERACTION_EVENTS, &range)));
+        let events = closing_events(&db.query(&INTERACTION_EVENTS, &range));
+        then.extend(closed_then(change, parted, &events));
+        close(&mut then, &events);
     }
+    let closed = then.iter().filter(|past| past.closed.is_some()).map(|past| past.id).collect();
     let waiting = |past: &Past| past.closed.is_none() && past.expires_at.is_none_or(|at| at > change.now);
-    // Where the histories part, those that wait now are among them.
-    let waits = then.iter().any(waiting) || (parted == version && anybody_waits(change, None, Some(version)));
+    let waits = then.iter().any(waiting) || anybody_waits(change, &closed, parted);
     Undone { then, waits }
+}
+
+fn pasts(rows: &Rows) -> Vec<Past> {
+    let past = |row| {
+        let (id, asked) = rows.get(row, 1).zip(rows.get(row, 2))?;
+        Some(Past { id, asked, expires_at: rows.get(row, 3), closed: None })
+    };
+    (0..rows.len()).filter_map(past).collect()
+}
+
+/// Of the interactions that wait now and were asked before the histories parted, those that these events of the other one may
+/// have closed: the ones that they name; all of them where one closes whatever waits.
+fn closed_then(change: &Change<'_>, parted: i64, events: &[Closing]) -> Vec<Past> {
+    let (db, run_id) = (&change.db, change.run_id.into_datum());
+    if events.iter().any(|event| matches!(event.type_name.as_str(), "run.finished" | "run.cancelling")) {
+        return pasts(&db.query(&PENDING_SINCE_BEFORE, &[run_id, parted.into_datum()]));
+    }
+    let named: HashSet<Uuid> = events.iter().filter_map(|event| uuid(event.interaction.as_ref()?)).collect();
+    if named.is_empty() {
+        return Vec::new();
+    }
+    let named: Vec<Uuid> = named.into_iter().collect();
+    pasts(&db.query(&PENDING_OF, &[run_id, parted.into_datum(), named.into_datum()]))
+}
+
+/// As payloads have them; anything else names no interaction.
+fn uuid(text: &str) -> Option<Uuid> {
+    let digits = text.replace('-', "");
+    let number = u128::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 32)?;
+    Some(Uuid::from_bytes(number.to_be_bytes()))
 }
 
 /// An event that closed interactions.

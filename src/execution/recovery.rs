@@ -14,6 +14,7 @@ use crate::server::jsonb::Jsonb;
 use crate::server::row::Row;
 use crate::server::settings;
 use crate::server::spi::{Db, check_for_interrupts};
+use crate::server::stream::Batches;
 use crate::state::access;
 use crate::state::change::{Change, NewEvent, Opened, Request};
 use crate::state::rollback;
@@ -339,25 +340,61 @@ fn stale_runs(
     let idle = args::required(idle, "idle")?;
     let now = settings::now()?;
     let age = settings::after(now, idle, "idle")? - now;
-    let db = Db::read();
     let silent =
         now.checked_sub(age).ok_or_else(|| Error::argument("idle must not reach back beyond the first timestamp"))?;
-    let rows = if access::may_read(&db, "") {
-        db.query(&STALE_RUNS, &[silent.into_datum(), now.into_datum()])
-    } else {
-        let owners = access::own_roles(&db);
-        db.query(&STALE_RUNS_OF, &[silent.into_datum(), now.into_datum(), owners.into_datum()])
-    };
-    let mut stale: Vec<(String, _, _, _)> = (0..rows.len())
-        .map(|row| {
-            (
-                rows.get(row, 1).unwrap_or_default(),
-                rows.get(row, 2).unwrap_or_default(),
-                rows.get(row, 3),
-                rows.get(row, 4).unwrap_or_default(),
-            )
-        })
-        .collect();
-    stale.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(TableIterator::new(stale))
+    let db = Db::read();
+    let owners = if access::may_read(&db, "") { None } else { Some(access::own_roles(&db)) };
+    drop(db);
+    let mut stale = Stale { silent, now, owners, after: Some(Default::default()) };
+    Ok(TableIterator::new(Batches::new(move || Ok(stale.read()))))
+}
+
+type StaleRow = (String, i64, Option<TimestampWithTimeZone>, Vec<String>);
+
+/// What is left of the runs that somebody should look at.
+struct Stale {
+    silent: i64,
+    now: i64,
+    /// Whose runs are left to look through, that of the last one first; None: everybody's.
+    owners: Option<Vec<String>>,
+    /// The owner and the run that were told last; None: there is no more.
+    after: Option<(String, String)>,
+}
+
+impl Stale {
+    fn read(&mut self) -> Vec<StaleRow> {
+        let db = Db::read();
+        while let Some((owner, run_id)) = self.after.take() {
+            let statement = if self.owners.is_some() { &STALE_RUNS_OF } else { &STALE_RUNS };
+            // Of some owners, the one whose turn it is.
+            let turn = match &self.owners {
+                None => &owner,
+                Some(owners) => match owners.last() {
+                    None => return Vec::new(),
+                    Some(owner) => owner,
+                },
+            };
+            let times = [self.silent.into_datum(), self.now.into_datum()];
+            let rows = db.query(statement, &[times[0], times[1], turn.as_str().into_datum(), run_id.into_datum()]);
+            let last = rows.len().checked_sub(1);
+            self.after = last.and_then(|row| rows.get(row, 5).zip(rows.get(row, 1)));
+            if let (None, Some(owners)) = (last, &mut self.owners) {
+                owners.pop();
+                self.after = Some(Default::default());
+            }
+            if last.is_some() {
+                let get = |row| {
+                    let expired = rows.get(row, 4).unwrap_or_default();
+                    (
+                        rows.get(row, 1).unwrap_or_default(),
+                        rows.get(row, 2).unwrap_or_default(),
+                        rows.get(row, 3),
+                        expired,
+                    )
+                };
+                return (0..rows.len()).map(get).collect();
+            }
+        }
+        Vec::new()
+    }
 }

@@ -8,10 +8,11 @@ use crate::server::error::{Result, Violation};
 use crate::server::guard::Flag;
 use crate::server::name::Procedure;
 use crate::server::settings;
-use crate::server::spi::{Db, check_for_interrupts, execute_text};
+use crate::server::spi::{Db, check_for_interrupts, execute_text, scratch};
+use crate::server::stream::Batches;
 use crate::state::access;
 use crate::state::document;
-use crate::state::history::{LiveCell, live_cells};
+use crate::state::history::{Cells, LiveCell};
 use crate::state::run::{Reader, Run};
 use crate::store::cell::CellId;
 use crate::store::statements::{ADD_VALIDATOR, REMOVE_VALIDATOR, VALIDATORS};
@@ -43,15 +44,17 @@ pub struct Problem {
     pub stops: bool,
     /// The cell that breaks the rule; None for a validator, which judges the state as a whole.
     pub cell: Option<CellId>,
+    /// Whether a rule of the users' own says so.
+    of_validator: bool,
 }
 
 impl Problem {
     fn of_cell(rule: &str, stops: bool, cell: &LiveCell, path: String, message: impl Into<String>) -> Problem {
-        Problem { rule: rule.to_owned(), path, message: message.into(), stops, cell: cell.id() }
+        Problem { rule: rule.to_owned(), path, message: message.into(), stops, cell: cell.id(), of_validator: false }
     }
 
-    fn of_state(rule: &str, message: String) -> Problem {
-        Problem { rule: rule.to_owned(), path: String::new(), message, stops: true, cell: None }
+    fn of_validator(rule: &str, message: String) -> Problem {
+        Problem { rule: rule.to_owned(), path: String::new(), message, stops: true, cell: None, of_validator: true }
     }
 
     /// As an error's DETAIL has it.
@@ -72,28 +75,89 @@ fn validate_run(
     let at_version = at_version.map(|version| args::version(Some(version), "at_version")).transpose()?;
     let reader = Reader::open(run_id)?;
     reader.require_version(at_version, "at_version")?;
-    let problems = problems(&reader.db, run_id, &reader.run, at_version)?;
-    Ok(TableIterator::new(problems.into_iter().map(|p| (p.rule, p.path, p.message)).collect::<Vec<_>>()))
+    let mut validation = Validation::new(&reader.db, run_id, reader.run.clone(), at_version)?;
+    drop(reader);
+    let told = |problem: Problem| (problem.rule, problem.path, problem.message);
+    Ok(TableIterator::new(Batches::new(move || Ok(validation.read()?.into_iter().map(told).collect()))))
 }
 
-/// What is wrong with a run's state at a version (the newest: None). Validators run as the caller.
+/// What is wrong with a run's state at a version (the newest: None), by rule and then by cell. Validators run as the caller.
 pub fn problems(db: &Db, run_id: &str, run: &Run, at_version: Option<i64>) -> Result<Vec<Problem>> {
-    let mut cells = live_cells(db, run_id, None, at_version);
-    // Problems come in one order, however the cells were read.
-    cells.sort_by(|a, b| (&a.scope, &a.key, a.ordinal).cmp(&(&b.scope, &b.key, b.ordinal)));
-    let graph = cells.iter().find(|cell| cell.scope == "engine" && cell.key == graph::CELL);
-    let rules = Rules::new(db, run, graph)?;
+    let mut validation = Validation::new(db, run_id, run.clone(), at_version)?;
     let mut found = Vec::new();
-    for check in [Rules::check_value, Rules::check_references, Rules::check_loop] {
-        for cell in &cells {
-            check_for_interrupts();
-            check(&rules, cell, &mut found);
+    while validation.go_on(db, &mut found)? {}
+    // Those of validators, which have no cell, are the last ones.
+    let place = |problem: &Problem| match problem.rule.as_str() {
+        "hash" | "size" | "schema" => 0,
+        "reference" => 1,
+        _ => 2,
+    };
+    let (mut of_cells, of_state): (Vec<Problem>, _) = found.into_iter().partition(|problem| !problem.of_validator);
+    of_cells.sort_by(|a, b| (place(a), &a.cell).cmp(&(place(b), &b.cell)));
+    Ok(of_cells.into_iter().chain(of_state).collect())
+}
+
+/// What is left to look at of a state: some cells at a time, so that neither their values nor the problems are there at once.
+struct Validation {
+    run_id: String,
+    run: Run,
+    at_version: Option<i64>,
+    rules: Rules,
+    cells: Option<Cells>,
+    /// Where the last cell was that names a node that does not exist.
+    reference: Option<String>,
+    validators: bool,
+}
+
+impl Validation {
+    fn new(db: &Db, run_id: &str, run: Run, at_version: Option<i64>) -> Result<Validation> {
+        let version = at_version.unwrap_or(i64::MAX);
+        let graph = LiveCell::at(db, run_id, &CellId::new("engine", graph::CELL), version);
+        Ok(Validation {
+            rules: Rules::new(db, &run, graph.as_ref())?,
+            cells: Some(Cells::new(db, run_id, None, at_version)),
+            run_id: run_id.to_owned(),
+            run,
+            at_version,
+            reference: None,
+            validators: true,
+        })
+    }
+
+    fn read(&mut self) -> Result<Vec<Problem>> {
+        let db = Db::read();
+        let mut found = Vec::new();
+        while found.is_empty() && self.go_on(&db, &mut found)? {}
+        Ok(found)
+    }
+
+    /// Looks at some more; false where nothing is left.
+    fn go_on(&mut self, db: &Db, found: &mut Vec<Problem>) -> Result<bool> {
+        if let Some(cells) = &mut self.cells {
+            let (rules, reference) = (&self.rules, &mut self.reference);
+            let more = scratch(db, || -> Result<bool> {
+                let cells = cells.some(db)?;
+                for cell in &cells {
+                    check_for_interrupts();
+                    rules.check_value(cell, found);
+                    rules.check_references(cell, reference, found);
+                    rules.check_loop(cell, found);
+                }
+                Ok(!cells.is_empty())
+            })?;
+            if !more {
+                self.cells = None;
+            }
+            return Ok(true);
         }
+        if std::mem::take(&mut self.validators)
+            && let Some(workflow) = &self.run.workflow
+        {
+            check_validators(db, &self.run_id, &workflow.name, self.at_version, found);
+            return Ok(true);
+        }
+        Ok(false)
     }
-    if let Some(workflow) = &run.workflow {
-        check_validators(db, run_id, &workflow.name, at_version, &mut found);
-    }
-    Ok(found)
 }
 
 /// Of one cell at a version: what is wrong with it, and since which version that has been so without a change.
@@ -105,7 +169,7 @@ pub fn problems_of_cell(db: &Db, run_id: &str, run: &Run, id: &CellId, version: 
     if let Some(cell) = LiveCell::at(db, run_id, id, version) {
         since = since.max(cell.version);
         rules.check_value(&cell, &mut found);
-        rules.check_references(&cell, &mut found);
+        rules.check_references(&cell, &mut None, &mut found);
         rules.check_loop(&cell, &mut found);
     }
     Ok((found, since))
@@ -165,13 +229,14 @@ impl Rules {
     }
 
     /// Stack, skipped nodes, statuses and context name only nodes that exist.
-    fn check_references(&self, cell: &LiveCell, found: &mut Vec<Problem>) {
+    fn check_references(&self, cell: &LiveCell, before: &mut Option<String>, found: &mut Vec<Problem>) {
         let Some(graph) = self.graph.as_ref().filter(|graph| !graph.definition.nodes.is_empty()) else { return };
         let nodes = &graph.definition.nodes;
         let mut tell = |cell: &LiveCell, path: String, id: &str| {
             // The entries of a node's context follow each other.
-            if found.last().is_none_or(|last| last.rule != "reference" || last.path != path) {
+            if before.as_ref() != Some(&path) {
                 let message = format!("node {id:?} does not exist");
+                *before = Some(path.clone());
                 found.push(Problem::of_cell("reference", false, cell, path, message));
             }
         };
@@ -223,7 +288,7 @@ fn check_validators(db: &Db, run_id: &str, workflow: &str, at_version: Option<i6
         if rows.get(row, 3).unwrap_or(false) {
             validators.push((name, function));
         } else {
-            found.push(Problem::of_state(&name, format!("validator {function} does not exist any more")));
+            found.push(Problem::of_validator(&name, format!("validator {function} does not exist any more")));
         }
     }
     drop(rows);
@@ -240,7 +305,7 @@ fn check_validators(db: &Db, run_id: &str, workflow: &str, at_version: Option<i6
             execute_text(&sql, &args)
         });
         for message in messages.into_iter().flatten() {
-            found.push(Problem::of_state(&name, message));
+            found.push(Problem::of_validator(&name, message));
         }
     }
 }

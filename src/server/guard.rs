@@ -2,7 +2,7 @@
 //!
 //! The functions run with their caller's privileges, and nobody but the owner may write to the tables. While our own
 //! statements are planned and run, `Guard` switches the user as referential-integrity triggers do, and forbids the plans
-//! that are only right for the statistics of the moment at which they were made.
+//! that are only right for the statistics of the moment at which they were made; `planner` hides those.
 
 use pgrx::pg_sys;
 use std::cell::Cell;
@@ -16,6 +16,16 @@ pub fn caller() -> pg_sys::Oid {
 /// Owner of the tables, and generic index plans, until dropped.
 pub struct Guard(Cell<Before>);
 
+thread_local! {
+    /// Whether the innermost guard is entered, and not suspended.
+    static ENTERED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether what is planned and run now is ours, and not the caller's.
+pub fn is_entered() -> bool {
+    ENTERED.get()
+}
+
 /// What there was before.
 #[derive(Clone, Copy)]
 struct Before {
@@ -25,6 +35,7 @@ struct Before {
     bitmapscan: bool,
     sort: bool,
     jit: bool,
+    entered: bool,
 }
 
 impl Guard {
@@ -54,6 +65,7 @@ impl Before {
                 bitmapscan: pg_sys::enable_bitmapscan,
                 sort: pg_sys::enable_sort,
                 jit: pg_sys::jit_enabled,
+                entered: ENTERED.replace(true),
             };
             let flags = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_NOFORCE_RLS;
             pg_sys::SetUserIdAndSecContext(owner, context | flags as i32);
@@ -77,6 +89,7 @@ impl Before {
             pg_sys::enable_sort = self.sort;
             pg_sys::jit_enabled = self.jit;
         }
+        ENTERED.set(self.entered);
     }
 }
 

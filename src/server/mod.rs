@@ -6,6 +6,7 @@ pub mod guard;
 pub mod jsonb;
 pub mod memory;
 pub mod name;
+pub mod planner;
 pub mod rethrow;
 pub mod room;
 pub mod row;

@@ -41,6 +41,11 @@ pub fn has_privileges_of(role: pg_sys::Oid, owner: &str) -> bool {
     }
 }
 
+pub fn is_superuser(role: pg_sys::Oid) -> bool {
+    // SAFETY: a catalogue lookup by role id.
+    unsafe { pg_sys::superuser_arg(role) }
+}
+
 /// Whether `role` can become the role named `other` (SET ROLE), as ALTER … OWNER TO asks.
 pub fn can_become(role: pg_sys::Oid, other: pg_sys::Oid) -> bool {
     // SAFETY: catalogue lookups by role id.
@@ -82,8 +87,7 @@ pub fn must_read(db: &Db, run_id: &str, owner: &str) -> Result<()> {
 
 /// 42501 unless the caller has level admin.
 pub fn require_admin(db: &Db, what: &str) -> Result<()> {
-    // SAFETY: catalogue lookup by role id.
-    if unsafe { pg_sys::superuser_arg(db.caller) } || has_level(db, db.caller, "admin") {
+    if is_superuser(db.caller) || has_level(db, db.caller, "admin") {
         return Ok(());
     }
     let message = format!("only roles with level admin {what}");
@@ -126,8 +130,9 @@ fn reads_runs_of(owner: Option<&str>, fcinfo: pg_sys::FunctionCallInfo) -> bool 
     owner.is_some_and(|owner| has_privileges_of(caller, owner) || reads_everything())
 }
 
-/// For the policies of the tables of a run: does the current role read it? The run is looked up once a statement.
-#[pg_extern(stable, cost = 10)]
+/// For the policies of the tables of a run: does the current role read it? The run is looked up once a statement: so what is
+/// found by way of one's own runs is found cheaper than what is everybody's.
+#[pg_extern(stable, cost = 100)]
 fn reads_run(run_id: Option<&str>, fcinfo: pg_sys::FunctionCallInfo) -> bool {
     let caller = guard::caller();
     // SAFETY: as above.
@@ -158,9 +163,7 @@ pub fn own_roles(db: &Db) -> Vec<String> {
 
 /// Superusers, whom no policy stops at their own tables, meet one where a view belongs to somebody else.
 fn reads_everything(db: &Db) -> bool {
-    // SAFETY: a catalogue lookup by role id.
-    let superuser = unsafe { pg_sys::superuser_arg(db.caller) };
-    superuser || has_level(db, db.caller, "auditor")
+    is_superuser(db.caller) || has_level(db, db.caller, "auditor")
 }
 
 /// What a policy's function knows from the rows before. Whose run it is follows from the snapshot, and is only remembered

@@ -322,7 +322,7 @@ fn cells(
 type CellRow = (String, String, i64, i64, i64, Option<Jsonb>);
 
 /// What is left of the live cells of a run at a version.
-struct Cells {
+pub struct Cells {
     run_id: String,
     /// The scopes of what can be walked, from where on, and at which version; None where that is done, or impossible.
     walk: Option<(&'static str, &'static str)>,
@@ -333,7 +333,7 @@ struct Cells {
 }
 
 impl Cells {
-    fn new(db: &Db, run_id: &str, scope: Option<&str>, at_version: Option<i64>) -> Cells {
+    pub fn new(db: &Db, run_id: &str, scope: Option<&str>, at_version: Option<i64>) -> Cells {
         let (mut cells, mut walk) = (Vec::new(), None);
         if scope != Some("context") && db.plain(|_| ()).is_some() {
             walk = scope.map_or(Some(("engine", "variable")), |scope| static_scope(scope).map(|scope| (scope, scope)));
@@ -347,17 +347,35 @@ impl Cells {
     }
 
     fn read(&mut self) -> Result<Vec<CellRow>> {
-        let (mut batch, mut bytes) = (Vec::new(), 0);
         if self.walk.is_none() && self.found.len() == 0 {
-            return Ok(batch);
+            return Ok(Vec::new());
         }
         let db = Db::read();
-        db.find_plain(|tables| Run::find(tables, &self.run_id));
+        // An empty list of context is no cell.
+        let mut rows = Vec::new();
+        while rows.is_empty() {
+            let cells = self.some(&db)?;
+            if cells.is_empty() {
+                break;
+            }
+            rows.extend(cells.into_iter().filter_map(|cell| {
+                let ordinal = cell.ordinal?;
+                Some((cell.scope, cell.key, ordinal, cell.version, cell.revision, cell.value))
+            }));
+        }
+        Ok(rows)
+    }
+
+    /// The next ones with their values, in the current memory; none: there are no more. An empty list of context is one, too,
+    /// without an ordinal.
+    pub fn some(&mut self, db: &Db) -> Result<Vec<LiveCell>> {
+        if db.plain(|_| ()).is_none() {
+            db.find_plain(|tables| Run::find(tables, &self.run_id));
+        }
+        let (mut batch, mut bytes) = (Vec::new(), 0);
         let mut add = |cell: LiveCell| {
             bytes += ROW + cell.value.map_or(0, |value| value.size());
-            batch.extend(
-                cell.ordinal.map(|ordinal| (cell.scope, cell.key, ordinal, cell.version, cell.revision, cell.value)),
-            );
+            batch.push(cell);
             bytes < BYTES
         };
         let mut more = true;
@@ -389,7 +407,7 @@ impl Cells {
             check_for_interrupts();
             if let Some(ordinal) = cell.ordinal {
                 let place = Place { run_id: &self.run_id, scope: &cell.scope, key: &cell.key, ordinal };
-                cell.value = place.value(&db, cell.version);
+                cell.value = place.value(db, cell.version);
             }
             more = add(cell);
         }

@@ -1,7 +1,7 @@
 //! `verify`: recomputes the hash chain, and compares every stored row with the events it follows from.
 //!
-//! A run is read in one go. Where something of it cannot be read, it is read again, `piecemeal`: what is damaged has a name then,
-//! and the rest is compared. `said` has what the events say, `rows` compares it with what stands beside them.
+//! A run is read in batches. Where something of it cannot be read, it is read again, `piecemeal`: what is damaged has a name then,
+//! and the rest is compared. `said` has what the events say, `rows` compares it with what stands beside them. Problems are a stream.
 
 mod rows;
 mod said;
@@ -11,7 +11,7 @@ use crate::server::args;
 use crate::server::error::Result;
 use crate::server::jsonb::Jsonb;
 use crate::server::spi::{At, Columns, Db, attempt, check_for_interrupts, scratch};
-use crate::server::stream::BYTES;
+use crate::server::stream::{BYTES, Batches};
 use crate::state::access;
 use crate::state::history::unix_micros;
 use crate::state::run::{Reader, Run};
@@ -22,8 +22,10 @@ use crate::workflow::graph;
 use pgrx::IntoDatum;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
+use rows::{OfNoRun, OfTable};
 use said::{Payload, Said, Told};
 use std::collections::HashSet;
+use std::vec::IntoIter;
 
 /// Events read at a time: memory stays flat however long the log is.
 const BATCH: usize = 1000;
@@ -43,43 +45,82 @@ fn verify(
     TableIterator<'static, (name!(run_id, Option<String>), name!(version, Option<i64>), name!(problem, String))>,
     ErrorReport,
 > {
-    Ok(TableIterator::new(problems(run_id)?))
+    let mut verification = Verification::new(run_id)?;
+    Ok(TableIterator::new(Batches::new(move || Ok(verification.read()))))
 }
 
-fn problems(run_id: Option<&str>) -> Result<Vec<Problem>> {
-    if let Some(run_id) = run_id {
-        let reader = Reader::open(args::run_id(Some(run_id))?)?;
-        return Ok(of_run(&reader.db, run_id));
+/// What is left to verify. Problems are told as they are found.
+struct Verification {
+    run: Option<OfRun>,
+    /// Runs that come next, with their owners.
+    runs: IntoIter<(String, String)>,
+    /// Where the runs after those begin; None: there are no more.
+    from: Option<String>,
+    /// Whether the caller reads everything.
+    everything: bool,
+    of_no_run: OfNoRun,
+}
+
+/// A run that is verified: first in one go, then, where something of it cannot be read, once more.
+struct OfRun {
+    check: Check,
+    /// How many problems were told: those that are found again, in the same order, are not told again.
+    told: usize,
+    found_again: usize,
+}
+
+impl Verification {
+    fn new(run_id: Option<&str>) -> Result<Verification> {
+        let (runs, of_no_run) = (Vec::new().into_iter(), OfNoRun::default());
+        if let Some(run_id) = run_id {
+            Reader::open(args::run_id(Some(run_id))?)?;
+            let run = Some(OfRun::new(run_id));
+            return Ok(Verification { run, runs, from: None, everything: false, of_no_run });
+        }
+        let everything = access::may_read(&Db::read(), "");
+        Ok(Verification { run: None, runs, from: Some(String::new()), everything, of_no_run })
     }
-    let db = Db::read();
-    let everything = access::may_read(&db, "");
-    let mut problems = Vec::new();
-    let mut from = String::new();
-    loop {
-        let runs = attempt(&db, || runs_from(&db, &from)).unwrap_or_else(|reason| {
-            problems.push((None, None, format!("the runs from {from:?} on cannot be listed: {reason}")));
-            Vec::new()
-        });
-        let Some((last, _)) = runs.last() else { break };
-        // No text is between these two.
-        from = [last, "\u{1}"].concat();
-        for (run_id, owner) in runs {
-            if everything || access::has_privileges_of(db.caller, &owner) {
-                if db.plain(|_| ()).is_none() {
-                    db.find_plain(|tables| Run::find(tables, &run_id));
-                }
-                problems.extend(of_run(&db, &run_id));
+
+    fn read(&mut self) -> Vec<Problem> {
+        let db = Db::read();
+        let mut problems = Vec::new();
+        while problems.is_empty() && self.go_on(&db, &mut problems) {}
+        problems
+    }
+
+    /// Looks at some more; false where nothing is left.
+    fn go_on(&mut self, db: &Db, problems: &mut Vec<Problem>) -> bool {
+        if let Some(run) = &mut self.run {
+            if db.plain(|_| ()).is_none() {
+                db.find_plain(|tables| Run::find(tables, &run.check.run_id));
             }
+            if !run.go_on(db, problems) {
+                self.run = None;
+            }
+            return true;
         }
-    }
-    if everything {
-        for check in [rows::without_run, rows::of_workflows, rows::of_graphs] {
-            let found = scratch(&db, || attempt(&db, || check(&db)));
-            problems
-                .extend(found.unwrap_or_else(|reason| vec![(None, None, format!("rows cannot be read: {reason}"))]));
+        if let Some((run_id, owner)) = self.runs.next() {
+            if self.everything || access::has_privileges_of(db.caller, &owner) {
+                self.run = Some(OfRun::new(&run_id));
+            }
+            return true;
         }
+        if let Some(from) = self.from.take() {
+            let runs = attempt(db, || runs_from(db, &from)).unwrap_or_else(|reason| {
+                problems.push((None, None, format!("the runs from {from:?} on cannot be listed: {reason}")));
+                Vec::new()
+            });
+            self.from = runs.last().map(|(last, _)| after(last));
+            self.runs = runs.into_iter();
+            return true;
+        }
+        self.everything && self.of_no_run.go_on(db, problems)
     }
-    Ok(problems)
+}
+
+/// The first text behind another one: none is between these two.
+fn after(text: &str) -> String {
+    [text, "\u{1}"].concat()
 }
 
 /// Runs and their owners.
@@ -88,19 +129,39 @@ fn runs_from(db: &Db, from: &str) -> Vec<(String, String)> {
     (0..rows.len()).filter_map(|row| rows.get(row, 1).zip(rows.get(row, 2))).collect()
 }
 
-fn of_run(db: &Db, run_id: &str) -> Vec<Problem> {
-    let at_once = || {
-        let mut check = Check::new(run_id, false);
-        check.all(db);
-        check.problems
-    };
-    scratch(db, || attempt(db, at_once)).unwrap_or_else(|_| {
-        let mut check = Check::new(run_id, true);
-        if let Err(reason) = scratch(db, || attempt(db, || check.all(db))) {
-            check.problem(None, format!("the run cannot be read any further: {reason}"));
-        }
-        check.problems
-    })
+impl OfRun {
+    fn new(run_id: &str) -> OfRun {
+        OfRun { check: Check::new(run_id, false), told: 0, found_again: 0 }
+    }
+
+    fn go_on(&mut self, db: &Db, problems: &mut Vec<Problem>) -> bool {
+        let check = &mut self.check;
+        let until_some = || {
+            loop {
+                let more = check.go_on(db);
+                if !more || !check.problems.is_empty() {
+                    return more;
+                }
+            }
+        };
+        let more = match scratch(db, || attempt(db, until_some)) {
+            Ok(more) => more,
+            Err(_) if !self.check.piecemeal => {
+                self.check = Check::new(&self.check.run_id, true);
+                self.found_again = self.told;
+                return true;
+            }
+            Err(reason) => {
+                self.check.problem(None, format!("the run cannot be read any further: {reason}"));
+                false
+            }
+        };
+        let again = self.found_again.min(self.check.problems.len());
+        self.found_again -= again;
+        self.told += self.check.problems.len() - again;
+        problems.extend(self.check.problems.drain(..).skip(again));
+        more
+    }
 }
 
 /// An event as it stands.
@@ -193,6 +254,8 @@ struct Check {
     said: Said,
     cells: i64,
     graphs: HashSet<String>,
+    /// The tables that are left to compare, the next one last.
+    rows: Vec<OfTable>,
 }
 
 impl Check {
@@ -211,18 +274,22 @@ impl Check {
             said: Said::default(),
             cells: 0,
             graphs: HashSet::new(),
+            rows: vec![OfTable::Run],
         }
     }
 
-    fn all(&mut self, db: &Db) {
-        while let Some(next) = self.next {
-            check_for_interrupts();
-            scratch(db, || self.batch(db, next));
-        }
-        if self.version == 0 {
+    /// Looks at some more: at events first, then at the rows that stand beside them. False where nothing is left.
+    fn go_on(&mut self, db: &Db) -> bool {
+        check_for_interrupts();
+        let Some(next) = self.next else {
+            scratch(db, || self.rows(db));
+            return !self.rows.is_empty();
+        };
+        scratch(db, || self.batch(db, next));
+        if self.next.is_none() && self.version == 0 {
             self.problem(None, "the run has no events");
         }
-        scratch(db, || self.rows(db));
+        true
     }
 
     fn problem(&mut self, version: Option<i64>, problem: impl Into<String>) {

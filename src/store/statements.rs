@@ -775,10 +775,11 @@ CROSS JOIN LATERAL (
 }
 
 statement! {
-    /// Cell rows that no event names. Only run where the count says that there are some.
-    ORPHAN_CELLS, [TEXTOID], "/* layra.orphan_cells */
+    /// Cell rows that no event names, some behind one. Only run where the count says that there are some.
+    ORPHAN_CELLS, [TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID], "/* layra.orphan_cells */
 SELECT c.scope, c.key, c.ordinal, c.version FROM layra.cell c
-WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND NOT EXISTS (
+WHERE c.run_id OPERATOR(pg_catalog.=) $1
+  AND ROW(c.scope, c.key, c.ordinal, c.version) OPERATOR(pg_catalog.>) ROW($2, $3, $4, $5) AND NOT EXISTS (
     SELECT FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.version OPERATOR(pg_catalog.=) c.version
       AND c.version OPERATOR(pg_catalog.>) 0
       AND CASE WHEN c.scope OPERATOR(pg_catalog.=) 'context'
@@ -788,10 +789,10 @@ WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND NOT EXISTS (
                    AND c.scope OPERATOR(pg_catalog.=) ANY ('{variable,node,loop,engine}'::pg_catalog.text[])
                THEN c.scope OPERATOR(pg_catalog.||) '/' OPERATOR(pg_catalog.||) c.key END
           OPERATOR(pg_catalog.=) ANY (e.changed))
-ORDER BY c.scope, c.key, c.ordinal, c.version"
+ORDER BY c.scope, c.key, c.ordinal, c.version LIMIT 1000"
 }
 
-/// The runs of which a table has rows: one descent for each.
+/// The runs of which a table has rows, from one on: one descent for each.
 macro_rules! runs_of {
     ($table:literal) => {
         concat!(
@@ -799,7 +800,7 @@ macro_rules! runs_of {
             "_run AS (
     (SELECT t.run_id FROM layra.",
             $table,
-            " t ORDER BY t.run_id LIMIT 1)
+            " t WHERE t.run_id OPERATOR(pg_catalog.>=) $1 ORDER BY t.run_id LIMIT 1)
     UNION ALL
     SELECT n.run_id FROM ",
             $table,
@@ -811,9 +812,22 @@ macro_rules! runs_of {
     };
 }
 
+macro_rules! without_run {
+    ($table:literal) => {
+        concat!(
+            "(SELECT w.run_id, '",
+            $table,
+            "' FROM ",
+            $table,
+            "_run w
+ WHERE NOT EXISTS (SELECT FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) w.run_id) LIMIT $2)"
+        )
+    };
+}
+
 statement! {
-    /// Runs that have rows in a table, but none of their own; and the table.
-    ROWS_WITHOUT_RUN, [], "/* layra.rows_without_run */
+    /// Runs from one on that have rows in a table, but none of their own; and the table. Of each table at most so many.
+    ROWS_WITHOUT_RUN, [TEXTOID, INT8OID], "/* layra.rows_without_run */
 WITH RECURSIVE ", runs_of!("event"), ",
 ", runs_of!("cell"), ",
 ", runs_of!("checkpoint"), ",
@@ -821,39 +835,40 @@ WITH RECURSIVE ", runs_of!("event"), ",
 ", runs_of!("lease"), ",
 ", runs_of!("inherited_key"), ",
 ", runs_of!("inheritance"), "
-SELECT a.run_id, a.name
-FROM (
-    SELECT w.run_id, 'event' FROM event_run w
-    UNION ALL SELECT w.run_id, 'cell' FROM cell_run w
-    UNION ALL SELECT w.run_id, 'checkpoint' FROM checkpoint_run w
-    UNION ALL SELECT w.run_id, 'interaction' FROM interaction_run w
-    UNION ALL SELECT w.run_id, 'lease' FROM lease_run w
-    UNION ALL SELECT w.run_id, 'inherited_key' FROM inherited_key_run w
-    UNION ALL SELECT w.run_id, 'inheritance' FROM inheritance_run w) a(run_id, name)
-WHERE NOT EXISTS (SELECT FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) a.run_id)"
+", without_run!("event"), "
+UNION ALL ", without_run!("cell"), "
+UNION ALL ", without_run!("checkpoint"), "
+UNION ALL ", without_run!("interaction"), "
+UNION ALL ", without_run!("lease"), "
+UNION ALL ", without_run!("inherited_key"), "
+UNION ALL ", without_run!("inheritance")
 }
 
 statement! {
-    VERIFY_CHECKPOINTS, [TEXTOID], "/* layra.verify_checkpoints */
+    /// Some, from a version on; as with those that follow.
+    VERIFY_CHECKPOINTS, [TEXTOID, INT8OID], "/* layra.verify_checkpoints */
 SELECT c.version, c.kind, c.label, c.protected, c.metadata, c.created_at
-FROM layra.checkpoint c WHERE c.run_id OPERATOR(pg_catalog.=) $1 ORDER BY c.version"
+FROM layra.checkpoint c WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.version OPERATOR(pg_catalog.>=) $2 ORDER BY c.version LIMIT 1000"
 }
 
 statement! {
     /// With the cells of their nodes.
-    VERIFY_LEASES, [TEXTOID], "/* layra.verify_leases */
+    VERIFY_LEASES, [TEXTOID, TEXTOID], "/* layra.verify_leases */
 SELECT l.node_id, l.attempt, l.worker, l.held, c.value
 FROM layra.lease l LEFT JOIN LATERAL ", newest_row!("c.value", "'node'", "l.node_id", "0", ""), " c ON true
-WHERE l.run_id OPERATOR(pg_catalog.=) $1 ORDER BY l.node_id"
+WHERE l.run_id OPERATOR(pg_catalog.=) $1 AND l.node_id OPERATOR(pg_catalog.>=) $2 ORDER BY l.node_id LIMIT 1000"
 }
 
 statement! {
-    VERIFY_WORKFLOWS, [], "/* layra.verify_workflows */
-SELECT w.owner, w.name, w.version, w.hash, w.definition FROM layra.workflow w ORDER BY w.owner, w.name, w.version"
+    /// Some definitions, behind one.
+    VERIFY_WORKFLOWS, [TEXTOID, TEXTOID, INT4OID], "/* layra.verify_workflows */
+SELECT w.owner, w.name, w.version, w.hash, w.definition FROM layra.workflow w
+WHERE ROW(w.owner, w.name, w.version) OPERATOR(pg_catalog.>) ROW($1, $2, $3)
+ORDER BY w.owner, w.name, w.version LIMIT 100"
 }
 
 statement! {
-    /// Some graphs, from one on.
+    /// Some graphs, behind one.
     VERIFY_GRAPHS, [TEXTOID, BYTEAOID, TEXTOID], "/* layra.verify_graphs */
 SELECT g.owner, g.hash, g.xact, g.nodes, g.edges FROM layra.graph g
 WHERE ROW(g.owner, g.hash, g.xact) OPERATOR(pg_catalog.>) ROW($1, $2, $3::pg_catalog.xid8)
@@ -1009,7 +1024,7 @@ macro_rules! stale_runs {
         concat!(
             "SELECT r.run_id, e.version, e.at,
     ARRAY(SELECT l.node_id FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.=) r.run_id AND l.held
-          AND l.until OPERATOR(pg_catalog.<=) $2)
+          AND l.until OPERATOR(pg_catalog.<=) $2), r.owner
 FROM ",
             $runs,
             " r CROSS JOIN LATERAL (
@@ -1019,24 +1034,27 @@ WHERE CASE WHEN r.status OPERATOR(pg_catalog.=) 'running' THEN e.at OPERATOR(pg_
           AND l.until OPERATOR(pg_catalog.<=) $2 LIMIT 1)
       ELSE (
         SELECT true FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) r.run_id AND i.status OPERATOR(pg_catalog.=) 'pending'
-          AND COALESCE(i.expires_at, 'infinity'::pg_catalog.timestamptz) OPERATOR(pg_catalog.>) $2 LIMIT 1) IS NULL END"
+          AND COALESCE(i.expires_at, 'infinity'::pg_catalog.timestamptz) OPERATOR(pg_catalog.>) $2 LIMIT 1) IS NULL END
+LIMIT 100"
         )
     };
 }
 
 statement! {
-    /// Of every owner. The order is that of the index of those that run, and of no other.
-    STALE_RUNS, [TIMESTAMPTZOID, TIMESTAMPTZOID], "/* layra.stale_runs */\n", stale_runs!("(
-    SELECT r.run_id, r.status FROM layra.run r WHERE r.status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])
+    /// Some, of every owner, behind a run of one.
+    STALE_RUNS, [TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID], "/* layra.stale_runs */\n", stale_runs!("(
+    SELECT r.run_id, r.status, r.owner FROM layra.run r
+    WHERE r.status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])
+      AND ROW(r.owner, r.run_id) OPERATOR(pg_catalog.>) ROW($3, $4)
     ORDER BY r.owner, r.run_id)")
 }
 
 statement! {
-    /// Of some owners.
-    STALE_RUNS_OF, [TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTARRAYOID], "/* layra.stale_runs_of */\n", stale_runs!("pg_catalog.unnest($3) o(owner)
-CROSS JOIN LATERAL (
-    SELECT r.run_id, r.status FROM layra.run r
-    WHERE r.owner OPERATOR(pg_catalog.=) o.owner AND r.status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])
+    /// Some, of one owner, behind a run.
+    STALE_RUNS_OF, [TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID], "/* layra.stale_runs_of */\n", stale_runs!("(
+    SELECT r.run_id, r.status, r.owner FROM layra.run r
+    WHERE r.status OPERATOR(pg_catalog.=) ANY ('{running,paused}'::pg_catalog.text[])
+      AND r.owner OPERATOR(pg_catalog.=) $3 AND r.run_id OPERATOR(pg_catalog.>) $4
     ORDER BY r.owner, r.run_id)")
 }
 
@@ -1133,13 +1151,27 @@ WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND ",
 
 statement! {
     /// The interactions up to a version ($2) that may have been other than they are now, where the history of $2 and that of
-    /// the newest version are the same up to $3: closed after it, or asked after it; where the histories part, also those that
-    /// wait now.
+    /// the newest version are the same up to $3: asked after it, or closed after it.
     INTERACTIONS_SINCE, [TEXTOID, INT8OID, INT8OID], "/* layra.interactions_since */\n",
     interactions_where!("i.version OPERATOR(pg_catalog.>) $3 AND i.version OPERATOR(pg_catalog.<=) $2"), "
-UNION ALL ", interactions_where!("i.version OPERATOR(pg_catalog.<=) $3 AND i.closed_version OPERATOR(pg_catalog.>) $3"), "
-UNION ALL (", interactions_where!("i.version OPERATOR(pg_catalog.<=) $3 AND i.status OPERATOR(pg_catalog.=) 'pending'
-    AND $3 OPERATOR(pg_catalog.<) $2 ORDER BY COALESCE(i.expires_at, 'infinity'::pg_catalog.timestamptz)"), ")"
+UNION ALL ", interactions_where!("i.version OPERATOR(pg_catalog.<=) $3 AND i.closed_version OPERATOR(pg_catalog.>) $3")
+}
+
+statement! {
+    /// Those that wait now and were asked up to a version.
+    PENDING_SINCE_BEFORE, [TEXTOID, INT8OID], "/* layra.pending_since_before */\n",
+    interactions_where!("i.status OPERATOR(pg_catalog.=) 'pending' AND i.version OPERATOR(pg_catalog.<=) $2
+    ORDER BY COALESCE(i.expires_at, 'infinity'::pg_catalog.timestamptz)")
+}
+
+statement! {
+    /// Of those, some by their names.
+    PENDING_OF, [TEXTOID, INT8OID, UUIDARRAYOID], "/* layra.pending_of */
+SELECT i.id, i.version, i.expires_at FROM pg_catalog.unnest($3) n(id)
+CROSS JOIN LATERAL (
+    SELECT i.id, i.version, i.expires_at FROM layra.interaction i
+    WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.id OPERATOR(pg_catalog.=) n.id
+      AND i.closed_version IS NULL AND i.version OPERATOR(pg_catalog.<=) $2 LIMIT 1) i"
 }
 
 macro_rules! closing_events {
@@ -1179,14 +1211,13 @@ WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.id OPERATOR(pg_catalog.=) $2
 }
 
 statement! {
-    /// Whether an interaction up to the version $4 (NULL: any) waits, other than $3, longer than until $2. One that ran out
-    /// unanswered costs nothing.
-    WAITING, [TEXTOID, TIMESTAMPTZOID, UUIDOID, INT8OID], "/* layra.waiting */
-SELECT true FROM layra.interaction i
+    /// At most $4 interactions up to a version ($3) that wait longer than until $2. One that ran out unanswered costs nothing.
+    WAITING, [TEXTOID, TIMESTAMPTZOID, INT8OID, INT8OID], "/* layra.waiting */
+SELECT i.id FROM layra.interaction i
 WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.status OPERATOR(pg_catalog.=) 'pending'
   AND COALESCE(i.expires_at, 'infinity'::pg_catalog.timestamptz) OPERATOR(pg_catalog.>) $2
-  AND ($3 IS NULL OR i.id OPERATOR(pg_catalog.<>) $3) AND ($4 IS NULL OR i.version OPERATOR(pg_catalog.<=) $4)
-ORDER BY COALESCE(i.expires_at, 'infinity'::pg_catalog.timestamptz) LIMIT 1"
+  AND i.version OPERATOR(pg_catalog.<=) $3
+ORDER BY COALESCE(i.expires_at, 'infinity'::pg_catalog.timestamptz) LIMIT $4"
 }
 
 statement! {
@@ -1221,17 +1252,27 @@ DELETE FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) $1"
 }
 
 statement! {
-    VERIFY_INTERACTIONS, [TEXTOID], "/* layra.verify_interactions */
+    VERIFY_INTERACTIONS, [TEXTOID, INT8OID], "/* layra.verify_interactions */
 SELECT i.version, i.id::pg_catalog.text, i.node_id, i.status, i.prompt, i.response_schema, i.assignee, i.closed_version, i.response,
     i.answered_by, i.answered_for, i.created_at, i.expires_at, i.response_hash
-FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) $1 ORDER BY i.version"
+FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.version OPERATOR(pg_catalog.>=) $2 ORDER BY i.version LIMIT 100"
 }
 
 // ---------------------------------------------------------------------------------------------------------- breakers
 
 statement! {
-    BREAKERS_NAMED, [TEXTOID], "/* layra.breakers_named */
-SELECT b.owner, b.created_at FROM layra.breaker b WHERE b.name OPERATOR(pg_catalog.=) $1"
+    /// The breakers of a name that some roles own.
+    BREAKERS_OF, [TEXTOID, TEXTARRAYOID], "/* layra.breakers_of */
+SELECT b.owner, b.created_at FROM pg_catalog.unnest($2) o(owner)
+CROSS JOIN LATERAL (
+    SELECT b.owner, b.created_at FROM layra.breaker b
+    WHERE b.name OPERATOR(pg_catalog.=) $1 AND b.owner OPERATOR(pg_catalog.=) o.owner LIMIT 1) b"
+}
+
+statement! {
+    /// The oldest breaker of a name, whoever owns it.
+    OLDEST_BREAKER, [TEXTOID], "/* layra.oldest_breaker */
+SELECT b.owner, b.created_at FROM layra.breaker b WHERE b.name OPERATOR(pg_catalog.=) $1 ORDER BY b.created_at, b.owner LIMIT 1"
 }
 
 statement! {
@@ -1290,13 +1331,13 @@ VALUES ($1, $2, $3, pg_catalog.gen_random_uuid(), $4, $5)"
 }
 
 statement! {
-    /// Outcomes between two times; those that somebody else is deleting are left to them.
+    /// Some outcomes between two times, the oldest; those that somebody else is deleting are left to them.
     FORGET_OUTCOMES, [TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID], "/* layra.forget_outcomes */
 DELETE FROM layra.breaker_outcome d USING (
     SELECT o.at, o.id FROM layra.breaker_outcome o
     WHERE o.name OPERATOR(pg_catalog.=) $1 AND o.owner OPERATOR(pg_catalog.=) $2
       AND o.at OPERATOR(pg_catalog.>) $3 AND o.at OPERATOR(pg_catalog.<) $4
-    ORDER BY o.at LIMIT 1000 FOR UPDATE SKIP LOCKED) o
+    ORDER BY o.at LIMIT 128 FOR UPDATE SKIP LOCKED) o
 WHERE d.name OPERATOR(pg_catalog.=) $1 AND d.owner OPERATOR(pg_catalog.=) $2
   AND d.at OPERATOR(pg_catalog.=) o.at AND d.id OPERATOR(pg_catalog.=) o.id"
 }

@@ -61,6 +61,18 @@ LARGE_STATE = """
         END LOOP;
     END $$;
 """
+# Results of many rows, with names of 240 bytes: 100,000 runs that are stale, and a run with as many cells that no event names, of
+# nodes that do not exist.
+MANY = 100_000
+MANY_ROWS = f"""
+    SELECT layra.define_workflow('of one node', '{{"nodes": [{{"id": "a", "type": "code"}}]}}'), layra.start_run('broken', 'of one node');
+    INSERT INTO layra.cell (run_id, scope, key, ordinal, version, revision, value, hash)
+    SELECT 'broken', 'node', repeat('x', 230) || n, 0, 1, 1, '{{"status": "pending"}}', sha256('1') FROM generate_series(1, {MANY}) n;
+    INSERT INTO layra.run (run_id, status, owner, created_at)
+    SELECT repeat('x', 230) || n, 'running', session_user, '2000-01-01' FROM generate_series(1, {MANY}) n;
+    INSERT INTO layra.event (run_id, version, type, payload, payload_hash, changed, cells_hash, actor, at, hash, bytes_since_checkpoint)
+    SELECT run_id, 1, 'run.started', '{{}}', '', '{{}}', '', 'x', created_at, '', 0 FROM layra.run WHERE run_id LIKE 'xx%';
+"""
 # Each with the number of its rows.
 STREAMS = {
     "SELECT version FROM layra.history('large', 'list') LIMIT 1": 1,
@@ -75,14 +87,31 @@ STREAMS = {
     "SELECT layra.diff('large', 300, 1) LIMIT 2": 2,
     "SELECT version FROM layra.context('large')": 50,
     "SELECT problem FROM layra.verify('large')": 0,
+    "SELECT problem FROM layra.verify('broken')": MANY,
+    "SELECT layra.verify('broken') LIMIT 1": 1,
+    "SELECT rule FROM layra.validate_run('large')": 0,
+    "SELECT rule FROM layra.validate_run('broken')": 2 * MANY,
+    "SELECT layra.validate_run('broken') LIMIT 1": 1,
+    "SELECT version FROM layra.stale_runs('1 day')": MANY,
+    "SELECT layra.stale_runs('1 day') LIMIT 1": 1,
     "SELECT layra.version_at('large', now())": 1,
 }
+
+
+# Those whose result is small whatever there is.
+SMALL_SETS = {"remembered"}
 
 
 @pytest.fixture(scope="module")
 def large(dsn):
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(LARGE_STATE)
+        connection.execute(MANY_ROWS)
+
+
+def test_every_set_is_among_the_streams(admin):
+    sets = {name for (name,) in admin.execute("SELECT proname FROM pg_proc WHERE pronamespace = 'layra'::regnamespace AND proretset")}
+    assert {name for name in sets if any(f"layra.{name}(" in query for query in STREAMS)} == sets - SMALL_SETS
 
 
 @pytest.mark.parametrize("query", STREAMS)

@@ -1,42 +1,79 @@
 //! The rows that stand beside a run's events and cells; and those of no run.
 
 use super::said::{Checkpoint, Lease, Outcome, Question};
-use super::{Check, Problem, graph_hash, hash_of, text_of};
+use super::{Check, Problem, after, graph_hash, hash_of, text_of};
 use crate::execution::node;
 use crate::pure::hash::{hex, value_hash};
 use crate::server::jsonb::Jsonb;
-use crate::server::spi::{At, Columns, Db, Rows, Statement, attempt, check_for_interrupts};
+use crate::server::spi::{Arg, At, Columns, Db, Rows, Statement, attempt, check_for_interrupts, scratch};
 use crate::store::compare::cell_id;
 use crate::store::statements::*;
 use pgrx::IntoDatum;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::vec::IntoIter;
+
+/// A table of which a run may have rows, and where those begin that were not compared yet.
+pub enum OfTable {
+    Run,
+    /// Behind a cell; None: from the first one on.
+    OrphanCells(Option<(String, String, i64, i64)>),
+    Checkpoints(i64),
+    Interactions(i64),
+    Leases(String),
+    /// Of one of these, what there should be, and is not.
+    Missing(IntoIter<(Option<i64>, String)>),
+}
+
+/// Problems that are told at once where they are many.
+const MANY: usize = 1000;
 
 impl Check {
+    /// Compares some rows of the next table.
     pub(super) fn rows(&mut self, db: &Db) {
-        let Some(run) = self.query(db, &VERIFY_RUN, "the row of the run") else { return };
+        match self.rows.pop() {
+            None => {}
+            Some(OfTable::Run) => self.run_and_its_tables(db),
+            Some(OfTable::OrphanCells(after)) => self.orphan_cells(db, after),
+            Some(OfTable::Checkpoints(from)) => self.checkpoint_rows(db, from),
+            Some(OfTable::Interactions(from)) => self.interaction_rows(db, from),
+            Some(OfTable::Leases(from)) => self.lease_rows(db, from),
+            Some(OfTable::Missing(mut missing)) => {
+                for (version, problem) in missing.by_ref().take(MANY) {
+                    self.problem(version, problem);
+                }
+                if missing.len() > 0 {
+                    self.rows.push(OfTable::Missing(missing));
+                }
+            }
+        }
+    }
+
+    fn run_and_its_tables(&mut self, db: &Db) {
+        let run_id = self.run_id.as_str().into_datum();
+        let Some(run) = self.query(db, &VERIFY_RUN, &[run_id], "the row of the run") else { return };
         if run.is_empty() {
             return;
         }
         let [checkpoints, interactions, leases, keys] = [14, 15, 16, 17].map(|column| run.get(0, column) == Some(true));
         self.run_row(db, &run, keys);
-        if run.get::<i64>(0, 13) != Some(self.cells) {
-            self.orphan_cells(db);
-        }
-        if checkpoints || !self.said.checkpoints.is_empty() {
-            self.checkpoint_rows(db);
-        }
-        if interactions || !self.said.interactions.is_empty() {
-            self.interaction_rows(db);
-        }
-        if leases || !self.said.leases.is_empty() {
-            self.lease_rows(db);
-        }
+        let tables = [
+            (leases || !self.said.leases.is_empty(), OfTable::Leases(String::new())),
+            (interactions || !self.said.interactions.is_empty(), OfTable::Interactions(i64::MIN)),
+            (checkpoints || !self.said.checkpoints.is_empty(), OfTable::Checkpoints(i64::MIN)),
+            (run.get::<i64>(0, 13) != Some(self.cells), OfTable::OrphanCells(None)),
+        ];
+        self.rows.extend(tables.into_iter().filter_map(|(any, table)| any.then_some(table)));
+    }
+
+    /// Goes on with the next rows of a table, or, behind the last ones, with what is missing in it.
+    fn rows_after(&mut self, next: Option<OfTable>, missing: impl FnOnce(&mut Check) -> Vec<(Option<i64>, String)>) {
+        let next = next.unwrap_or_else(|| OfTable::Missing(missing(self).into_iter()));
+        self.rows.push(next);
     }
 
     /// The rows that a statement finds of the run.
-    fn query(&mut self, db: &Db, statement: &'static Statement, what: &str) -> Option<Rows> {
-        let run_id = self.run_id.as_str().into_datum();
-        self.try_read(db, None, what, || Ok(db.query(statement, &[run_id])))
+    fn query(&mut self, db: &Db, statement: &'static Statement, args: &[Arg], what: &str) -> Option<Rows> {
+        self.try_read(db, None, what, || Ok(db.query(statement, args)))
     }
 
     /// The text of a jsonb column; None where that cannot be read.
@@ -112,11 +149,22 @@ impl Check {
     }
 
     /// Cell rows that no event names.
-    fn orphan_cells(&mut self, db: &Db) {
-        let Some(rows) = self.query(db, &ORPHAN_CELLS, "the list of cells that no event names") else { return };
-        if rows.is_empty() {
-            self.problem(None, "there are more or fewer rows of cells than the events name");
-        }
+    fn orphan_cells(&mut self, db: &Db, after: Option<(String, String, i64, i64)>) {
+        let first = after.is_none();
+        let (scope, key, ordinal, version) = after.unwrap_or((String::new(), String::new(), i64::MIN, i64::MIN));
+        let run_id = self.run_id.as_str().into_datum();
+        let args = [run_id, scope.into_datum(), key.into_datum(), ordinal.into_datum(), version.into_datum()];
+        let what = "the list of cells that no event names";
+        let Some(rows) = self.query(db, &ORPHAN_CELLS, &args, what) else { return };
+        let Some(last) = rows.len().checked_sub(1) else {
+            if first {
+                self.problem(None, "there are more or fewer rows of cells than the events name");
+            }
+            return;
+        };
+        let [scope, key] = [1, 2].map(|column| rows.get(last, column).unwrap_or_default());
+        let [ordinal, version] = [3, 4].map(|column| rows.get(last, column).unwrap_or_default());
+        self.rows.push(OfTable::OrphanCells(Some((scope, key, ordinal, version))));
         for row in 0..rows.len() {
             let version: Option<i64> = rows.get(row, 4);
             match cell_id(&rows, row) {
@@ -126,12 +174,14 @@ impl Check {
         }
     }
 
-    fn checkpoint_rows(&mut self, db: &Db) {
-        let Some(rows) = self.query(db, &VERIFY_CHECKPOINTS, "the list of checkpoints") else { return };
-        let mut expected = std::mem::take(&mut self.said.checkpoints);
+    fn checkpoint_rows(&mut self, db: &Db, from: i64) {
+        let args = [self.run_id.as_str().into_datum(), from.into_datum()];
+        let Some(rows) = self.query(db, &VERIFY_CHECKPOINTS, &args, "the list of checkpoints") else { return };
+        let mut next = None;
         for row in 0..rows.len() {
             let version: i64 = rows.get(row, 1).unwrap_or_default();
-            let said = expected.remove(&version);
+            next = version.checked_add(1);
+            let said = self.said.checkpoints.remove(&version);
             let what = "the metadata of the checkpoint";
             let Some(metadata) = self.json(db, Some(version), what, At(&rows, row), 5) else { continue };
             let stored = Checkpoint {
@@ -149,18 +199,20 @@ impl Check {
                 Some(_) => {}
             }
         }
-        for version in expected.into_keys() {
-            self.problem(Some(version), "the row of the checkpoint is missing");
-        }
+        self.rows_after(next.map(OfTable::Checkpoints), |check| {
+            missing(std::mem::take(&mut check.said.checkpoints), "the row of the checkpoint is missing")
+        });
     }
 
-    fn interaction_rows(&mut self, db: &Db) {
-        let Some(rows) = self.query(db, &VERIFY_INTERACTIONS, "the list of interactions") else { return };
-        let mut expected = std::mem::take(&mut self.said.interactions);
+    fn interaction_rows(&mut self, db: &Db, from: i64) {
+        let args = [self.run_id.as_str().into_datum(), from.into_datum()];
+        let Some(rows) = self.query(db, &VERIFY_INTERACTIONS, &args, "the list of interactions") else { return };
+        let mut next = None;
         for row in 0..rows.len() {
             check_for_interrupts();
             let version: i64 = rows.get(row, 1).unwrap_or_default();
-            let Some(said) = expected.remove(&version) else {
+            next = version.checked_add(1);
+            let Some(said) = self.said.interactions.remove(&version) else {
                 self.problem(Some(version), "an interaction row is named by no event");
                 continue;
             };
@@ -205,21 +257,23 @@ impl Check {
                 self.problem(Some(version), "the interaction is not what its events say");
             }
         }
-        for version in expected.into_keys() {
-            self.problem(Some(version), "the row of the interaction is missing");
-        }
+        self.rows_after(next.map(OfTable::Interactions), |check| {
+            missing(std::mem::take(&mut check.said.interactions), "the row of the interaction is missing")
+        });
     }
 
     /// Who holds a node stands beside the log, as nothing restores it; but the attempt and its worker are those of the node's
     /// last begin, and a lease holds while the node is at work with one.
-    fn lease_rows(&mut self, db: &Db) {
-        let Some(rows) = self.query(db, &VERIFY_LEASES, "the list of leases") else { return };
-        let mut expected = std::mem::take(&mut self.said.leases);
+    fn lease_rows(&mut self, db: &Db, from: String) {
+        let args = [self.run_id.as_str().into_datum(), from.into_datum()];
+        let Some(rows) = self.query(db, &VERIFY_LEASES, &args, "the list of leases") else { return };
+        let mut next = None;
         for row in 0..rows.len() {
             check_for_interrupts();
             let node_id: String = rows.get(row, 1).unwrap_or_default();
+            next = Some(after(&node_id));
             let attempt = rows.get::<i32>(row, 2).unwrap_or_default().into();
-            match expected.remove(&node_id) {
+            match self.said.leases.remove(&node_id) {
                 None => self.problem(None, format!("a lease row of node {node_id} is named by no event")),
                 Some(said) if said != (Lease { attempt, worker: rows.get(row, 3) }) => {
                     self.problem(None, format!("the lease of node {node_id} is not what its events say"));
@@ -233,10 +287,16 @@ impl Check {
                 self.problem(None, format!("whether the lease of node {node_id} holds is not what its cell says"));
             }
         }
-        for node_id in expected.into_keys() {
-            self.problem(None, format!("the row of the lease of node {node_id} is missing"));
-        }
+        self.rows_after(next.map(OfTable::Leases), |check| {
+            let missing = |node_id| (None, format!("the row of the lease of node {node_id} is missing"));
+            std::mem::take(&mut check.said.leases).into_keys().map(missing).collect()
+        });
     }
+}
+
+/// Of versions, the same problem.
+fn missing<T>(said: BTreeMap<i64, T>, problem: &str) -> Vec<(Option<i64>, String)> {
+    said.into_keys().map(|version| (Some(version), problem.to_owned())).collect()
 }
 
 /// The hash of a run's event.
@@ -245,63 +305,114 @@ fn event_hash(db: &Db, run_id: &str, version: i64) -> Option<String> {
     if rows.is_empty() { None } else { rows.hash(0, 1).map(|hash| hex(&hash)) }
 }
 
+/// What is verified beside the runs, some of it at a time, and where to go on; None where that is done.
+pub struct OfNoRun {
+    rows_from: Option<String>,
+    workflows_after: Option<(String, String, i32)>,
+    graphs_after: Option<(String, Vec<u8>, i64)>,
+}
+
+impl Default for OfNoRun {
+    fn default() -> OfNoRun {
+        OfNoRun {
+            rows_from: Some(String::new()),
+            workflows_after: Some(Default::default()),
+            graphs_after: Some(Default::default()),
+        }
+    }
+}
+
+impl OfNoRun {
+    /// False where nothing is left.
+    pub fn go_on(&mut self, db: &Db, problems: &mut Vec<Problem>) -> bool {
+        if let Some(from) = self.rows_from.take() {
+            self.rows_from = or_unreadable(db, problems, || without_run(db, &from));
+        } else if let Some(behind) = self.workflows_after.take() {
+            self.workflows_after = or_unreadable(db, problems, || of_workflows(db, &behind));
+        } else if let Some(behind) = self.graphs_after.take() {
+            self.graphs_after = or_unreadable(db, problems, || of_graphs(db, &behind));
+        } else {
+            return false;
+        }
+        true
+    }
+}
+
+/// The problems of some rows, and where the next ones are.
+fn or_unreadable<T>(
+    db: &Db,
+    problems: &mut Vec<Problem>,
+    check: impl FnOnce() -> (Vec<Problem>, Option<T>),
+) -> Option<T> {
+    let (found, next) = scratch(db, || attempt(db, check))
+        .unwrap_or_else(|reason| (vec![(None, None, format!("rows cannot be read: {reason}"))], None));
+    problems.extend(found);
+    next
+}
+
 /// Rows whose run is gone.
-pub fn without_run(db: &Db) -> Vec<Problem> {
-    let rows = db.query(&ROWS_WITHOUT_RUN, &[]);
+fn without_run(db: &Db, from: &str) -> (Vec<Problem>, Option<String>) {
+    let rows = db.query(&ROWS_WITHOUT_RUN, &[from.into_datum(), (MANY as i64).into_datum()]);
     let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut of_table: HashMap<String, (usize, String)> = HashMap::new();
     for row in 0..rows.len() {
-        tables.entry(rows.get(row, 1).unwrap_or_default()).or_default().extend(rows.get::<String>(row, 2));
+        let [run_id, table] = [1, 2].map(|column| rows.get::<String>(row, column).unwrap_or_default());
+        tables.entry(run_id.clone()).or_default().push(table.clone());
+        let (count, last) = of_table.entry(table).or_default();
+        (*count, *last) = (*count + 1, run_id);
+    }
+    // Of a table that has more, those behind its last run are not known yet.
+    let known = of_table.into_values().filter(|(count, _)| *count == MANY).map(|(_, last)| last).min();
+    let from = known.as_deref().map(after);
+    if let Some(from) = &from {
+        tables.split_off(from);
     }
     let problem = |tables: Vec<String>| format!("there are rows of {}, but no run", tables.join(", "));
-    tables.into_iter().map(|(run_id, tables)| (Some(run_id), None, problem(tables))).collect()
+    (tables.into_iter().map(|(run_id, tables)| (Some(run_id), None, problem(tables))).collect(), from)
 }
 
 /// Definitions, also those that no run uses.
-pub fn of_workflows(db: &Db) -> Vec<Problem> {
-    let rows = db.query(&VERIFY_WORKFLOWS, &[]);
-    let check = |row: usize| {
+fn of_workflows(db: &Db, behind: &(String, String, i32)) -> (Vec<Problem>, Option<(String, String, i32)>) {
+    let args = [behind.0.as_str().into_datum(), behind.1.as_str().into_datum(), behind.2.into_datum()];
+    let rows = db.query(&VERIFY_WORKFLOWS, &args);
+    let mut last = None;
+    let mut problems = Vec::new();
+    for row in 0..rows.len() {
         check_for_interrupts();
-        let what = || {
-            let [owner, name] = [1, 2].map(|column| rows.get::<String>(row, column).unwrap_or_default());
-            format!(
-                "the definition of workflow {name:?} version {} of {owner:?}",
-                rows.get::<i32>(row, 3).unwrap_or_default()
-            )
-        };
+        let [owner, name] = [1, 2].map(|column| rows.get::<String>(row, column).unwrap_or_default());
+        let version: i32 = rows.get(row, 3).unwrap_or_default();
+        let what = || format!("the definition of workflow {name:?} version {version} of {owner:?}");
         match attempt(db, || text_of(rows.jsonb(row, 5))).and_then(|read| read) {
-            Err(reason) => Some((None, None, format!("{} cannot be read: {reason}", what()))),
+            Err(reason) => problems.push((None, None, format!("{} cannot be read: {reason}", what()))),
             Ok(text) if text.as_deref().map(value_hash) != hash_of(&At(&rows, row), 4) => {
-                Some((None, None, format!("{} does not match its hash", what())))
+                problems.push((None, None, format!("{} does not match its hash", what())));
             }
-            Ok(_) => None,
+            Ok(_) => {}
         }
-    };
-    (0..rows.len()).filter_map(check).collect()
+        last = Some((owner, name, version));
+    }
+    (problems, last)
 }
 
 /// Graphs, also those that no run uses.
-pub fn of_graphs(db: &Db) -> Vec<Problem> {
+fn of_graphs(db: &Db, behind: &(String, Vec<u8>, i64)) -> (Vec<Problem>, Option<(String, Vec<u8>, i64)>) {
+    let args = [behind.0.as_str().into_datum(), behind.1.as_slice().into_datum(), behind.2.to_string().into_datum()];
+    let rows = db.query(&VERIFY_GRAPHS, &args);
+    let mut last = None;
     let mut problems = Vec::new();
-    let mut after = (String::new(), Vec::new(), 0i64);
-    loop {
-        let args = [after.0.as_str().into_datum(), after.1.as_slice().into_datum(), after.2.to_string().into_datum()];
-        let rows = db.query(&VERIFY_GRAPHS, &args);
-        if rows.is_empty() {
-            return problems;
-        }
-        for row in 0..rows.len() {
-            check_for_interrupts();
-            let (owner, hash): (String, Vec<u8>) =
-                (rows.get(row, 1).unwrap_or_default(), rows.get(row, 2).unwrap_or_default());
-            let what = format!("the graph {} of {owner:?}", hex(&hash));
-            match attempt(db, || graph_hash(rows.jsonb(row, 4), rows.jsonb(row, 5))).and_then(|read| read) {
-                Err(reason) => problems.push((None, None, format!("{what} cannot be read: {reason}"))),
-                Ok(found) if found.as_slice() != hash => {
-                    problems.push((None, None, format!("{what} does not match its hash")));
-                }
-                Ok(_) => {}
+    for row in 0..rows.len() {
+        check_for_interrupts();
+        let (owner, hash): (String, Vec<u8>) =
+            (rows.get(row, 1).unwrap_or_default(), rows.get(row, 2).unwrap_or_default());
+        let what = format!("the graph {} of {owner:?}", hex(&hash));
+        match attempt(db, || graph_hash(rows.jsonb(row, 4), rows.jsonb(row, 5))).and_then(|read| read) {
+            Err(reason) => problems.push((None, None, format!("{what} cannot be read: {reason}"))),
+            Ok(found) if found.as_slice() != hash => {
+                problems.push((None, None, format!("{what} does not match its hash")));
             }
-            after = (owner, hash, rows.get(row, 3).unwrap_or_default());
+            Ok(_) => {}
         }
+        last = Some((owner, hash, rows.get(row, 3).unwrap_or_default()));
     }
+    (problems, last)
 }
