@@ -303,6 +303,10 @@ def perform_all(connection, run_id, sound=True):
     # Who has no breaker of that name may use somebody else's.
     with pytest.raises(psycopg.errors.NoDataFound):
         connection.execute("SELECT layra.breaker_try('of nobody')")
+    # Which questions a paused run waits for.
+    connection.execute("SELECT layra.start_run(%s), layra.pause_run(%s, 'a')", [f"{run_id} asks"] * 2)
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
+        connection.execute("SELECT layra.begin_node(%s, 'b')", [f"{run_id} asks"])
     # What verify only does for those who read everything, and where a cell is named by no event.
     with connection.transaction(force_rollback=True):
         connection.execute("RESET SESSION AUTHORIZATION")
