@@ -16,7 +16,7 @@
 //! `sql` has the order of the files under sql/: tables, views, comments.
 //!
 //! Every write goes through `state::change`: lock, head, checks, one event with its cells. How a value stands in rows is
-//! decided in `store::chain`.
+//! decided in `store::value`.
 
 use pgrx::prelude::*;
 

@@ -3,11 +3,6 @@
 #[path = "../src/pure/mod.rs"]
 #[allow(dead_code)]
 mod pure;
-#[path = "../src/server"]
-#[allow(dead_code)]
-mod server {
-    pub mod room;
-}
 
 mod timestamps {
     use crate::pure::timestamp::parse;
@@ -1245,7 +1240,6 @@ mod deltas {
 mod progressing {
     use crate::pure::definition::Definition;
     use crate::pure::progress::{Status, Turn, resume_points};
-    use crate::pure::topology::Topology;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -1264,7 +1258,7 @@ mod progressing {
 
     fn points(definition: &Definition, status: &[Status], turn: &[Option<Turn>]) -> Vec<usize> {
         let number = |id: &str| id.parse::<usize>().unwrap();
-        let topology = Topology::new(definition, || {});
+        let topology = definition.topology(|| {});
         let found = resume_points(definition, &topology, |id| status[number(id)], |id| turn[number(id)], || {});
         found.into_iter().map(number).collect()
     }
@@ -1418,7 +1412,7 @@ mod progressing {
         #[test]
         fn bodies_of_many_loops((types, edges, _, _) in run()) {
             let definition = definition(&types, &edges);
-            let topology = Topology::new(&definition, || {});
+            let topology = definition.topology(|| {});
             let pairs: Vec<_> = (0..types.len()).flat_map(|a| (0..types.len()).map(move |b| (a, b))).filter(|(a, _)| types[*a] == "loop").collect();
             let inside = |(a, b): &(usize, usize)| definition.loop_body(&format!("{a:06}")).contains(format!("{b:06}").as_str());
             let expected: Vec<bool> = pairs.iter().map(inside).collect();

@@ -6,33 +6,17 @@
 use crate::server::args::{self, MAX_VALUE};
 use crate::server::error::{Error, Result};
 use crate::server::jsonb::Jsonb;
+use crate::server::role;
 use crate::server::row::Row;
 use crate::server::settings;
-use crate::server::spi::{Db, above_read_committed};
+use crate::server::transaction::above_read_committed;
 use crate::state::access;
-use crate::store::statements::*;
-use pgrx::IntoDatum;
+use crate::store::access::own_roles;
+use crate::store::breaker::{self as rows, Breaker};
+use crate::store::db::Db;
 use pgrx::datum::{Interval, TimestampWithTimeZone};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-
-/// A breaker as its outcomes say.
-struct Breaker {
-    owner: String,
-    threshold: i64,
-    reset_after: Interval,
-    probe_lease: Interval,
-    /// When a probe permit was given last.
-    probe_at: Option<i64>,
-    /// Of the newest success or reset.
-    closed_at: Option<i64>,
-    /// Since then, no more of them than the threshold.
-    failures: i64,
-    /// Of the newest failure since then.
-    failed_at: Option<i64>,
-    /// Of the oldest failure that is counted.
-    counted_from: Option<i64>,
-}
 
 #[derive(Debug, PartialEq, Eq)]
 enum State {
@@ -48,35 +32,12 @@ impl Breaker {
     /// The caller's own breaker of that name, else the oldest of a role whose privileges the caller has: no one defined
     /// later takes its place.
     fn find(db: &Db, name: &str) -> Result<Breaker> {
-        if let Some(own) = Breaker::read(db, &access::role_name(db.caller), name) {
+        if let Some(own) = rows::read(db, &role::role_name(db.caller), name) {
             return Ok(own);
         }
-        let rows = if access::is_superuser(db.caller) {
-            db.query(&OLDEST_BREAKER, &[name.into_datum()])
-        } else {
-            db.query(&BREAKERS_OF, &[name.into_datum(), access::own_roles(db).into_datum()])
-        };
-        let owners = (0..rows.len()).filter_map(|row| rows.get::<i64>(row, 2).zip(rows.get::<String>(row, 1)));
-        let oldest = owners.min().and_then(|(_, owner)| Breaker::read(db, &owner, name));
+        let owners = (!role::is_superuser(db.caller)).then(|| own_roles(db));
+        let oldest = rows::oldest(db, name, owners).and_then(|owner| rows::read(db, &owner, name));
         oldest.ok_or_else(|| Error::NoSuchBreaker(name.to_owned()))
-    }
-
-    fn read(db: &Db, owner: &str, name: &str) -> Option<Breaker> {
-        let rows = db.query(&BREAKER_STATE, &[name.into_datum(), owner.into_datum()]);
-        if rows.is_empty() {
-            return None;
-        }
-        Some(Breaker {
-            owner: owner.to_owned(),
-            threshold: i64::from(rows.get::<i32>(0, 1)?),
-            reset_after: rows.get(0, 2)?,
-            probe_lease: rows.get(0, 3)?,
-            probe_at: rows.get(0, 4),
-            closed_at: rows.get(0, 5),
-            failures: rows.get(0, 6).unwrap_or_default(),
-            failed_at: rows.get(0, 7),
-            counted_from: rows.get(0, 8),
-        })
     }
 
     /// The time of the newest failure where there are as many as open it.
@@ -111,24 +72,12 @@ impl Breaker {
     }
 
     fn record(&self, db: &Db, name: &str, at: i64, outcome: &str, error: Option<Jsonb>) {
-        db.query(
-            &INSERT_OUTCOME,
-            &[
-                name.into_datum(),
-                self.owner.as_str().into_datum(),
-                at.into_datum(),
-                outcome.into_datum(),
-                error.into_datum(),
-            ],
-        );
+        rows::add_outcome(db, name, &self.owner, at, outcome, error);
     }
 
     /// Deletes outcomes between two times, on which nothing depends any more.
     fn forget(&self, db: &Db, name: &str, after: i64, before: i64) {
-        db.query(
-            &FORGET_OUTCOMES,
-            &[name.into_datum(), self.owner.as_str().into_datum(), after.into_datum(), before.into_datum()],
-        );
+        rows::delete_outcomes(db, name, &self.owner, after, before);
     }
 
     fn close(&self, db: &Db, name: &str, at: i64, outcome: &str) {
@@ -164,18 +113,7 @@ fn define_breaker(
     settings::after(now, reset_after, "reset_after")?;
     settings::after(now, probe_lease, "probe_lease")?;
     let db = Db::write();
-    db.query(
-        &DEFINE_BREAKER,
-        &[
-            name.into_datum(),
-            access::role_name(db.caller).into_datum(),
-            failure_threshold.into_datum(),
-            reset_after.into_datum(),
-            probe_lease.into_datum(),
-            now.into_datum(),
-        ],
-    );
-    db.query(&DEFINE_PROBE, &[name.into_datum(), access::role_name(db.caller).into_datum()]);
+    rows::define(&db, name, &role::role_name(db.caller), failure_threshold, reset_after, probe_lease, now);
     Ok(())
 }
 
@@ -190,16 +128,16 @@ fn breaker_try(name: Option<&str>) -> std::result::Result<bool, ErrorReport> {
         State::HalfOpen => {}
     }
     let owner = breaker.owner.as_str();
-    if db.query(&LOCK_BREAKER, &[name.into_datum(), owner.into_datum()]).is_empty() {
+    if !rows::lock_probe(&db, name, owner) {
         return Ok(false);
     }
     // Somebody may have begun, or ended, a probe since we looked.
     let now = settings::now()?;
-    let breaker = Breaker::read(&db, owner, name).ok_or_else(|| Error::NoSuchBreaker(name.to_owned()))?;
+    let breaker = rows::read(&db, owner, name).ok_or_else(|| Error::NoSuchBreaker(name.to_owned()))?;
     if breaker.state(now)? != State::HalfOpen {
         return Ok(false);
     }
-    db.query(&PROBE_BREAKER, &[name.into_datum(), owner.into_datum(), now.into_datum()]);
+    rows::probe(&db, name, owner, now);
     Ok(true)
 }
 
@@ -284,7 +222,7 @@ fn show(owner: Option<&str>, name: Option<&str>) -> Result<Shown> {
     let (owner, name) = (args::name(owner, "owner")?, args::name(name, "name")?);
     let db = Db::read();
     let breaker =
-        Some(owner).filter(|owner| access::may_read(&db, owner)).and_then(|owner| Breaker::read(&db, owner, name));
+        Some(owner).filter(|owner| access::may_read(&db, owner)).and_then(|owner| rows::read(&db, owner, name));
     let breaker = breaker.ok_or_else(|| Error::NoSuchBreaker(name.to_owned()))?;
     let state = match breaker.state(settings::now()?)? {
         State::Closed => "closed",
@@ -292,9 +230,6 @@ fn show(owner: Option<&str>, name: Option<&str>) -> Result<Shown> {
         State::HalfOpen | State::Probing => "half_open",
     };
     let opened_at = breaker.opened_at().and_then(|at| TimestampWithTimeZone::try_from(at).ok());
-    let error = breaker.failed_at.and_then(|at| {
-        let rows = db.query(&BREAKER_ERROR, &[name.into_datum(), owner.into_datum(), at.into_datum()]);
-        if rows.is_empty() { None } else { rows.jsonb(0, 1) }
-    });
+    let error = breaker.failed_at.and_then(|at| rows::error_at(&db, name, owner, at));
     Ok((state.to_owned(), breaker.failures, opened_at, error))
 }

@@ -1,28 +1,29 @@
 //! People in the loop: a run waits for an answer, which counts once.
 
 use crate::execution::validate;
-use crate::pure::hash::{Hash, value_hash};
+use crate::pure::hash::value_hash;
 use crate::pure::merge::pointer_token;
 use crate::server::args::{self, MAX_VALUE};
 use crate::server::error::{Error, Remedy, Result, Subject, Violation};
 use crate::server::jsonb::Jsonb;
 use crate::server::name::fresh_uuid;
+use crate::server::role;
 use crate::server::settings;
-use crate::server::spi::Rows;
-use crate::state::access;
-use crate::state::change::{Change, NewCheckpoint, NewEvent, Opened, Request, common_version, rollback_before};
-use crate::state::run::{Status, checked_reason, restore_status, with_change};
+use crate::state::change::{Change, NewEvent, Opened, Request, checked_reason, with_change};
 use crate::state::variables;
-use crate::store::cell::COUNTER;
+use crate::store::cell::{COUNTER, had_value};
+use crate::store::checkpoint::NewCheckpoint;
 use crate::store::compare::{Difference, differences};
-use crate::store::statements::*;
+use crate::store::db::Db;
+use crate::store::event::rollback_before;
+use crate::store::interaction::{self, Interaction, Question};
+use crate::store::run::Status;
 use crate::workflow::schema;
-use pgrx::IntoDatum;
 use pgrx::datum::{Interval, Uuid};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde::Serialize;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 #[derive(Serialize)]
 struct Requested<'a> {
@@ -101,29 +102,16 @@ fn pause_run(
         writes: vec![],
         checkpoint: Some(checkpoint),
     })?;
-    change.db.query(
-        &INSERT_INTERACTION,
-        &[
-            change.run_id.into_datum(),
-            id.into_datum(),
-            version.into_datum(),
-            node_id.into_datum(),
-            prompt.into_datum(),
-            response_schema.into_datum(),
-            assignee.into_datum(),
-            change.head.at.into_datum(),
-            expires_at.into_datum(),
-        ],
-    );
-    restore_status(&mut change, Status::Paused);
+    let question =
+        Question { id, version, node_id, prompt, response_schema, assignee, created_at: change.head.at, expires_at };
+    interaction::insert(&change.db, change.run_id, &question);
+    change.restore_status(Status::Paused);
     change.close(version)?;
     Ok(id)
 }
 
 fn repeated(run_id: &str, version: i64) -> Result<Uuid> {
-    let db = crate::server::spi::Db::write();
-    let rows = db.query(&INTERACTION_AT, &[run_id.into_datum(), version.into_datum()]);
-    rows.is_empty().then_some(()).map_or_else(|| rows.get(0, 1), |()| None).ok_or_else(|| {
+    interaction::asked_at(&Db::write(), run_id, version).ok_or_else(|| {
         Error::state(
             format!("the idempotency key was used for a question of the run that {run_id:?} was forked from"),
             "Pass another idempotency_key: a fork does not take the questions of its parent along.",
@@ -131,32 +119,10 @@ fn repeated(run_id: &str, version: i64) -> Result<Uuid> {
     })
 }
 
-/// A row of `layra.interaction`, as far as an answer needs it.
-struct Interaction {
-    version: i64,
-    status: String,
-    response_schema: Option<Jsonb>,
-    assignee: Option<String>,
-    expires_at: Option<i64>,
-    closed_version: Option<i64>,
-    response_hash: Option<Hash>,
-}
-
 fn find(change: &Change<'_>, id: Uuid) -> Result<Interaction> {
-    let rows = change.db.query(&GET_INTERACTION, &[change.run_id.into_datum(), id.into_datum()]);
-    if rows.is_empty() {
-        let hint = "The view layra.interactions has the ids.";
-        return Err(Error::state(format!("run {:?} has no interaction {id}", change.run_id), hint));
-    }
-    Ok(Interaction {
-        version: rows.get(0, 1).unwrap_or_default(),
-        status: rows.get(0, 2).unwrap_or_default(),
-        response_schema: rows.jsonb(0, 3),
-        assignee: rows.get(0, 4),
-        expires_at: rows.get(0, 5),
-        closed_version: rows.get(0, 6),
-        response_hash: rows.hash(0, 7),
-    })
+    let hint = "The view layra.interactions has the ids.";
+    interaction::find(&change.db, change.run_id, id)
+        .ok_or_else(|| Error::state(format!("run {:?} has no interaction {id}", change.run_id), hint))
 }
 
 #[pg_extern]
@@ -209,19 +175,8 @@ fn resume_run(
             .with([("response", Some(&response))]);
         let version = change.append(NewEvent::new("interaction.answered", payload, writes))?;
         let (actor, on_behalf_of) = change.actors();
-        change.db.query(
-            &ANSWER_INTERACTION,
-            &[
-                change.run_id.into_datum(),
-                id.into_datum(),
-                version.into_datum(),
-                response.into_datum(),
-                hash.as_slice().into_datum(),
-                actor.into_datum(),
-                on_behalf_of.into_datum(),
-            ],
-        );
-        restore_status(change, status);
+        interaction::answer(&change.db, change.run_id, id, version, response, &hash, actor, on_behalf_of);
+        change.restore_status(status);
         must_be_valid(change)?;
         Ok(version)
     })?)
@@ -232,7 +187,7 @@ fn must_be_assignee(change: &Change<'_>, assignee: Option<&str>) -> Result<()> {
     let allowed = match assignee {
         None => true,
         Some(assignee) => match assignee.strip_prefix("role:") {
-            Some(role) => access::has_privileges_of(change.db.caller, role),
+            Some(role) => role::has_privileges_of(change.db.caller, role),
             None => change.actors().1 == Some(assignee),
         },
     };
@@ -268,8 +223,7 @@ fn must_be_unchanged(change: &Change<'_>, interaction: &Interaction) -> Result<(
     if interaction.status != "pending" {
         return Ok(());
     }
-    let rows = change.db.query(&ANSWER_VERSIONS, &[change.run_id.into_datum(), interaction.version.into_datum()]);
-    let answers: HashSet<i64> = (0..rows.len()).filter_map(|row| rows.get(row, 1)).collect();
+    let answers = interaction::answers_after(&change.db, change.run_id, interaction.version);
     // Only a rollback brings back what an answer set: without one since, the versions tell.
     let rollback = rollback_before(&change.db, change.run_id, change.head.version);
     let brought_back = rollback.is_some_and(|(at, _)| at > interaction.version);
@@ -291,20 +245,8 @@ fn must_be_unchanged(change: &Change<'_>, interaction: &Interaction) -> Result<(
 
 /// Whether the cell has the value that an answer gave it.
 fn answered_so(change: &Change<'_>, difference: &Difference, answers: &HashSet<i64>) -> bool {
-    let id = &difference.id;
-    let hash = difference.new_hash.as_ref().map(|hash| hash.as_slice());
-    let rows = change.db.query(
-        &WROTE_VALUE,
-        &[
-            change.run_id.into_datum(),
-            id.scope.into_datum(),
-            id.key.as_str().into_datum(),
-            id.ordinal.into_datum(),
-            answers.iter().copied().collect::<Vec<_>>().into_datum(),
-            hash.into_datum(),
-        ],
-    );
-    !rows.is_empty()
+    let place = difference.id.at(change.run_id);
+    had_value(&change.db, place, answers.iter().copied().collect(), difference.new_hash.as_ref())
 }
 
 fn must_be_valid(change: &Change<'_>) -> Result<()> {
@@ -325,15 +267,8 @@ pub fn status_without(change: &Change<'_>, id: Option<Uuid>) -> Status {
         return change.run.status;
     }
     let but = id.into_iter().collect();
-    if anybody_waits(change, &but, i64::MAX) { Status::Paused } else { Status::Running }
-}
-
-/// Whether an interaction waits, other than these, that was asked up to a version.
-fn anybody_waits(change: &Change<'_>, but: &HashSet<Uuid>, up_to: i64) -> bool {
-    let most = but.len() as i64 + 1;
-    let args = [change.run_id.into_datum(), change.now.into_datum(), up_to.into_datum(), most.into_datum()];
-    let rows = change.db.query(&WAITING, &args);
-    (0..rows.len()).filter_map(|row| rows.get::<Uuid>(row, 1)).any(|id| !but.contains(&id))
+    let waits = interaction::anybody_waits(&change.db, change.run_id, change.now, &but, i64::MAX);
+    if waits { Status::Paused } else { Status::Running }
 }
 
 #[pg_extern]
@@ -365,191 +300,8 @@ fn withdraw_interaction(
             status: status.name(),
         });
         let version = change.append(NewEvent::new("interaction.withdrawn", payload, vec![]))?;
-        change.db.query(&WITHDRAW_ONE, &[change.run_id.into_datum(), id.into_datum(), version.into_datum()]);
-        restore_status(change, status);
+        interaction::withdraw(&change.db, change.run_id, id, version);
+        change.restore_status(status);
         Ok(version)
     })?)
-}
-
-/// A run that ends, or is cancelled, asks nobody any more.
-pub fn withdraw_all(change: &Change<'_>) {
-    change.db.query(&WITHDRAW_ALL, &[change.run_id.into_datum(), change.head.version.into_datum()]);
-}
-
-/// What a rollback does to the interactions of before the version that it goes back to.
-#[derive(Default)]
-pub struct Undone {
-    /// Those that were not then what they are now.
-    then: Vec<Past>,
-    /// Whether anybody was waited for then, whose time is not over.
-    pub waits: bool,
-}
-
-/// An interaction as it was at some version.
-struct Past {
-    id: Uuid,
-    asked: i64,
-    expires_at: Option<i64>,
-    /// The event that had closed it by then: where it is its own (an answer, say), its type.
-    closed: Option<(i64, Option<String>)>,
-}
-
-impl Past {
-    fn is_answered(&self) -> bool {
-        matches!(&self.closed, Some((_, Some(type_name))) if type_name == "interaction.answered")
-    }
-}
-
-/// What there is to restore at a version. The cost is that of what is undone: of what was asked or closed since the history of
-/// the version and that of the newest one parted, and of the rollbacks in between.
-pub fn at(change: &Change<'_>, version: i64) -> Undone {
-    let (db, run_id) = (&change.db, change.run_id);
-    let first = db.query(&FIRST_INTERACTION, &[run_id.into_datum()]);
-    if first.is_empty() || first.get::<i64>(0, 1).is_some_and(|asked| asked > version) {
-        return Undone::default();
-    }
-    let parted = common_version(db, run_id, version, change.head.version);
-    let since = [run_id.into_datum(), version.into_datum(), parted.into_datum()];
-    let mut then = pasts(&db.query(&INTERACTIONS_SINCE, &since));
-    if parted < version {
-        let range = [run_id.into_datum(), parted.into_datum(), version.into_datum()];
-        let events = closing_events(&db.query(&INTERACTION_EVENTS, &range));
-        then.extend(closed_then(change, parted, &events));
-        close(&mut then, &events);
-    }
-    let closed = then.iter().filter(|past| past.closed.is_some()).map(|past| past.id).collect();
-    let waiting = |past: &Past| past.closed.is_none() && past.expires_at.is_none_or(|at| at > change.now);
-    let waits = then.iter().any(waiting) || anybody_waits(change, &closed, parted);
-    Undone { then, waits }
-}
-
-fn pasts(rows: &Rows) -> Vec<Past> {
-    let past = |row| {
-        let (id, asked) = rows.get(row, 1).zip(rows.get(row, 2))?;
-        Some(Past { id, asked, expires_at: rows.get(row, 3), closed: None })
-    };
-    (0..rows.len()).filter_map(past).collect()
-}
-
-/// Of the interactions that wait now and were asked before the histories parted, those that these events of the other one may
-/// have closed: the ones that they name; all of them where one closes whatever waits.
-fn closed_then(change: &Change<'_>, parted: i64, events: &[Closing]) -> Vec<Past> {
-    let (db, run_id) = (&change.db, change.run_id.into_datum());
-    if events.iter().any(|event| matches!(event.type_name.as_str(), "run.finished" | "run.cancelling")) {
-        return pasts(&db.query(&PENDING_SINCE_BEFORE, &[run_id, parted.into_datum()]));
-    }
-    let named: HashSet<Uuid> = events.iter().filter_map(|event| uuid(event.interaction.as_ref()?)).collect();
-    if named.is_empty() {
-        return Vec::new();
-    }
-    let named: Vec<Uuid> = named.into_iter().collect();
-    pasts(&db.query(&PENDING_OF, &[run_id, parted.into_datum(), named.into_datum()]))
-}
-
-/// As payloads have them; anything else names no interaction.
-fn uuid(text: &str) -> Option<Uuid> {
-    let digits = text.replace('-', "");
-    let number = u128::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 32)?;
-    Some(Uuid::from_bytes(number.to_be_bytes()))
-}
-
-/// An event that closed interactions.
-struct Closing {
-    version: i64,
-    type_name: String,
-    interaction: Option<String>,
-    to_version: i64,
-}
-
-/// Oldest first.
-fn closing_events(rows: &Rows) -> Vec<Closing> {
-    let event = |row| Closing {
-        version: rows.get(row, 1).unwrap_or_default(),
-        type_name: rows.get(row, 2).unwrap_or_default(),
-        interaction: rows.get(row, 3),
-        to_version: rows.get(row, 4).unwrap_or_default(),
-    };
-    let mut events: Vec<Closing> = (0..rows.len()).map(event).collect();
-    events.sort_by_key(|event| event.version);
-    events
-}
-
-/// Closes what these events, the last of which is at or before the version that is looked at, had closed by then. From there
-/// back, a rollback leads those that were asked before the version it went back to past what it undid, and the others into it:
-/// so every event is looked at once.
-fn close(interactions: &mut [Past], events: &[Closing]) {
-    let mut by_name: HashMap<String, usize> = HashMap::new();
-    for (index, past) in interactions.iter().enumerate() {
-        by_name.insert(past.id.to_string(), index);
-    }
-    let mut order: Vec<usize> = (0..interactions.len()).collect();
-    order.sort_by_key(|index| interactions[*index].asked);
-    // Branches of the history: the interactions on it by age, how many of the events precede its end, and the event that
-    // withdrew what was pending at the end.
-    let mut branches = vec![(order, events.len(), None)];
-    while let Some((mut open, mut end, mut withdrawn)) = branches.pop() {
-        loop {
-            let event = events[..end].last();
-            // What was asked after the event is known by now.
-            while let Some(index) = open.last().copied() {
-                if event.is_some_and(|event| interactions[index].asked < event.version) {
-                    break;
-                }
-                open.pop();
-                let past = &mut interactions[index];
-                past.closed = past.closed.take().or(withdrawn.map(|at| (at, None)));
-            }
-            let Some(event) = event.filter(|_| !open.is_empty()) else { break };
-            end -= 1;
-            match event.type_name.as_str() {
-                "run.rolled_back" => {
-                    let undone = open.partition_point(|index| interactions[*index].asked <= event.to_version);
-                    branches.push((open.split_off(undone), end, Some(event.version)));
-                    end = events.partition_point(|earlier| earlier.version <= event.to_version);
-                }
-                "run.finished" | "run.cancelling" => withdrawn = Some(event.version),
-                _ => {
-                    let named = event.interaction.as_ref().and_then(|id| by_name.get(id));
-                    // Not on another branch, where it may have been closed otherwise.
-                    if let Some(index) = named.filter(|index| {
-                        open.binary_search_by_key(&interactions[**index].asked, |other| interactions[*other].asked)
-                            .is_ok()
-                    }) {
-                        interactions[*index].closed = Some((event.version, Some(event.type_name.clone())));
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// A rollback: interactions created since are withdrawn, those of before are as they were.
-pub fn rolled_back(change: &Change<'_>, to_version: i64, undone: Undone) {
-    let run_id = change.run_id.into_datum();
-    change.db.query(&WITHDRAW_ABOVE, &[run_id, to_version.into_datum(), change.head.version.into_datum()]);
-    for past in undone.then {
-        let closed_version = past.closed.as_ref().map(|(version, _)| *version);
-        let answer = past.is_answered().then(|| change.db.query(&ANSWER, &[run_id, closed_version.into_datum()]));
-        let response = answer.as_ref().and_then(|rows| rows.jsonb(0, 1));
-        let hash = response.map(|response| value_hash(response.text()));
-        let by = |column| answer.as_ref().and_then(|rows| rows.get::<String>(0, column));
-        let status = match &past.closed {
-            None => "pending",
-            Some(_) if answer.is_some() => "answered",
-            Some(_) => "withdrawn",
-        };
-        change.db.query(
-            &RESTORE_INTERACTION,
-            &[
-                run_id,
-                past.id.into_datum(),
-                status.into_datum(),
-                closed_version.into_datum(),
-                response.into_datum(),
-                hash.as_ref().map(|hash| hash.as_slice()).into_datum(),
-                by(2).into_datum(),
-                by(3).into_datum(),
-            ],
-        );
-    }
 }

@@ -1,7 +1,6 @@
 //! What an engine lives on while a run is running: nodes, loops, recovery, people, circuit breakers.
 
 pub mod breaker;
-pub mod completion;
 pub mod interaction;
 pub mod loops;
 pub mod node;

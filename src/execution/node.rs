@@ -1,112 +1,34 @@
 //! Nodes: a worker takes one, works, acknowledges. And the part of a node's state that the state document shows.
 
-use crate::pure::binary::{FALSE, Item, NULL, TRUE, Value};
 use crate::pure::hash::value_hash;
 use crate::server::args::{self, MAX_VALUE};
 use crate::server::error::{Error, Result};
+use crate::server::interrupts::check_for_interrupts;
 use crate::server::jsonb::Jsonb;
 use crate::server::name::Texts;
 use crate::server::row::Row;
 use crate::server::settings;
-use crate::server::spi::{At, Columns, Db, check_for_interrupts};
 use crate::server::stream::{BYTES, Batches, ROW};
-use crate::state::change::{Change, NewEvent, Opened, Request};
+use crate::state::change::{Change, NewEvent, Opened, Request, checked_reason, with_change};
 use crate::state::document;
-use crate::state::run::{Reader, Run, Status, with_change};
+use crate::state::reader::{Reader, for_update_of_its_own};
 use crate::state::variables;
-use crate::store::cell::{COUNTER, CellId, Counter, Write};
-use crate::store::chain::Place;
-use crate::store::plain::{Is, Key, Table};
-use crate::store::statements::*;
+use crate::store::cell::{COUNTER, CellId, Counter, Place};
+use crate::store::db::Db;
+use crate::store::history;
+use crate::store::interaction;
+use crate::store::lease::{self, Lease};
+use crate::store::live::live_cells;
+use crate::store::node::Node;
+use crate::store::run::{self, Status};
+use crate::store::write::Write;
 use foldhash::HashMap;
-use pgrx::IntoDatum;
-use pgrx::datum::{Interval, TimestampWithTimeZone, Uuid};
+use pgrx::datum::{Interval, TimestampWithTimeZone};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::vec::IntoIter;
-
-// --------------------------------------------------------------------------------------------- the cell of a node
-
-/// The value of a node's cell. A CHECK constraint keeps the same rules.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Node {
-    pub status: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub attempt: Option<i32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub worker: Option<String>,
-    /// Whether there is a lease that can run out.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub leased: bool,
-    /// Of a completed node: the ordinal of its output in its context.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub output: Option<i64>,
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    pub error: Option<Box<RawValue>>,
-}
-
-/// A field that is there, also where it is JSON null.
-fn present<'de, D: serde::Deserializer<'de>>(field: D) -> std::result::Result<Option<Box<RawValue>>, D::Error> {
-    Box::<RawValue>::deserialize(field).map(Some)
-}
-
-impl Node {
-    pub fn parse(value: Option<&Jsonb>) -> Node {
-        value.and_then(|value| serde_json::from_str(value.text()).ok()).unwrap_or_else(Node::pending)
-    }
-
-    pub fn pending() -> Node {
-        Node { status: "pending".into(), ..Node::default() }
-    }
-
-    fn id(node_id: &str) -> CellId {
-        CellId::new("node", node_id)
-    }
-}
-
-/// What `execution_status` shows: true = completed or skipped, null = running, false = the rest.
-pub fn shown(value: &str) -> &'static str {
-    let node: Node = serde_json::from_str(value).unwrap_or_default();
-    match node.status.as_str() {
-        "completed" | "skipped" => "true",
-        "running" => "null",
-        _ => "false",
-    }
-}
-
-/// As `shown`, as a part of the document.
-pub fn shown_part(value: &str) -> Value<'static> {
-    let kind = match shown(value) {
-        "true" => TRUE,
-        "null" => NULL,
-        _ => FALSE,
-    };
-    Value::Raw(Item { kind, octets: &[] })
-}
-
-/// The cell of a node of which only a document's true, null or false is known.
-pub fn from_shown(shown: &str) -> Jsonb {
-    Jsonb::parse(match shown {
-        "true" => r#"{"status":"completed"}"#,
-        "null" => r#"{"status":"running"}"#,
-        _ => r#"{"status":"pending"}"#,
-    })
-}
-
-/// Whether a node's cell tells of a lease.
-pub fn is_leased(value: &str) -> bool {
-    serde_json::from_str::<Node>(value).is_ok_and(|node| node.leased)
-}
-
-/// A node that comes back from the past: nobody works on it any more, so `running` becomes `pending`. None where the
-/// value stays as it is.
-pub fn restored(value: &str) -> Option<Jsonb> {
-    let node: Node = serde_json::from_str(value).ok()?;
-    (node.status == "running").then(|| Jsonb::of(&Node::pending()))
-}
 
 // ------------------------------------------------------------------------------------------------------------ context
 
@@ -173,8 +95,7 @@ fn context(
     let nodes: Vec<String> = match node_id {
         Some(node_id) => vec![node_id.to_owned()],
         None => {
-            let rows = reader.db.query(&CONTEXT_NODES, &[run_id.into_datum()]);
-            let mut nodes: Vec<String> = (0..rows.len()).filter_map(|row| rows.get(row, 1)).collect();
+            let mut nodes = history::nodes_with_context(&reader.db, run_id);
             nodes.reverse();
             nodes
         }
@@ -209,17 +130,13 @@ impl Lists {
             return batch;
         }
         let db = Db::read();
-        db.find_plain(|tables| Run::find(tables, &self.run_id));
+        run::prepare(&db, &self.run_id);
         while bytes < BYTES {
             check_for_interrupts();
             let Some((ordinal, version)) = self.entries.next() else {
                 let Some(node) = self.nodes.next() else { break };
                 self.node = node;
-                let args = [self.run_id.as_str().into_datum(), self.node.as_str().into_datum(), self.last.into_datum()];
-                let rows = db.query(&LAST_CONTEXT, &args);
-                let entries: Vec<(i64, i64)> =
-                    (0..rows.len()).filter_map(|row| rows.get(row, 1).zip(rows.get(row, 2))).collect();
-                self.entries = entries.into_iter();
+                self.entries = history::last_entries(&db, &self.run_id, &self.node, self.last).into_iter();
                 continue;
             };
             let place = Place { run_id: &self.run_id, scope: "context", key: &self.node, ordinal };
@@ -308,12 +225,7 @@ fn begin(run_id: Option<&str>, node_id: Option<&str>, worker: Option<&str>, leas
         require_free(&change, node_id, worker, lease_before)?;
     }
     let until = lease.map(|lease| settings::after(change.now, lease, "lease")).transpose()?;
-    let rows = change.db.query(
-        &TAKE_LEASE,
-        &[change.run_id.into_datum(), node_id.into_datum(), worker.into_datum(), until.into_datum()],
-    );
-    let attempt: i32 = rows.get(0, 1).unwrap_or_default();
-    drop(rows);
+    let attempt = lease::take(&change.db, change.run_id, node_id, worker, until);
     let cell = Node {
         status: "running".into(),
         attempt: Some(attempt),
@@ -331,9 +243,7 @@ fn begin(run_id: Option<&str>, node_id: Option<&str>, worker: Option<&str>, leas
 /// What to do about a run that is paused: the interactions that wait by their ids, as far as they are few.
 fn how_to_resume(change: &Change<'_>) -> String {
     const NAMED: usize = 5;
-    let rows = change.db.query(&WAITING_FIRST, &[change.run_id.into_datum(), change.now.into_datum()]);
-    let ids: Vec<String> =
-        (0..rows.len()).filter_map(|row| rows.get::<Uuid>(row, 1)).map(|id| id.to_string()).collect();
+    let ids = interaction::waiting_first(&change.db, change.run_id, change.now);
     match ids.len() {
         0 => "Every question has expired: layra.recover_run lets the run go on.".into(),
         count => format!(
@@ -341,41 +251,6 @@ fn how_to_resume(change: &Change<'_>) -> String {
             ids[..count.min(NAMED)].join(", "),
             if count > NAMED { " and more, in layra.interactions" } else { "" }
         ),
-    }
-}
-
-/// What the row of a node that was ever begun says of its lease.
-struct Lease {
-    attempt: i32,
-    worker: Option<String>,
-    until: Option<i64>,
-}
-
-impl Lease {
-    fn of(row: &impl Columns, first: i32) -> Lease {
-        let attempt = row.get(first).unwrap_or_default();
-        Lease { attempt, worker: row.get(first + 1), until: row.get(first + 2) }
-    }
-
-    /// Locks the row, for whoever reads the clock then. None where there is none.
-    fn lock(db: &Db, run_id: &str, node_id: &str) -> Option<Lease> {
-        let locked = db.plain(|tables| {
-            let leases = tables.lease()?;
-            let mut lease = leases.scan(&[Key::Text(1, Is::Equal, run_id), Key::Text(2, Is::Equal, node_id)]);
-            if !lease.down() {
-                return Some(None);
-            }
-            lease.lock().then(|| Some(Lease::of(&lease, 3)))
-        });
-        if let Some(Some(lease)) = locked {
-            return lease;
-        }
-        let rows = db.query(&LOCK_LEASE, &[run_id.into_datum(), node_id.into_datum()]);
-        (!rows.is_empty()).then(|| Lease::of(&At(&rows, 0), 1))
-    }
-
-    fn is_over(&self, now: i64) -> bool {
-        self.until.is_some_and(|until| until <= now)
     }
 }
 
@@ -454,7 +329,7 @@ fn beat(run_id: Option<&str>, node_id: Option<&str>, attempt: Option<i32>, lease
     let attempt = args::required(attempt, "attempt")?;
     let duration = args::required(lease, "lease")?;
     settings::after(0, duration, "lease")?;
-    let db = crate::state::run::for_update_of_its_own(run_id)?;
+    let db = for_update_of_its_own(run_id)?;
     let lease = Lease::lock(&db, run_id, node_id);
     // Read after the lock is held: a lease that ended while we waited for it is over.
     let now = settings::now()?;
@@ -475,8 +350,8 @@ fn beat(run_id: Option<&str>, node_id: Option<&str>, attempt: Option<i32>, lease
         return Err(Error::state(message, hint));
     }
     let until = settings::after(now, duration, "lease")?;
-    let rows = db.query(&EXTEND_LEASE, &[run_id.into_datum(), node_id.into_datum(), until.into_datum()]);
-    Ok((TimestampWithTimeZone::try_from(until).ok(), rows.get(0, 1).unwrap_or_default()))
+    let status = lease::extend(&db, run_id, node_id, until);
+    Ok((TimestampWithTimeZone::try_from(until).ok(), status.unwrap_or_default()))
 }
 
 // -------------------------------------------------------------------------------------------------- complete and fail
@@ -547,7 +422,7 @@ fn complete(
     writes.extend(change.cells.write(Node::id(node_id), Some(Jsonb::of(&cell)), MAX_VALUE)?);
     writes.extend(variables::plan_loaded(change, updates.into_iter().map(|(n, v)| (n, Some(v))).collect())?);
     if node.leased {
-        release(change, vec![node_id.to_owned()]);
+        lease::release(&change.db, change.run_id, vec![node_id.to_owned()]);
     }
     let milestone = milestone(change, node_id)?;
     let payload = Jsonb::of(&Done { node_id, attempt: node.attempt });
@@ -591,36 +466,6 @@ fn never_begun(run_id: &str, node_id: &str) -> Error {
     )
 }
 
-/// Ends the leases of nodes on which nobody works any more.
-pub fn release(change: &Change<'_>, nodes: Vec<String>) {
-    // The table first: a snapshot from before its lock would not see the rows of one that came in its place meanwhile.
-    let leases = change.db.plain(|tables| tables.lease()).flatten();
-    if leases.is_some_and(|leases| change.db.plain(|_| release_plain(&leases, change.run_id, &nodes)) == Some(true)) {
-        return;
-    }
-    change.db.query(&RELEASE_LEASES, &[change.run_id.into_datum(), nodes.into_datum()]);
-}
-
-/// False where a statement has to do it: it changes nothing that is done already.
-fn release_plain(leases: &Table, run_id: &str, nodes: &[String]) -> bool {
-    const UNTIL: i32 = 5;
-    const HELD: i32 = 6;
-    let mut writer = leases.writer();
-    nodes.iter().all(|node| {
-        let mut lease = leases.scan(&[Key::Text(1, Is::Equal, run_id), Key::Text(2, Is::Equal, node)]);
-        if !lease.down() {
-            return true;
-        }
-        if !lease.lock() {
-            return false;
-        }
-        if lease.get(HELD) == Some(true) {
-            writer.update(&lease, &[(UNTIL, None), (HELD, false.into_datum())]);
-        }
-        true
-    })
-}
-
 #[pg_extern]
 fn fail_node(
     run_id: Option<&str>,
@@ -649,7 +494,7 @@ fn fail_node(
         let cell = Jsonb::of(&cell).with([("error", Some(&error))]);
         let writes = change.cells.write(Node::id(node_id), Some(cell), MAX_VALUE)?.into_iter().collect();
         if node.leased {
-            release(change, vec![node_id.to_owned()]);
+            lease::release(&change.db, change.run_id, vec![node_id.to_owned()]);
         }
         let payload = Jsonb::of(&Done { node_id, attempt: node.attempt });
         change.append(NewEvent::new("node.failed", payload, writes))
@@ -695,7 +540,7 @@ fn skip_nodes(
                 status => return Err(wrong_move(change, id, status, "skipped")),
             }
         }
-        let payload = Jsonb::of(&Several { node_ids: &nodes, reason: crate::state::run::checked_reason(reason)? });
+        let payload = Jsonb::of(&Several { node_ids: &nodes, reason: checked_reason(reason)? });
         change.append(NewEvent::new("node.skipped", payload, writes))
     })?)
 }
@@ -764,14 +609,14 @@ fn reset_loaded(change: &mut Change<'_>, nodes: &[String], current: &HashMap<Cel
         }
     }
     if !leased.is_empty() {
-        release(change, leased);
+        lease::release(&change.db, change.run_id, leased);
     }
     Ok(writes)
 }
 
 /// The live nodes of a run at a version (the newest: None), and what is known of them.
 pub fn all(db: &Db, run_id: &str, at_version: Option<i64>) -> BTreeMap<String, (i64, Node)> {
-    crate::state::history::live_cells(db, run_id, Some("node"), at_version)
+    live_cells(db, run_id, Some("node"), at_version)
         .into_iter()
         .map(|cell| (cell.key, (cell.version, Node::parse(cell.value.as_ref()))))
         .collect()

@@ -1,28 +1,31 @@
 //! Recovery after a crash: what is broken is told, and rolled back where that is wanted; what nobody works on any more is reset; and
 //! where to go on.
 
-use crate::execution::completion;
 use crate::execution::interaction;
 use crate::execution::loops;
-use crate::execution::node::{self, Node};
+use crate::execution::node;
 use crate::execution::validate::{self, Problem};
 use crate::pure::progress::{self, Status};
 use crate::pure::topology::Topology;
 use crate::server::args;
 use crate::server::error::{Error, Result};
+use crate::server::interrupts::check_for_interrupts;
 use crate::server::jsonb::Jsonb;
 use crate::server::row::Row;
 use crate::server::settings;
-use crate::server::spi::{Db, check_for_interrupts};
 use crate::server::stream::Batches;
 use crate::state::access;
 use crate::state::change::{Change, NewEvent, Opened, Request};
+use crate::state::completion;
 use crate::state::rollback;
-use crate::state::run::restore_status;
+use crate::store::access::own_roles;
 use crate::store::cell::{COUNTER, CellId};
+use crate::store::checkpoint;
 use crate::store::compare::differences;
-use crate::store::statements::{CHECKPOINT_BELOW, LEASES, NEWEST_PROTECTED, STALE_RUNS, STALE_RUNS_OF};
-use pgrx::IntoDatum;
+use crate::store::db::Db;
+use crate::store::lease;
+use crate::store::node::Node;
+use crate::store::run;
 use pgrx::datum::{Interval, TimestampWithTimeZone};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -150,7 +153,7 @@ fn recover(run_id: Option<&str>, dry_run: bool, roll_back: bool) -> Result<Repor
         let writes = node::reset(&mut change, &lost)?;
         let payload = Jsonb::of(&Recovered { reset: &lost, status: status.name() });
         change.append(NewEvent::new("run.recovered", payload, writes))?;
-        restore_status(&mut change, status);
+        change.restore_status(status);
     }
     report.version = change.head.version;
     (report.last_completed, report.resume_at) = places(&mut change, nodes, lost, past)?;
@@ -176,11 +179,10 @@ fn restored(nodes: Nodes, now: &Nodes) -> Nodes {
 
 /// Running nodes that nobody works on any more: their lease ran out, or they never had one.
 fn lost_nodes(change: &mut Change<'_>, nodes: &Nodes) -> Result<Vec<String>> {
-    let rows = change.db.query(&LEASES, &[change.run_id.into_datum()]);
+    let held = lease::lock_held(&change.db, change.run_id);
     // Read again: a heartbeat may have held a lease for long.
     change.now = settings::now()?;
-    let leases: HashMap<String, i64> =
-        (0..rows.len()).filter_map(|row| rows.get(row, 1).zip(rows.get(row, 2))).collect();
+    let leases: HashMap<String, i64> = held.into_iter().collect();
     Ok(nodes
         .iter()
         .filter(|(id, (_, node))| node.status == "running" && leases.get(*id).is_none_or(|until| *until <= change.now))
@@ -206,8 +208,7 @@ fn valid_checkpoint(change: &Change<'_>, problems: Vec<Problem>) -> Result<(Opti
     let (db, run_id, run) = (&change.db, change.run_id, &change.run);
     let some_stop = problems.iter().any(|problem| problem.stops);
     let counts = |problem: &Problem| problem.stops || !some_stop;
-    let protected = db.query(&NEWEST_PROTECTED, &[run_id.into_datum()]);
-    let lowest: i64 = if protected.is_empty() { 0 } else { protected.get(0, 1).unwrap_or_default() };
+    let lowest = checkpoint::newest_protected(db, run_id).unwrap_or_default();
     let mut known = HashSet::new();
     let mut suspects: Vec<CellId> = Vec::new();
     let mut suspect = |problems: Vec<Problem>, suspects: &mut Vec<CellId>| {
@@ -219,8 +220,7 @@ fn valid_checkpoint(change: &Change<'_>, problems: Vec<Problem>) -> Result<(Opti
     let mut below = change.head.version + 1;
     loop {
         check_for_interrupts();
-        let rows = db.query(&CHECKPOINT_BELOW, &[run_id.into_datum(), below.into_datum()]);
-        let Some(version) = (!rows.is_empty()).then(|| rows.get::<i64>(0, 1)).flatten() else {
+        let Some(version) = checkpoint::below(db, run_id, below) else {
             return Ok((None, None));
         };
         if version < lowest {
@@ -275,7 +275,7 @@ fn places(
         Some(version) => loops::topology_at(change, version)?,
         None => loops::topology(change)?,
     };
-    let graph = compiled.as_ref().map(|compiled| Topology::new(&compiled.definition, check_for_interrupts));
+    let graph = compiled.as_ref().map(|compiled| compiled.definition.topology(check_for_interrupts));
     let lost_ids: HashSet<&str> = lost.iter().map(String::as_str).collect();
     let not_taken = skipped_by_engine(change, at_version);
     let status = |id: &str| match nodes.get(id).map_or("pending", |(_, node)| node.status.as_str()) {
@@ -343,7 +343,7 @@ fn stale_runs(
     let silent =
         now.checked_sub(age).ok_or_else(|| Error::argument("idle must not reach back beyond the first timestamp"))?;
     let db = Db::read();
-    let owners = if access::may_read(&db, "") { None } else { Some(access::own_roles(&db)) };
+    let owners = if access::may_read(&db, "") { None } else { Some(own_roles(&db)) };
     drop(db);
     let mut stale = Stale { silent, now, owners, after: Some(Default::default()) };
     Ok(TableIterator::new(Batches::new(move || Ok(stale.read()))))
@@ -365,7 +365,6 @@ impl Stale {
     fn read(&mut self) -> Vec<StaleRow> {
         let db = Db::read();
         while let Some((owner, run_id)) = self.after.take() {
-            let statement = if self.owners.is_some() { &STALE_RUNS_OF } else { &STALE_RUNS };
             // Of some owners, the one whose turn it is.
             let turn = match &self.owners {
                 None => &owner,
@@ -374,25 +373,15 @@ impl Stale {
                     Some(owner) => owner,
                 },
             };
-            let times = [self.silent.into_datum(), self.now.into_datum()];
-            let rows = db.query(statement, &[times[0], times[1], turn.as_str().into_datum(), run_id.into_datum()]);
-            let last = rows.len().checked_sub(1);
-            self.after = last.and_then(|row| rows.get(row, 5).zip(rows.get(row, 1)));
-            if let (None, Some(owners)) = (last, &mut self.owners) {
+            let found = run::stale(&db, self.silent, self.now, turn, &run_id, self.owners.is_some());
+            self.after = found.last().map(|run| (run.owner.clone(), run.run_id.clone()));
+            if !found.is_empty() {
+                let row = |run: run::Stale| (run.run_id, run.version, run.last_activity, run.expired);
+                return found.into_iter().map(row).collect();
+            }
+            if let Some(owners) = &mut self.owners {
                 owners.pop();
                 self.after = Some(Default::default());
-            }
-            if last.is_some() {
-                let get = |row| {
-                    let expired = rows.get(row, 4).unwrap_or_default();
-                    (
-                        rows.get(row, 1).unwrap_or_default(),
-                        rows.get(row, 2).unwrap_or_default(),
-                        rows.get(row, 3),
-                        expired,
-                    )
-                };
-                return (0..rows.len()).map(get).collect();
             }
         }
         Vec::new()

@@ -6,33 +6,28 @@ use crate::pure::merge::pointer_token;
 use crate::server::args::{self, MAX_VALUE};
 use crate::server::error::{Result, Violation};
 use crate::server::guard::Flag;
-use crate::server::name::Procedure;
-use crate::server::settings;
-use crate::server::spi::{Db, check_for_interrupts, execute_text, scratch};
+use crate::server::interrupts::check_for_interrupts;
+use crate::server::spi::scratch;
 use crate::server::stream::Batches;
-use crate::state::access;
 use crate::state::document;
-use crate::state::history::{Cells, LiveCell};
-use crate::state::run::{Reader, Run};
+use crate::state::reader::Reader;
 use crate::store::cell::CellId;
-use crate::store::statements::{ADD_VALIDATOR, REMOVE_VALIDATOR, VALIDATORS};
+use crate::store::db::Db;
+use crate::store::graph;
+use crate::store::live::{LiveCell, Rest};
+use crate::store::run::Run;
+use crate::store::validator;
 use crate::workflow::definitions;
-use crate::workflow::graph;
-use crate::workflow::handler::{checked_function, qualified_name};
 use crate::workflow::schema;
 use crate::workflow::schema::Compiled;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use pgrx::{IntoDatum, pg_sys};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// How far a loop's index may be above its bound where the policy says nothing.
 const DEFAULT_TOLERANCE: i64 = 10;
-
-/// As `format_procedure_qualified` writes the arguments of a validator.
-const SIGNATURE: &str = "(pg_catalog.text,pg_catalog.jsonb)";
 
 /// A rule that the state breaks: the rule's name, a JSON Pointer into the state document, and what is wrong.
 pub struct Problem {
@@ -103,7 +98,7 @@ struct Validation {
     run: Run,
     at_version: Option<i64>,
     rules: Rules,
-    cells: Option<Cells>,
+    cells: Option<Rest>,
     /// Where the last cell was that names a node that does not exist.
     reference: Option<String>,
     validators: bool,
@@ -115,7 +110,7 @@ impl Validation {
         let graph = LiveCell::at(db, run_id, &CellId::new("engine", graph::CELL), version);
         Ok(Validation {
             rules: Rules::new(db, &run, graph.as_ref())?,
-            cells: Some(Cells::new(db, run_id, None, at_version)),
+            cells: Some(Rest::new(db, run_id, None, at_version)),
             run_id: run_id.to_owned(),
             run,
             at_version,
@@ -280,69 +275,26 @@ impl Rules {
 }
 
 fn check_validators(db: &Db, run_id: &str, workflow: &str, at_version: Option<i64>, found: &mut Vec<Problem>) {
-    let rows = db.query(&VALIDATORS, &[workflow.into_datum()]);
     let mut validators: Vec<(String, String)> = Vec::new();
-    for row in 0..rows.len() {
-        let (name, function): (String, String) =
-            (rows.get(row, 1).unwrap_or_default(), rows.get(row, 2).unwrap_or_default());
-        if rows.get(row, 3).unwrap_or(false) {
+    for (name, function, exists) in validator::of_workflow(db, workflow) {
+        if exists {
             validators.push((name, function));
         } else {
             found.push(Problem::of_validator(&name, format!("validator {function} does not exist any more")));
         }
     }
-    drop(rows);
     if validators.is_empty() {
         return;
     }
     let state = document::document(db, run_id, at_version);
     for (name, function) in validators {
-        let sql = format!("SELECT m::pg_catalog.text FROM {}($1, $2) m", qualified_name(&function, SIGNATURE));
-        let args = [(pg_sys::TEXTOID, run_id.into_datum()), (pg_sys::JSONBOID, state.into_datum())];
         // A write of its own would come between the lock and the event of the call that asks.
         let messages = db.as_caller(|| {
             let _read_only = Flag::read_only();
-            execute_text(&sql, &args)
+            validator::messages(&function, run_id, state)
         });
-        for message in messages.into_iter().flatten() {
+        for message in messages {
             found.push(Problem::of_validator(&name, message));
         }
     }
-}
-
-#[pg_extern]
-fn add_validator(
-    workflow: Option<&str>,
-    name: Option<&str>,
-    function: Option<Procedure>,
-) -> std::result::Result<(), ErrorReport> {
-    let workflow = args::name(workflow, "workflow")?;
-    let name = args::name(name, "name")?;
-    let text = checked_function(function.as_ref(), SIGNATURE)?;
-    if !function.is_some_and(|function| function.returns_setof_text()) {
-        return Err(crate::server::error::Error::argument(format!("{text} must return SETOF text")).into());
-    }
-    let db = Db::write();
-    access::require_admin(&db, "add validators")?;
-    db.query(
-        &ADD_VALIDATOR,
-        &[
-            workflow.into_datum(),
-            name.into_datum(),
-            text.into_datum(),
-            access::role_name(db.caller).into_datum(),
-            settings::now()?.into_datum(),
-        ],
-    );
-    Ok(())
-}
-
-#[pg_extern]
-fn remove_validator(workflow: Option<&str>, name: Option<&str>) -> std::result::Result<(), ErrorReport> {
-    let workflow = args::name(workflow, "workflow")?;
-    let name = args::name(name, "name")?;
-    let db = Db::write();
-    access::require_admin(&db, "remove validators")?;
-    db.query(&REMOVE_VALIDATOR, &[workflow.into_datum(), name.into_datum()]);
-    Ok(())
 }

@@ -6,7 +6,7 @@
 //! element (for an object each key, then each value), and their octets. Where it is aligned, so are its parts. An entry has
 //! a type and a length, padding included; every 32nd has the offset of its end instead.
 
-use crate::server::room::{fits, reserve};
+use crate::pure::room::{fits, reserve};
 use std::borrow::Cow;
 
 pub const COUNT: u32 = 0x0FFF_FFFF;

@@ -197,7 +197,7 @@ fn parse_edges(raw: &RawValue, definition: &mut Definition, problems: &mut Probl
 }
 
 fn check_graph(definition: &Definition, problems: &mut Problems, tick: fn()) {
-    let topology = Topology::new(definition, tick);
+    let topology = definition.topology(tick);
     let outside = definition.ways_back_from_outside(&topology, tick);
     let type_of = |id: &str| definition.nodes.get(id).map(|node| node.type_name.as_str()).unwrap_or("");
     for edge in &definition.edges {
@@ -334,6 +334,12 @@ pub fn microseconds(text: &str) -> Option<i64> {
 }
 
 impl Definition {
+    /// The graph by numbers.
+    pub fn topology(&self, tick: fn()) -> Topology<'_> {
+        let edges = self.forward_edges().map(|edge| (edge.source.as_str(), edge.target.as_str(), self.is_body(edge)));
+        Topology::new(self.nodes.keys().map(String::as_str).collect(), edges, tick)
+    }
+
     /// The nodes inside a loop: reachable over its `loop_body` edges without following a `loop_next` edge.
     pub fn loop_body(&self, loop_id: &str) -> HashSet<&str> {
         let from = |id: &str| self.leaving.get(id).into_iter().flatten().map(|place| &self.edges[*place]);

@@ -9,7 +9,7 @@
 //! - an object: `{"s": {members to set}, "p": {members to patch}, "r": [keys to remove]}`, each part where there is something.
 
 use crate::pure::binary::{ARRAY, Item, Member, OBJECT, STRING, Value, octets_of, order, root};
-use crate::server::room::fits;
+use crate::pure::room::fits;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::vec::IntoIter;

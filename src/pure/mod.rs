@@ -8,5 +8,6 @@ pub mod json;
 pub mod list;
 pub mod merge;
 pub mod progress;
+pub mod room;
 pub mod timestamp;
 pub mod topology;

@@ -1,6 +1,5 @@
 //! A definition's graph by numbers, in an order in which edges lead onward. Pure.
 
-use crate::pure::definition::Definition;
 use std::collections::HashMap;
 
 pub struct Topology<'a> {
@@ -22,17 +21,17 @@ pub struct Lead {
 }
 
 impl<'a> Topology<'a> {
-    pub fn new(definition: &'a Definition, tick: fn()) -> Topology<'a> {
-        let ids: Vec<&str> = definition.nodes.keys().map(String::as_str).collect();
+    /// From the ids of nodes, sorted, and the forward edges: source, target, and whether each leads into the body of a loop.
+    pub fn new(ids: Vec<&'a str>, edges: impl Iterator<Item = (&'a str, &'a str, bool)>, tick: fn()) -> Topology<'a> {
         let numbers: HashMap<&str, usize> = ids.iter().enumerate().map(|(number, id)| (*id, number)).collect();
         let mut topology = Topology { next: ids.iter().map(|_| Vec::new()).collect(), order: Vec::new(), ids, numbers };
         let mut is_root = vec![true; topology.ids.len()];
-        for edge in definition.forward_edges() {
+        for (source, target, body) in edges {
             tick();
-            let (Some(from), Some(to)) = (topology.number(&edge.source), topology.number(&edge.target)) else {
+            let (Some(from), Some(to)) = (topology.number(source), topology.number(target)) else {
                 continue;
             };
-            topology.next[from].push(Lead { to, body: definition.is_body(edge), back: false });
+            topology.next[from].push(Lead { to, body, back: false });
             is_root[to] = false;
         }
         topology.sort(&is_root, tick);

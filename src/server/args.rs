@@ -1,9 +1,9 @@
 //! Checks of arguments, made before anything is read: what is wrong is 22023.
 
 use crate::server::error::{Error, Result};
+use crate::server::interrupts::check_for_interrupts;
 use crate::server::jsonb::Jsonb;
 use crate::server::name::Texts;
-use crate::server::spi::check_for_interrupts;
 
 const MAX_NAME: usize = 255;
 

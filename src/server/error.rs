@@ -135,6 +135,18 @@ impl Error {
         Error::argument_with(format!("{what} {message}"), hint)
     }
 
+    /// A log without its events, or its cells, must not be.
+    pub fn left_out(table: &str) -> Error {
+        let message = format!("a trigger or a rule on layra.{table} leaves rows out");
+        Error::state(message, "Drop it: what the functions write there is written whole, or not at all.")
+    }
+
+    /// 42501 for what only administrators of the extension do.
+    pub fn not_admin(what: &str) -> Error {
+        let message = format!("only roles with level admin {what}");
+        Error::Privilege { message, hint: "A superuser grants it: SELECT layra.grant_access('role', 'admin');" }
+    }
+
     /// For what no caller can do anything about but stop.
     pub fn raise(self) -> ! {
         ErrorReport::from(self).report(PgLogLevel::ERROR);

@@ -6,6 +6,7 @@
 
 use pgrx::pg_sys;
 use std::cell::Cell;
+use std::ffi::CStr;
 
 /// The role that called, before any switch.
 pub fn caller() -> pg_sys::Oid {
@@ -13,8 +14,12 @@ pub fn caller() -> pg_sys::Oid {
     unsafe { pg_sys::GetUserId() }
 }
 
-/// Owner of the tables, and generic index plans, until dropped.
-pub struct Guard(Cell<Before>);
+/// Owner of a table, and generic index plans, until dropped.
+pub struct Guard {
+    schema: &'static CStr,
+    table: &'static CStr,
+    before: Cell<Before>,
+}
 
 thread_local! {
     /// Whether the innermost guard is entered, and not suspended.
@@ -39,20 +44,19 @@ struct Before {
 }
 
 impl Guard {
-    pub fn enter() -> Guard {
-        Guard(Cell::new(Before::replace()))
+    pub fn enter(schema: &'static CStr, table: &'static CStr) -> Guard {
+        Guard { schema, table, before: Cell::new(Before::replace(owner_of(schema, table))) }
     }
 
     /// The caller again, until the result is dropped.
     pub fn suspend(&self) -> Suspended<'_> {
-        self.0.get().restore();
+        self.before.get().restore();
         Suspended(self)
     }
 }
 
 impl Before {
-    fn replace() -> Before {
-        let owner = table_owner();
+    fn replace(owner: pg_sys::Oid) -> Before {
         let (mut user, mut context) = (pg_sys::InvalidOid, 0);
         // SAFETY: plain reads and writes of backend-local variables; `Guard` puts all of them back, also while a
         // PostgreSQL error unwinds, and transaction abort restores the user in any case.
@@ -95,7 +99,7 @@ impl Before {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.0.get().restore();
+        self.before.get().restore();
     }
 }
 
@@ -106,7 +110,7 @@ impl Drop for Suspended<'_> {
     fn drop(&mut self) {
         // An error is on its way out: the guard has nothing left to do but to restore the caller, whom we are.
         if !std::thread::panicking() {
-            self.0.0.set(Before::replace());
+            self.0.before.set(Before::replace(owner_of(self.0.schema, self.0.table)));
         }
     }
 }
@@ -148,16 +152,17 @@ impl Drop for Flag {
     }
 }
 
-/// The owner of `layra.run`, looked up each time (three catalogue cache hits): it changes with REASSIGN OWNED, and the
-/// table is another one after DROP and CREATE EXTENSION in the same session.
-fn table_owner() -> pg_sys::Oid {
+/// The owner of a table, looked up each time (three catalogue cache hits): it changes with REASSIGN OWNED, and the table is
+/// another one after DROP and CREATE EXTENSION in the same session.
+fn owner_of(schema: &CStr, table: &CStr) -> pg_sys::Oid {
     // SAFETY: syscache lookups with valid C strings; the tuple is released before the function returns.
     unsafe {
-        let namespace = pg_sys::get_namespace_oid(c"layra".as_ptr(), false);
-        let relation = pg_sys::get_relname_relid(c"run".as_ptr(), namespace);
+        let namespace = pg_sys::get_namespace_oid(schema.as_ptr(), false);
+        let relation = pg_sys::get_relname_relid(table.as_ptr(), namespace);
         let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::RELOID as i32, pg_sys::Datum::from(relation));
         if tuple.is_null() {
-            pgrx::error!("table layra.run does not exist");
+            let (schema, table) = (schema.to_string_lossy(), table.to_string_lossy());
+            pgrx::error!("table {schema}.{table} does not exist");
         }
         let form = pg_sys::GETSTRUCT(tuple) as *const pg_sys::FormData_pg_class;
         let owner = (*form).relowner;

@@ -4,10 +4,10 @@
 //! were. Hashes are made of the text that `jsonb_out` gives, which is the same on every platform.
 
 use crate::pure::binary::{self, ARRAY, CONTAINER, HAS_OFFSET, Item, Member, OBJECT, SCALAR, Server, Value};
+use crate::pure::room::reserve;
 use crate::server::error::Error;
+use crate::server::interrupts::{check_for_interrupts, check_stack_depth};
 use crate::server::memory;
-use crate::server::room::reserve;
-use crate::server::spi::{check_for_interrupts, check_stack_depth};
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::nullable::Nullable;
 use pgrx::pgrx_sql_entity_graph::metadata::{

@@ -11,8 +11,9 @@
 //!   in spite of that, it is given up, and `check` raises 53200 as soon as it can.
 //! - After that, the session ends with 53200: no other one does.
 
+use crate::pure::room::{self, SMALL, fits};
 use crate::server::error::Error;
-use crate::server::room::{Room, SMALL, fits};
+use crate::server::room::{Room, fits as kernel_has};
 use pgrx::{PgLogLevel, PgSqlErrorCode, pg_sys};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
@@ -157,6 +158,7 @@ fn end_session() -> ! {
 
 /// Once for each backend, when the library is loaded.
 pub fn register() {
+    room::ask(kernel_has);
     begin();
     // SAFETY: a function that lives as long as the library, which is never unloaded.
     unsafe { pg_sys::RegisterXactCallback(Some(transaction_ended), std::ptr::null_mut()) };
@@ -188,6 +190,15 @@ pub fn trim_heap() {
         }
         malloc_trim(0);
     }
+}
+
+/// Octets of a page of memory, in which the kernel counts.
+pub fn page_size() -> usize {
+    // SAFETY: a function of POSIX that takes nothing.
+    unsafe extern "C" {
+        safe fn getpagesize() -> c_int;
+    }
+    getpagesize() as usize
 }
 
 /// At the beginning of a call: 53200 where there is not even room for the cushion.

@@ -1,31 +1,8 @@
-//! Whether the kernel has room for a large piece of memory. Knows nothing of PostgreSQL.
-//!
-//! Rust has two ways to allocate: one that ends the process where the kernel refuses, and `try_reserve`, which cannot be used
-//! here, because the allocator itself never returns from a refusal (`memory`). So whoever needs much asks first. A backend has
-//! one thread: what fits now still fits when it is allocated.
-
-/// Less than this always fits: `memory` keeps room for it.
-pub const SMALL: usize = 256 << 10;
+//! Room for memory, as the kernel gives it. A backend has one thread: what fits now still fits when it is allocated.
 
 /// Whether the kernel would give so many bytes more. Costs two system calls, and touches no page.
 pub fn fits(bytes: usize) -> bool {
-    bytes < SMALL || Room::take(bytes).is_some()
-}
-
-/// Makes room for more elements; None where there is none.
-#[inline]
-pub fn reserve<T>(elements: &mut Vec<T>, more: usize) -> Option<()> {
-    if elements.capacity() - elements.len() < more { grow(elements, more) } else { Some(()) }
-}
-
-#[cold]
-fn grow<T>(elements: &mut Vec<T>, more: usize) -> Option<()> {
-    let count = elements.len().checked_add(more)?.max(elements.capacity().saturating_mul(2));
-    if !fits(count.checked_mul(size_of::<T>())?) {
-        return None;
-    }
-    elements.reserve(more);
-    Some(())
+    Room::take(bytes).is_some()
 }
 
 /// Memory that nobody uses, so it costs nothing but its place; given back when dropped.

@@ -95,3 +95,8 @@ pub fn now() -> Result<i64> {
         _ => Err(Error::argument("layra.now must be a time before the year 294247")),
     }
 }
+
+/// Microseconds since 1970 of a stored time.
+pub fn unix_micros(at: i64) -> i64 {
+    at + EPOCH_OFFSET
+}

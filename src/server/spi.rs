@@ -1,49 +1,53 @@
-//! Kept plans and their execution; and what every row has, however it was found.
+//! Kept plans and their execution.
 
+use crate::server::columns::{Columns, attribute};
+use crate::server::context::context_below;
 use crate::server::error::Error;
-use crate::server::guard::Guard;
+use crate::server::guard::{self, Guard};
+use crate::server::heap;
 use crate::server::jsonb::Jsonb;
 use crate::server::memory::{self, Size};
-use crate::server::name::Texts;
 use crate::server::rethrow::Witness;
-use crate::store::plain::{self, Tables};
-use crate::store::release::{self, Schema};
-use crate::store::statements::{INSTALLED_VERSION, ROLES_WITH_LEVEL};
 use pgrx::pg_sys::panic::{CaughtError, ErrorReportWithLevel};
 use pgrx::prelude::{PgSqlErrorCode, PgTryBuilder};
 use pgrx::{FromDatum, IntoDatum, pg_sys};
+use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::panic::AssertUnwindSafe;
 
-/// One SQL statement of the extension. All of them are in `statements.rs`.
+/// One SQL statement of the extension, which `store` has beside the rows that it is about.
 pub struct Statement {
     pub sql: &'static str,
     pub args: &'static [pg_sys::BuiltinOid],
+    /// Of a table that the call does nothing with but read it, whatever else it does.
+    pub only_reads: bool,
+}
+
+/// How statements are worded for one schema of the tables: its number, and what it makes of a text.
+#[derive(Clone, Copy)]
+pub struct Edition {
+    pub number: u8,
+    pub text: fn(&'static str) -> Cow<'static, str>,
 }
 
 thread_local! {
     /// Plans live as long as the session: freeing them at process exit is unsafe, and re-planning costs 10 µs a call
     /// against 3 µs. The borrow is never held across SPI: a plan's execution may call back into the extension.
-    static PLANS: RefCell<HashMap<(*const Statement, Schema), pg_sys::SPIPlanPtr>> = RefCell::new(HashMap::new());
+    static PLANS: RefCell<HashMap<(*const Statement, u8), pg_sys::SPIPlanPtr>> = RefCell::new(HashMap::new());
 }
 
 pub type Arg = Option<pg_sys::Datum>;
 
-/// Access to the tables as their owner, until dropped.
-pub struct Db {
-    /// The tables of the run that was found in them, where they are plain.
-    tables: OnceCell<Tables>,
+/// What is executed as the owner of a table, until dropped.
+pub struct Session {
     /// Connected with the first statement. Fields drop in the order of their declaration: SPI ends before the caller's role
     /// comes back.
     spi: OnceCell<Spi>,
-    _guard: Guard,
+    guard: Guard,
     _witness: Witness,
-    read_only: bool,
-    /// What the tables are like, and stay while this lives.
-    pub schema: Schema,
+    pub read_only: bool,
     /// Where results go.
     memory: Cell<pg_sys::MemoryContext>,
     /// The memory of the call: SPI comes back to where it was connected in.
@@ -57,51 +61,28 @@ impl Drop for Spi {
     fn drop(&mut self) {
         // While a PostgreSQL error unwinds, transaction abort cleans up SPI, so nothing is called that could raise another.
         if !std::thread::panicking() {
-            // SAFETY: ends the connection that `Db::connect` made.
+            // SAFETY: ends the connection that `Session::connect` made.
             unsafe { pg_sys::SPI_finish() };
         }
     }
 }
 
-impl Db {
-    /// For functions that change something: each statement takes a fresh snapshot.
-    pub fn write() -> Db {
-        Db::open(false)
-    }
-
-    /// For STABLE functions: the caller's snapshot, no transaction id, works on a standby.
-    pub fn read() -> Db {
-        Db::open(true)
-    }
-
-    fn open(read_only: bool) -> Db {
+impl Session {
+    pub fn open(schema: &'static CStr, table: &'static CStr, read_only: bool) -> Session {
         memory::begin();
-        let caller = crate::server::guard::caller();
-        let guard = Guard::enter();
+        let caller = guard::caller();
+        let guard = Guard::enter(schema, table);
         // SAFETY: the current memory context outlives this call. What is allocated belongs to the caller: results outlive
         // the connection to SPI.
         let memory = unsafe { pg_sys::CurrentMemoryContext };
-        let mut db = Db {
-            tables: OnceCell::new(),
+        Session {
             spi: OnceCell::new(),
-            _guard: guard,
+            guard,
             _witness: Witness::enter(),
             read_only,
-            schema: Schema::Own,
             memory: Cell::new(memory),
             home: memory,
             caller,
-        };
-        if !release::is_known() {
-            db.schema = release::look(&db);
-        }
-        db
-    }
-
-    /// After a lock was waited for, perhaps while the extension was updated.
-    fn require_the_same_schema(&self) {
-        if !release::is_known() && release::look(self) != self.schema {
-            Error::state("the extension layra_state was updated while the call waited", "Call again.").raise();
         }
     }
 
@@ -119,45 +100,12 @@ impl Db {
         });
     }
 
-    /// The version of the extension in this database, by the newest snapshot.
-    pub fn installed_version(&self) -> Option<String> {
-        let rows = self.with_latest_snapshot(|snapshot| self.run_at(snapshot, &INSTALLED_VERSION, &[]));
-        if rows.is_empty() { None } else { rows.get(0, 1) }
-    }
-
     /// Runs `work` as the caller, whose own code must never run as the owner of the tables.
     pub fn as_caller<T>(&self, work: impl FnOnce() -> T) -> T {
-        let suspended = self._guard.suspend();
+        let suspended = self.guard.suspend();
         let result = work();
         drop(suspended);
         result
-    }
-
-    /// What `find` finds by the short way. From then on `plain` takes it, too.
-    pub fn find_plain<T>(&self, find: impl FnOnce(&Tables) -> Option<T>) -> Option<T> {
-        let tables = if self.read_only { Tables::open_to_read() } else { Tables::open_to_write() }?;
-        self.require_the_same_schema();
-        let found = self.with_snapshot(|| find(&tables))?;
-        // A second run of the same call is in the same tables.
-        let _ = self.tables.set(tables);
-        Some(found)
-    }
-
-    /// Does `work` by the short way, on the tables of the run that `find_plain` found; None where there are none.
-    pub fn plain<T>(&self, work: impl FnOnce(&Tables) -> T) -> Option<T> {
-        let tables = self.tables.get()?;
-        Some(self.with_snapshot(|| work(tables)))
-    }
-
-    fn with_snapshot<T>(&self, work: impl FnOnce() -> T) -> T {
-        if self.read_only { work() } else { plain::with_fresh_snapshot(work) }
-    }
-
-    /// As `query`, with a snapshot of this moment whatever the isolation level.
-    pub fn query_latest(&self, statement: &'static Statement, args: &[Arg]) -> Rows {
-        let rows = self.with_latest_snapshot(|snapshot| self.run_at(snapshot, statement, args));
-        self.require_the_same_schema();
-        rows
     }
 
     fn with_latest_snapshot<T>(&self, work: impl FnOnce(pg_sys::Snapshot) -> T) -> T {
@@ -170,33 +118,34 @@ impl Db {
         }
     }
 
-    fn run_at(&self, snapshot: pg_sys::Snapshot, statement: &'static Statement, args: &[Arg]) -> Rows {
-        // SAFETY: `run` gives a plan and arguments that fit it; the caller has a registered snapshot.
-        self.run(statement, args, |plan, values, nulls| unsafe {
-            pg_sys::SPI_execute_snapshot(plan, values, nulls, snapshot, std::ptr::null_mut(), true, false, 0)
+    /// As `execute`, with a snapshot of this moment whatever the isolation level.
+    pub fn execute_latest(&self, statement: &'static Statement, edition: Edition, args: &[Arg]) -> Rows {
+        self.with_latest_snapshot(|snapshot| {
+            // SAFETY: `run` gives a plan and arguments that fit it, and the snapshot is registered.
+            self.run(statement, edition, args, |plan, values, nulls| unsafe {
+                pg_sys::SPI_execute_snapshot(plan, values, nulls, snapshot, std::ptr::null_mut(), true, false, 0)
+            })
         })
     }
 
-    pub fn query(&self, statement: &'static Statement, args: &[Arg]) -> Rows {
+    pub fn execute(&self, statement: &'static Statement, edition: Edition, args: &[Arg]) -> Rows {
         // SAFETY: `run` gives a plan and arguments that fit it.
-        let rows = self.run(statement, args, |plan, values, nulls| unsafe {
+        self.run(statement, edition, args, |plan, values, nulls| unsafe {
             pg_sys::SPI_execute_plan(plan, values, nulls, self.read_only, 0)
-        });
-        self.require_the_same_schema();
-        rows
+        })
     }
 
     fn run(
         &self,
         statement: &'static Statement,
+        edition: Edition,
         args: &[Arg],
         execute: impl FnOnce(pg_sys::SPIPlanPtr, *mut pg_sys::Datum, *const std::ffi::c_char) -> i32,
     ) -> Rows {
         debug_assert_eq!(statement.args.len(), args.len());
         self.connect();
-        let plan = plan(statement, self.schema);
-        // A grant has layra.access until its transaction ends, and nobody writes to it but who grants.
-        self.lock_tables(plan, self.read_only || std::ptr::eq(statement, &ROLES_WITH_LEVEL));
+        let plan = plan(statement, edition);
+        self.lock_tables(plan, self.read_only || statement.only_reads);
         let mut values: Vec<pg_sys::Datum> = args.iter().map(|arg| arg.unwrap_or(pg_sys::Datum::from(0))).collect();
         let nulls: Vec<std::ffi::c_char> =
             args.iter().map(|arg| if arg.is_some() { b' ' } else { b'n' } as std::ffi::c_char).collect();
@@ -213,7 +162,7 @@ impl Db {
     }
 }
 
-impl Db {
+impl Session {
     /// Locks the tables of a plan for all that the call may do with them. REINDEX has a table in SHARE mode, which those
     /// who read it do not mind, and then takes one index of it after the other: whoever has read by one index, and now wants
     /// to write, or to read by another one, would wait for REINDEX, and REINDEX for him.
@@ -225,7 +174,7 @@ impl Db {
             for source in sources.iter_ptr() {
                 for table in pgrx::PgList::<pg_sys::Oid>::from_pg((*source).relationOids).iter_oid() {
                     if table.to_u32() >= pg_sys::FirstNormalObjectId {
-                        plain::lock(table, read_only);
+                        heap::lock(table, read_only);
                     }
                 }
             }
@@ -266,12 +215,12 @@ pub fn execute_text(sql: &str, args: &[(pg_sys::Oid, Arg)]) -> Vec<Option<String
     }
 }
 
-fn plan(statement: &'static Statement, schema: Schema) -> pg_sys::SPIPlanPtr {
-    let key = (statement as *const Statement, schema);
+fn plan(statement: &'static Statement, edition: Edition) -> pg_sys::SPIPlanPtr {
+    let key = (statement as *const Statement, edition.number);
     if let Some(plan) = PLANS.with_borrow(|plans| plans.get(&key).copied()) {
         return plan;
     }
-    let sql = CString::new(schema.text(statement.sql).as_ref()).expect("SQL text has no NUL");
+    let sql = CString::new((edition.text)(statement.sql).as_ref()).expect("SQL text has no NUL");
     let mut types: Vec<pg_sys::Oid> = statement.args.iter().map(|oid| oid.value()).collect();
     // SAFETY: a valid C string and as many argument types as stated; the plan is kept, so it outlives the connection.
     // It is entered into the cache only when it is complete.
@@ -307,101 +256,6 @@ pub fn plans() -> Size {
     Size { entries: plans.len(), bytes: bytes.sum() }
 }
 
-/// A row whose columns are read by number, from 1.
-pub trait Columns {
-    fn datum(&self, column: i32) -> (pg_sys::Datum, bool);
-
-    /// Raises an error where a column has not the type that it is read as: an administrator has changed it.
-    fn require(&self, column: i32, is_right: impl Fn(pg_sys::Oid) -> bool);
-
-    /// A column, copied out.
-    fn get<T: FromDatum + IntoDatum>(&self, column: i32) -> Option<T> {
-        // Times and transaction ids are read as the numbers that they are.
-        let is_number =
-            |oid| T::type_oid() == pg_sys::INT8OID && [pg_sys::TIMESTAMPTZOID, pg_sys::XID8OID].contains(&oid);
-        self.require(column, |oid| T::is_compatible_with(oid) || is_number(oid));
-        let (datum, null) = self.datum(column);
-        if T::type_oid() == pg_sys::TEXTOID && !null {
-            memory::require(raw_size(datum));
-        }
-        // SAFETY: the column has this type; by-reference types copy in `from_datum`.
-        unsafe { T::from_datum(datum, null) }
-    }
-
-    /// How a text column that is not null compares with a text, octet by octet, as collation "C" does.
-    fn compare(&self, column: i32, text: &str) -> Ordering {
-        self.require(column, |oid| oid == pg_sys::TEXTOID);
-        let (datum, _) = self.datum(column);
-        octets(datum, |octets| octets.cmp(text.as_bytes()))
-    }
-
-    /// What `read` makes of a text column; None where it is null.
-    fn text<T>(&self, column: i32, read: impl FnOnce(&str) -> T) -> Option<T> {
-        self.require(column, |oid| oid == pg_sys::TEXTOID);
-        let (datum, null) = self.datum(column);
-        // SAFETY: a UTF8 database (the install script refuses others) has UTF-8 in its texts.
-        (!null).then(|| octets(datum, |octets| read(unsafe { std::str::from_utf8_unchecked(octets) })))
-    }
-
-    /// A text array; an element that somebody made NULL is empty.
-    fn texts(&self, column: i32) -> Vec<String> {
-        let (datum, null) = self.datum(column);
-        memory::require(if null { 0 } else { Texts::PIECES * raw_size(datum) });
-        let texts: Vec<Option<String>> = self.get(column).unwrap_or_default();
-        texts.into_iter().map(Option::unwrap_or_default).collect()
-    }
-
-    fn is_null(&self, column: i32) -> bool {
-        self.datum(column).1
-    }
-
-    /// Whether a column's value is NULL, or stands in the row itself as it is.
-    fn is_in_place(&self, column: i32) -> bool {
-        let (datum, null) = self.datum(column);
-        null || is_in_place(datum.cast_mut_ptr())
-    }
-
-    /// A jsonb column, copied (and decompressed) into the caller's memory.
-    fn jsonb(&self, column: i32) -> Option<Jsonb> {
-        self.require(column, |oid| oid == pg_sys::JSONBOID);
-        let (datum, null) = self.datum(column);
-        if null { None } else { Some(Jsonb::copy_of(datum)) }
-    }
-
-    /// A 32-octet hash.
-    fn hash(&self, column: i32) -> Option<[u8; 32]> {
-        self.require(column, |oid| oid == pg_sys::BYTEAOID);
-        let (datum, null) = self.datum(column);
-        if null { None } else { octets(datum, |octets| octets.try_into().ok()) }
-    }
-}
-
-/// Whether a value is neither compressed nor out of line.
-fn is_in_place(value: *const pg_sys::varlena) -> bool {
-    // SAFETY: the callers have a value of a type of variable length that is not null.
-    unsafe {
-        pgrx::varlena::varatt_is_4b_u(value)
-            || (pgrx::varlena::varatt_is_1b(value) && !pgrx::varlena::varatt_is_1b_e(value))
-    }
-}
-
-/// Bytes of a value of a type of variable length, when it is neither compressed nor out of line.
-fn raw_size(datum: pg_sys::Datum) -> usize {
-    let value: *const pg_sys::varlena = datum.cast_mut_ptr();
-    // SAFETY: the callers have such a value that is not null; the size stands in it, or in the pointer to it.
-    unsafe { if is_in_place(value) { pgrx::varlena::varsize_any(value) } else { pg_sys::toast_raw_datum_size(datum) } }
-}
-
-/// What `read` makes of a text's or bytea's octets, in place where they are neither compressed nor out of line.
-fn octets<T>(datum: pg_sys::Datum, read: impl FnOnce(&[u8]) -> T) -> T {
-    let value: *mut pg_sys::varlena = datum.cast_mut_ptr();
-    // SAFETY: the callers have a text or bytea that is not null; what the server decompresses is a copy.
-    unsafe {
-        let value = if is_in_place(value) { value } else { pg_sys::pg_detoast_datum_packed(value) };
-        read(pgrx::varlena::varlena_to_byte_slice(value))
-    }
-}
-
 /// One row of a statement's.
 pub struct At<'a>(pub &'a Rows, pub usize);
 
@@ -425,22 +279,6 @@ impl Columns for At<'_> {
             let message = format!("a column of a table of layra_state has the wrong type, {name}");
             Error::state(message, "Undo the ALTER TABLE that changed it.").raise();
         }
-    }
-}
-
-/// A column of a description of rows, from 0.
-#[cfg(not(feature = "pg18"))]
-pub unsafe fn attribute(columns: &pg_sys::TupleDescData, index: usize) -> *const pg_sys::FormData_pg_attribute {
-    // SAFETY: the caller knows that there is such a column.
-    unsafe { columns.attrs.as_ptr().add(index) }
-}
-
-#[cfg(feature = "pg18")]
-pub unsafe fn attribute(columns: &pg_sys::TupleDescData, index: usize) -> *const pg_sys::FormData_pg_attribute {
-    // SAFETY: as above; the full descriptions of columns stand behind the compact ones.
-    unsafe {
-        let behind = columns.compact_attrs.as_ptr().add(columns.natts as usize);
-        behind.cast::<pg_sys::FormData_pg_attribute>().add(index)
     }
 }
 
@@ -496,49 +334,8 @@ impl Drop for Rows {
     }
 }
 
-/// A memory context below another one, which it is freed with.
-unsafe fn context_below(outer: pg_sys::MemoryContext, name: &'static CStr) -> pg_sys::MemoryContext {
-    // SAFETY: the caller has a context; the name lives as long as the program.
-    unsafe {
-        pg_sys::AllocSetContextCreateInternal(
-            outer,
-            name.as_ptr(),
-            pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
-            pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
-            pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
-        )
-    }
-}
-
-/// A memory context below the one that was current when it was made.
-pub struct Memory(pg_sys::MemoryContext);
-
-impl Memory {
-    pub fn new() -> Memory {
-        // SAFETY: there is a current context. What is in this one goes with it.
-        Memory(unsafe { context_below(pg_sys::CurrentMemoryContext, c"layra rows") })
-    }
-
-    /// Does `work` in this memory.
-    pub fn within<T>(&self, work: impl FnOnce() -> T) -> T {
-        // SAFETY: the context is there as long as the one above; an error that unwinds makes another one current.
-        unsafe {
-            let outer = pg_sys::MemoryContextSwitchTo(self.0);
-            let result = work();
-            pg_sys::MemoryContextSwitchTo(outer);
-            result
-        }
-    }
-
-    /// Frees what is in it: nobody uses that any more.
-    pub fn clear(&self) {
-        // SAFETY: as above.
-        unsafe { pg_sys::MemoryContextReset(self.0) };
-    }
-}
-
 /// Runs `work` in a memory context of its own, which is freed afterwards: for loops over many rows.
-pub fn scratch<T>(db: &Db, work: impl FnOnce() -> T) -> T {
+pub fn scratch<T>(db: &Session, work: impl FnOnce() -> T) -> T {
     let outer = db.memory.get();
     // SAFETY: the scratch context is a child of the current one, so it is freed with it should `work` unwind; nothing
     // allocated in it is returned by the callers (they return Rust values).
@@ -557,7 +354,7 @@ pub fn scratch<T>(db: &Db, work: impl FnOnce() -> T) -> T {
 /// What `work` reads; where what is stored is damaged, why that cannot be read. Any other error (a cancelled call, no memory)
 /// passes. It is a subtransaction, as PL/pgSQL's EXCEPTION is: buffers, locks and snapshots that the error left behind are gone
 /// when this returns. It takes no transaction id, so it works on a standby, too. Nothing that `work` opens may outlive it.
-pub fn attempt<T>(db: &Db, work: impl FnOnce() -> T) -> Result<T, String> {
+pub fn attempt<T>(db: &Session, work: impl FnOnce() -> T) -> Result<T, String> {
     // A connection that was made inside would end with an error.
     db.connect();
     let memory = db.memory.get();
@@ -595,38 +392,4 @@ fn is_damage(report: &ErrorReportWithLevel) -> bool {
             | PgSqlErrorCode::ERRCODE_IO_ERROR
             | PgSqlErrorCode::ERRCODE_UNDEFINED_FILE
     )
-}
-
-/// Lets the user cancel a long loop, and ends one that takes more memory than there is.
-pub fn check_for_interrupts() {
-    pgrx::check_for_interrupts!();
-    memory::check();
-}
-
-/// Raises PostgreSQL's error before a recursion overflows the stack, which would take the server down.
-pub fn check_stack_depth() {
-    // SAFETY: compares addresses.
-    unsafe { pg_sys::check_stack_depth() };
-}
-
-/// Octets of a page of memory, in which the kernel counts.
-pub fn page_size() -> usize {
-    // SAFETY: a function of POSIX that takes nothing.
-    unsafe extern "C" {
-        safe fn getpagesize() -> std::ffi::c_int;
-    }
-    getpagesize() as usize
-}
-
-/// A count that grows when any transaction ends which may have written something: where it has not grown, a snapshot that
-/// was taken in between is as good as a new one.
-pub fn completions() -> u64 {
-    // SAFETY: the snapshot is a static one of PostgreSQL's, which is read before anything else can take another.
-    unsafe { (*pg_sys::GetLatestSnapshot()).snapXactCompletionCount }
-}
-
-/// Whether the transaction's snapshot can hide what others have committed since.
-pub fn above_read_committed() -> bool {
-    // SAFETY: reads a backend-local variable.
-    unsafe { pg_sys::XactIsoLevel > pg_sys::XACT_READ_COMMITTED as i32 }
 }

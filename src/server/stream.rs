@@ -1,8 +1,8 @@
 //! Rows that a function returns one after the other. They are read in batches, so memory stays flat however many there are and
 //! however large. Between two batches nothing is open, and the caller is who he was: he may leave off after any row.
 
+use crate::server::context::Memory;
 use crate::server::error::Result;
-use crate::server::spi::Memory;
 use std::vec::IntoIter;
 
 /// A batch ends with the value that makes it this large.

@@ -3,10 +3,8 @@
 use crate::server::args::{self, MAX_VALUE};
 use crate::server::error::{Error, Result};
 use crate::server::jsonb::Jsonb;
-use crate::state::change::{Change, NewCheckpoint, NewEvent, Request};
-use crate::state::run::with_change;
-use crate::store::statements::*;
-use pgrx::IntoDatum;
+use crate::state::change::{Change, NewEvent, Request, with_change};
+use crate::store::checkpoint::{self, NewCheckpoint};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde::Serialize;
@@ -48,7 +46,7 @@ fn checkpoint(
         change.expect_version(expected)?;
         change.require_unfinished()?;
         args::within_limit(metadata.text(), MAX_VALUE, "metadata")?;
-        let taken = label.and_then(|label| by_label(change, label));
+        let taken = label.and_then(|label| checkpoint::by_label(&change.db, change.run_id, label));
         if let (Some((version, protected)), Some(label)) = (taken, label) {
             if !replace.unwrap_or(false) {
                 return Err(Error::LabelExists { run: change.run_id.to_owned(), label: label.to_owned() });
@@ -59,24 +57,19 @@ fn checkpoint(
                     hint: "layra.protect_checkpoint(..., protected => false) lets it move.".into(),
                 });
             }
-            change.db.query(&CLEAR_LABEL, &[change.run_id.into_datum(), version.into_datum()]);
+            checkpoint::clear_label(&change.db, change.run_id, version);
         }
         let replaces = taken.map(|(version, _)| version);
         let payload = Jsonb::of(&Created { replaces }).with([("metadata", Some(&metadata))]);
-        let checkpoint = Some(NewCheckpoint { kind, label, protected: false, metadata });
-        change.append(NewEvent { type_name: "checkpoint.created", payload, writes: vec![], checkpoint })
+        let new = Some(NewCheckpoint { kind, label, protected: false, metadata });
+        change.append(NewEvent { type_name: "checkpoint.created", payload, writes: vec![], checkpoint: new })
     })?;
     Ok(version)
 }
 
 /// Version and protection of a labelled checkpoint.
-pub fn by_label(change: &Change<'_>, label: &str) -> Option<(i64, bool)> {
-    let rows = change.db.query(&CHECKPOINT_BY_LABEL, &[change.run_id.into_datum(), label.into_datum()]);
-    if rows.is_empty() { None } else { rows.get(0, 1).zip(rows.get(0, 2)) }
-}
-
 pub fn must_have(change: &Change<'_>, label: &str) -> Result<(i64, bool)> {
-    by_label(change, label)
+    checkpoint::by_label(&change.db, change.run_id, label)
         .ok_or_else(|| Error::NoSuchCheckpoint { run: change.run_id.to_owned(), label: label.to_owned() })
 }
 
@@ -98,9 +91,7 @@ fn protect_checkpoint(
         let (version, _) = must_have(change, label)?;
         let type_name = if protected { "checkpoint.protected" } else { "checkpoint.unprotected" };
         let payload = Jsonb::of(&Protected { label, version });
-        change
-            .db
-            .query(&PROTECT_CHECKPOINT, &[change.run_id.into_datum(), version.into_datum(), protected.into_datum()]);
+        checkpoint::protect(&change.db, change.run_id, version, protected);
         change.append(NewEvent::new(type_name, payload, vec![]))
     })?;
     Ok(version)

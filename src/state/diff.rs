@@ -3,12 +3,14 @@
 use crate::pure::hash::Hash;
 use crate::server::args;
 use crate::server::error::Result;
+use crate::server::interrupts::check_for_interrupts;
 use crate::server::jsonb::Jsonb;
-use crate::server::spi::{Db, check_for_interrupts};
 use crate::server::stream::{BYTES, Batches, ROW};
-use crate::state::run::{Reader, Run};
+use crate::state::reader::Reader;
 use crate::store::cell::COUNTER;
 use crate::store::compare::{Difference, differences};
+use crate::store::db::Db;
+use crate::store::run;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use std::vec::IntoIter;
@@ -67,7 +69,7 @@ impl Differences {
             return Ok(batch);
         }
         let db = Db::read();
-        db.find_plain(|tables| Run::find(tables, &self.run_id));
+        run::prepare(&db, &self.run_id);
         while bytes < BYTES
             && let Some(difference) = self.found.next()
         {

@@ -1,26 +1,27 @@
 //! The whole state as an engine's own document: `save_state` stores what differs, `get_state` gives back what was saved.
 
-use crate::execution::completion::Completed;
-use crate::execution::node;
-use crate::pure::binary::{Member, NOTHING, Value};
+use crate::pure::binary::{FALSE, Item, Member, NOTHING, NULL, TRUE, Value};
 use crate::pure::hash::{Hash, hex, value_hash};
 use crate::pure::list;
 use crate::server::args::{self, MAX_VALUE};
 use crate::server::error::{Error, Result};
+use crate::server::interrupts::check_for_interrupts;
 use crate::server::jsonb::{self, Jsonb};
-use crate::server::spi::{Columns, Db, check_for_interrupts};
-use crate::state::access;
+use crate::server::role;
 use crate::state::change::{Change, NewEvent, Opened, Request};
-use crate::state::history::live_cells;
-use crate::state::run::{Reader, Run, Status, first_payload};
+use crate::state::completion::Completed;
+use crate::state::reader::Reader;
+use crate::state::run::first_payload;
 use crate::state::variables;
-use crate::store::cell::{self, COUNTER, CellId, Context, Counter, Newest, Write};
-use crate::store::plain::Tables;
-use crate::store::statements::STATE_HASHES;
-use crate::workflow::graph;
-use crate::workflow::graph::Parts;
+use crate::store::cell::{COUNTER, CellId, Counter, Newest};
+use crate::store::db::Db;
+use crate::store::graph::{self, Parts};
+use crate::store::lease;
+use crate::store::live::{self, live_cells};
+use crate::store::node::{self, Node};
+use crate::store::run::{Run, Status};
+use crate::store::write::Write;
 use foldhash::{HashMap, HashSet};
-use pgrx::IntoDatum;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use std::borrow::Cow;
@@ -141,6 +142,35 @@ fn loop_index(value: &str) -> Option<String> {
     Some(fields.get("index")?.get().to_owned())
 }
 
+/// What `execution_status` shows: true = completed or skipped, null = running, false = the rest.
+fn status_shown(value: &str) -> &'static str {
+    let node: Node = serde_json::from_str(value).unwrap_or_default();
+    match node.status.as_str() {
+        "completed" | "skipped" => "true",
+        "running" => "null",
+        _ => "false",
+    }
+}
+
+/// As `status_shown`, as a part of the document.
+fn shown_part(value: &str) -> Value<'static> {
+    let kind = match status_shown(value) {
+        "true" => TRUE,
+        "null" => NULL,
+        _ => FALSE,
+    };
+    Value::Raw(Item { kind, octets: &[] })
+}
+
+/// The cell of a node of which only a document's true, null or false is known.
+fn from_shown(shown: &str) -> Jsonb {
+    Jsonb::parse(match shown {
+        "true" => r#"{"status":"completed"}"#,
+        "null" => r#"{"status":"running"}"#,
+        _ => r#"{"status":"pending"}"#,
+    })
+}
+
 /// The newest cells of a run, as far as a document is compared with them.
 #[derive(Default)]
 struct Stored {
@@ -156,26 +186,14 @@ struct Stored {
 impl Stored {
     fn read(change: &mut Change<'_>) -> Stored {
         let mut stored = Stored::default();
-        if stored.read_plain(change) {
-            return stored;
-        }
-        let rows = change
-            .db
-            .query(&STATE_HASHES, &[change.run_id.into_datum(), "engine".into_datum(), "variable".into_datum()]);
-        for row in 0..rows.len() {
-            let Some(id) = crate::store::compare::cell_id(&rows, row) else { continue };
-            if change.cells.knows(&id) {
-                continue;
+        let Change { db, cells, run_id, .. } = change;
+        live::compared(db, run_id, |found| {
+            stored.add(&found.id, &found.newest, found.value);
+            if let Some(counter) = found.counter {
+                stored.counters.insert(found.id.key.clone(), counter);
             }
-            let newest = crate::store::cell::newest_row(&rows, row, 4);
-            stored.add(&id, &newest, rows.jsonb(row, 7));
-            if id.ordinal == COUNTER {
-                let counter =
-                    Counter { live: rows.get(row, 8).unwrap_or_default(), next: rows.get(row, 9).unwrap_or_default() };
-                stored.counters.insert(id.key.clone(), (counter, rows.get(row, 10).unwrap_or(COUNTER)));
-            }
-            change.cells.know(id, newest);
-        }
+            cells.know(found.id, found.newest);
+        });
         stored
     }
 
@@ -187,36 +205,6 @@ impl Stored {
             }
             self.values.extend(value.map(|value| (id.clone(), value.text().to_owned())));
         }
-    }
-
-    /// By the short way; false where a statement has to do it.
-    fn read_plain(&mut self, change: &mut Change<'_>) -> bool {
-        let Change { db, cells, run_id, .. } = change;
-        let read = |tables: &Tables| {
-            cell::walk(tables, run_id, "engine", "variable", None, None, |scope, key, row| {
-                let id = CellId::new(scope, key);
-                let newest = cell::newest_of(row);
-                let small = scope == "node" || scope == "loop" || id.key == graph::CELL;
-                self.add(&id, &newest, if small { row.jsonb(cell::VALUE) } else { None });
-                cells.know(id, newest);
-                true
-            });
-            cell::walk_context(tables, run_id, None, |found| {
-                let (id, newest) = match found {
-                    Context::List(list) => {
-                        self.counters.insert(list.node.clone(), (list.entries, list.highest));
-                        (CellId::context(&list.node, COUNTER), list.counter)
-                    }
-                    Context::Entry(list, row) => {
-                        let ordinal = row.get(cell::ORDINAL).unwrap_or_default();
-                        (CellId::context(&list.node, ordinal), cell::newest_of(row))
-                    }
-                };
-                self.add(&id, &newest, None);
-                cells.know(id, newest);
-            });
-        };
-        db.plain(read).is_some()
     }
 }
 
@@ -247,7 +235,7 @@ fn save(request: Request<'_>, document: Document, expected: Option<i64>) -> Resu
         let db = Db::write();
         let run = Run {
             status: Status::Running,
-            owner: access::role_name(db.caller),
+            owner: role::role_name(db.caller),
             workflow: None,
             parent: None,
             orphan: false,
@@ -289,11 +277,11 @@ fn plan(change: &mut Change<'_>, document: Document, created: bool) -> Result<Ve
         check_for_interrupts();
         let id = CellId::new("node", key);
         gone.remove(&id);
-        if stored.values.get(&id).is_none_or(|value| node::shown(value) != shown) {
+        if stored.values.get(&id).is_none_or(|value| status_shown(value) != shown) {
             if stored.values.get(&id).is_some_and(|value| node::is_leased(value)) {
                 unleased.push(id.key.clone());
             }
-            writes.extend(change.cells.write(id, Some(node::from_shown(&shown)), MAX_VALUE)?);
+            writes.extend(change.cells.write(id, Some(from_shown(&shown)), MAX_VALUE)?);
         }
     }
     let left_out = gone.iter().filter(|id| id.scope == "node");
@@ -303,7 +291,7 @@ fn plan(change: &mut Change<'_>, document: Document, created: bool) -> Result<Ve
             .map(|id| id.key.clone()),
     );
     if !unleased.is_empty() {
-        node::release(change, unleased);
+        lease::release(&change.db, change.run_id, unleased);
     }
     for (key, index) in document.loops {
         let id = CellId::new("loop", key);
@@ -429,7 +417,7 @@ pub fn document(db: &Db, run_id: &str, at_version: Option<i64>) -> Jsonb {
         };
         match cell.scope.as_str() {
             "variable" => show(VARIABLES, value()),
-            "node" => show(STATUS, node::shown_part(text())),
+            "node" => show(STATUS, shown_part(text())),
             "loop" => {
                 let index = cell.value.as_ref().and_then(|value| value.member("index"));
                 show(LOOPS, index.unwrap_or(Value::Raw(NOTHING)));

@@ -5,15 +5,14 @@ use crate::server::args::{self, MAX_VALUE};
 use crate::server::error::{Error, Result, Subject};
 use crate::server::jsonb::Jsonb;
 use crate::server::name::Texts;
-use crate::server::spi::{At, Columns, Db};
 use crate::server::stream::{BYTES, Batches};
-use crate::state::change::{Change, NewEvent, Request};
-use crate::state::run::{Reader, with_change};
+use crate::state::change::{Change, NewEvent, Request, with_change};
+use crate::state::reader::Reader;
 use crate::state::variables;
 use crate::store::cell::CellId;
-use crate::store::statements::EVENTS;
+use crate::store::db::Db;
+use crate::store::event;
 use crate::workflow::event_type;
-use pgrx::IntoDatum;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -204,36 +203,23 @@ impl Log {
             return Ok(Vec::new());
         }
         let db = Db::read();
-        let rows = db.query(
-            &EVENTS,
-            &[
-                self.run_id.as_str().into_datum(),
-                self.after.into_datum(),
-                (limit as i64).into_datum(),
-                self.types.into_datum(),
-            ],
-        );
         let (mut batch, mut bytes) = (Vec::new(), 0);
-        for row in 0..rows.len() {
-            let payload = rows.jsonb(row, 3);
-            let changed = At(&rows, row).texts(4);
-            bytes += payload.map_or(0, |payload| payload.size());
-            bytes += changed.iter().map(|name| name.len() + size_of::<String>()).sum::<usize>();
-            self.after = rows.get(row, 1).unwrap_or_default();
+        let found = event::after(&db, &self.run_id, self.after, limit, self.types, |event| {
+            bytes += event.payload.map_or(0, |payload| payload.size());
+            bytes += event.changed.iter().map(|name| name.len() + size_of::<String>()).sum::<usize>();
             batch.push((
-                self.after,
-                rows.get(row, 2).unwrap_or_default(),
-                payload,
-                changed,
-                rows.get(row, 5).unwrap_or_default(),
-                rows.get(row, 6),
-                rows.get(row, 7),
+                event.version,
+                event.type_name,
+                event.payload,
+                event.changed,
+                event.actor,
+                event.on_behalf_of,
+                event.at,
             ));
-            if bytes >= BYTES {
-                break;
-            }
-        }
-        let all = batch.len() == rows.len() && rows.len() < limit;
+            bytes < BYTES
+        });
+        self.after = batch.last().map_or(self.after, |(version, ..)| *version);
+        let all = batch.len() == found && found < limit;
         self.left = if all { 0 } else { self.left - batch.len() };
         self.limit = (2 * batch.len()).min(MANY_ROWS);
         Ok(batch)

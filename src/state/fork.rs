@@ -1,19 +1,22 @@
 //! Forks: a new run that begins with the state of another one at some version.
 
-use crate::execution::completion;
 use crate::pure::hash::hex;
 use crate::server::args;
 use crate::server::error::{Error, Result};
 use crate::server::jsonb::Jsonb;
-use crate::server::spi::{At, Columns, Db};
+use crate::server::role;
 use crate::state::access;
-use crate::state::change::{NewEvent, Opened, Request};
+use crate::state::change::{NewEvent, Opened, Request, existing};
+use crate::state::completion;
+use crate::state::reader::within;
 use crate::state::rollback::restored;
-use crate::state::run::{Parent, Run, Status, existing, first_payload, lock_row, within};
-use crate::store::cell::{Content, Write};
-use crate::store::compare::cell_id;
-use crate::store::statements::{EVENT_HASH, HEAD, LIVE_AT, SHARE_RUN};
-use pgrx::IntoDatum;
+use crate::state::run::{Parent, first_payload};
+use crate::store::db::Db;
+use crate::store::event;
+use crate::store::live;
+use crate::store::node;
+use crate::store::run::{self, Run, Status};
+use crate::store::write::{Content, Write};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
@@ -36,18 +39,15 @@ fn fork(run_id: Option<&str>, new_run_id: Option<&str>, at_version: Option<i64>,
         return Ok(first);
     }
     let db = Db::write();
-    let rows = lock_row(&db, &SHARE_RUN, parent_id);
-    let Some(parent) = Run::read(&rows) else {
+    let Some((parent, metadata)) = run::share(&db, parent_id) else {
         return Err(Error::NoSuchRun(parent_id.to_owned()));
     };
-    let metadata = rows.jsonb(0, 9);
-    drop(rows);
     access::may_write(&db, parent_id, &parent.owner)?;
-    let head: i64 = db.query(&HEAD, &[parent_id.into_datum()]).get(0, 1).unwrap_or_default();
+    let head = event::newest(&db, parent_id).unwrap_or_default();
     let version = at_version.unwrap_or(head);
     within(parent_id, head, version, "at_version")?;
 
-    let owner = access::role_name(db.caller);
+    let owner = role::role_name(db.caller);
     let run = Run {
         status: Status::Running,
         owner,
@@ -62,27 +62,18 @@ fn fork(run_id: Option<&str>, new_run_id: Option<&str>, at_version: Option<i64>,
         drop(db);
         return repeated(request)?.ok_or(Error::RunExists(run_id));
     };
-    let hash = db.query(&EVENT_HASH, &[parent_id.into_datum(), version.into_datum()]).hash(0, 1).unwrap_or_default();
-    let live = db.query(
-        &LIVE_AT,
-        &[parent_id.into_datum(), "engine".into_datum(), "variable".into_datum(), version.into_datum()],
-    );
+    let hash = event::hash_at(&db, parent_id, version).and_then(|(hash, _)| hash).unwrap_or_default();
+    let live = live::copied(&db, parent_id, version);
     let mut change = request.create(db, run, now);
     change.copies_from = parent_id;
     let mut writes: Vec<Write> = Vec::with_capacity(live.len());
     let mut completed = Vec::new();
-    for row in 0..live.len() {
-        if let Some(id) = cell_id(&live, row) {
-            let version = live.get(row, 4).unwrap_or_default();
-            let whole = At(&live, row).is_null(7);
-            let node = live.jsonb(row, 6);
-            if node.is_some_and(|value| completion::is_completed(value.text())) {
-                completed.push((id.key.clone(), version));
-            }
-            writes.extend(restored(&mut change, id, live.hash(row, 5), version, whole, node));
+    for cell in live {
+        if cell.value.is_some_and(|value| node::is_completed(value.text())) {
+            completed.push((cell.id.key.clone(), cell.version));
         }
+        writes.extend(restored(&mut change, cell.id, cell.hash, cell.version, cell.is_whole, cell.value));
     }
-    drop(live);
     debug_assert!(writes.iter().all(|write| !matches!(write.content, Content::Unset)));
     let completed = completion::in_fork(completion::order(&change.db, parent_id, completed));
     let parent = Parent { run_id: parent_id, version, hash: hex(&hash) };

@@ -3,11 +3,13 @@
 pub mod access;
 pub mod change;
 pub mod checkpoint;
+pub mod completion;
 pub mod diff;
 pub mod document;
 pub mod event;
 pub mod fork;
 pub mod history;
+pub mod reader;
 pub mod rollback;
 pub mod run;
 pub mod variables;

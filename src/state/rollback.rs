@@ -1,20 +1,23 @@
 //! Rollback: a new version that restores an older one. Nothing is lost, so it can be rolled back itself.
 
-use crate::execution::completion::{self, Completed};
-use crate::execution::interaction;
-use crate::execution::node;
+mod interactions;
+
 use crate::pure::hash::{Hash, value_hash};
 use crate::server::args::{self, MAX_VALUE};
 use crate::server::error::{Error, Result};
 use crate::server::jsonb::Jsonb;
-use crate::state::change::{Change, NewEvent, Request};
+use crate::state::change::{Change, NewEvent, Request, checked_reason, with_change};
 use crate::state::checkpoint;
-use crate::state::run::{Status, checked_reason, restore_status, with_change, within};
-use crate::store::cell::CellId;
-use crate::store::cell::{Content, Newest, Write};
+use crate::state::completion::{self, Completed};
+use crate::state::reader::within;
+use crate::store::cell::{CellId, Newest};
+use crate::store::checkpoint as checkpoints;
 use crate::store::compare::differences;
-use crate::store::statements::{PROTECTED_ABOVE, STATUS_EVENTS_BEFORE};
-use pgrx::IntoDatum;
+use crate::store::event;
+use crate::store::lease;
+use crate::store::node;
+use crate::store::run::Status;
+use crate::store::write::{Content, Write};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde::Serialize;
@@ -70,23 +73,20 @@ fn rollback_to(
 
 pub fn restore(change: &mut Change<'_>, to_version: i64, label: Option<&str>, reason: Option<&str>) -> Result<i64> {
     change.require_unfinished()?;
-    let protected = change.db.query(&PROTECTED_ABOVE, &[change.run_id.into_datum(), to_version.into_datum()]);
-    if !protected.is_empty() {
-        let version: i64 = protected.get(0, 1).unwrap_or_default();
+    if let Some(version) = checkpoints::protected_above(&change.db, change.run_id, to_version) {
         return Err(Error::state(
             format!("run {:?} has a protected checkpoint at version {version}", change.run_id),
             "No rollback goes to a version before it; layra.protect_checkpoint(..., protected => false) frees it.",
         ));
     }
-    drop(protected);
-    let interactions = interaction::at(change, to_version);
+    let interactions = interactions::at(change, to_version);
     let status = status_at(change, to_version, interactions.waits);
     let mut writes = Vec::new();
     let mut nodes = Vec::new();
     let mut completed = Vec::new();
     for difference in differences(&change.db, change.run_id, to_version, change.head.version) {
-        let completed_then = difference.id.scope == "node"
-            && difference.old_value.is_some_and(|value| completion::is_completed(value.text()));
+        let completed_then =
+            difference.id.scope == "node" && difference.old_value.is_some_and(|value| node::is_completed(value.text()));
         if !difference.is_one() && !completed_then {
             continue;
         }
@@ -116,10 +116,10 @@ pub fn restore(change: &mut Change<'_>, to_version: i64, label: Option<&str>, re
     let payload = Jsonb::of(&payload);
     let version = change.append(NewEvent::new("run.rolled_back", payload, writes))?;
     if !nodes.is_empty() {
-        node::release(change, nodes);
+        lease::release(&change.db, change.run_id, nodes);
     }
-    interaction::rolled_back(change, to_version, interactions);
-    restore_status(change, status);
+    interactions::restore(change, to_version, interactions);
+    change.restore_status(status);
     Ok(version)
 }
 
@@ -151,12 +151,11 @@ pub fn restored(
 /// The status of the run at a version: what the newest event up to it that sets a status says. Only statuses of
 /// unfinished runs can come out of it where the run is unfinished now, but for versions after which it was reopened.
 fn status_at(change: &Change<'_>, version: i64, waits: bool) -> Status {
-    let rows = change.db.query(&STATUS_EVENTS_BEFORE, &[change.run_id.into_datum(), version.into_datum()]);
-    let newest = (0..rows.len()).max_by_key(|row| rows.get::<i64>(*row, 1));
-    let status = newest.map_or(Status::Running, |row| match rows.get::<String>(row, 2).as_deref() {
-        Some("run.cancelling") => Status::Cancelling,
-        Some("run.rolled_back" | "run.finished") => {
-            rows.get::<String>(row, 3).and_then(|name| Status::from_name(&name)).unwrap_or(Status::Running)
+    let newest = event::newest_of_status(&change.db, change.run_id, version);
+    let status = newest.map_or(Status::Running, |(type_name, status)| match type_name.as_str() {
+        "run.cancelling" => Status::Cancelling,
+        "run.rolled_back" | "run.finished" => {
+            status.and_then(|name| Status::from_name(&name)).unwrap_or(Status::Running)
         }
         _ => Status::Running,
     });

@@ -1,248 +1,27 @@
-//! Runs: starting, finishing, reopening, cancelling, owners, dropping; and a run's row as every function reads it.
+//! Runs: starting, finishing, reopening, cancelling, owners, dropping.
 
-use crate::execution::completion::Completed;
-use crate::execution::interaction;
-use crate::pure::hash::{Hash, hex};
+use crate::pure::hash::hex;
 use crate::server::args::{self, MAX_VALUE};
-use crate::server::error::{Error, Remedy, Result};
+use crate::server::error::{Error, Result};
+use crate::server::interrupts::check_for_interrupts;
 use crate::server::jsonb::Jsonb;
-use crate::server::name::{Name, fresh_uuid};
-use crate::server::settings;
-use crate::server::spi::{At, Columns, Db, Rows, Statement, above_read_committed, check_for_interrupts, completions};
+use crate::server::name::Name;
+use crate::server::role;
 use crate::state::access;
-use crate::state::change::{Change, Head, NewEvent, Opened, Request, rollback_before};
+use crate::state::change::{NewEvent, Opened, Request, checked_reason, existing, with_change};
+use crate::state::completion::Completed;
 use crate::state::variables;
 use crate::store::cell::CellId;
-use crate::store::plain::{Is, Key, Tables};
-use crate::store::statements::*;
+use crate::store::db::Db;
+use crate::store::drop;
+use crate::store::graph::{self, Parts};
+use crate::store::interaction;
+use crate::store::run::{self as rows, Run, Status};
 use crate::workflow::definitions;
-use crate::workflow::graph;
-use crate::workflow::graph::Parts;
-use pgrx::IntoDatum;
-use pgrx::datum::Uuid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde::Serialize;
-use serde_json::value::RawValue;
-use std::cell::OnceCell;
 use std::collections::HashSet;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    Running,
-    Paused,
-    Cancelling,
-    Completed,
-    Failed,
-    Cancelled,
-}
-
-impl Status {
-    const ALL: [Status; 6] =
-        [Status::Running, Status::Paused, Status::Cancelling, Status::Completed, Status::Failed, Status::Cancelled];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Status::Running => "running",
-            Status::Paused => "paused",
-            Status::Cancelling => "cancelling",
-            Status::Completed => "completed",
-            Status::Failed => "failed",
-            Status::Cancelled => "cancelled",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Status> {
-        Status::ALL.into_iter().find(|status| status.name() == name)
-    }
-
-    pub fn is_finished(self) -> bool {
-        matches!(self, Status::Completed | Status::Failed | Status::Cancelled)
-    }
-}
-
-/// Which workflow definition a run uses.
-#[derive(Debug, Clone)]
-pub struct WorkflowRef {
-    pub owner: String,
-    pub name: String,
-    pub version: i32,
-    pub hash: Hash,
-}
-
-/// A row of `layra.run`, as far as functions need it.
-#[derive(Debug, Clone)]
-pub struct Run {
-    pub status: Status,
-    pub owner: String,
-    pub workflow: Option<WorkflowRef>,
-    /// Of a fork: its parent, and the version it was taken at.
-    pub parent: Option<(String, i64)>,
-    /// Of a fork whose parent was dropped.
-    pub orphan: bool,
-}
-
-impl Run {
-    /// From the first eight columns that OPEN_RUN and its like return; None where there is no row.
-    pub fn read(rows: &Rows) -> Option<Run> {
-        (!rows.is_empty()).then(|| Run::of(&At(rows, 0), 1))
-    }
-
-    /// From the eight columns, from column `first` on.
-    fn of(row: &impl Columns, first: i32) -> Run {
-        let workflow = row.get::<String>(first + 3).map(|name| WorkflowRef {
-            owner: row.get(first + 2).unwrap_or_default(),
-            name,
-            version: row.get(first + 4).unwrap_or_default(),
-            hash: row.hash(first + 5).unwrap_or_default(),
-        });
-        // Where a parent was dropped, only the version is left; version 0.1.0 kept the parent's name, and 0.
-        let version: Option<i64> = row.get(first + 7);
-        let parent = row.get(first + 6).zip(version).filter(|(_, version)| *version > 0);
-        Run {
-            status: Status::from_name(&row.get::<String>(first).unwrap_or_default()).unwrap_or(Status::Running),
-            owner: row.get(first + 1).unwrap_or_default(),
-            workflow,
-            orphan: parent.is_none() && version.is_some(),
-            parent,
-        }
-    }
-
-    /// The run, by the short way.
-    pub fn find(tables: &Tables, run_id: &str) -> Option<Run> {
-        let mut scan = tables.run.scan(&[Key::Text(1, Is::Equal, run_id)]);
-        scan.down().then(|| Run::of(&scan, 2))
-    }
-
-    /// The run, locked, by the short way. None where a statement has to tell what became of it.
-    pub fn lock(tables: &Tables, run_id: &str) -> Option<Run> {
-        let mut scan = tables.run.scan(&[Key::Text(1, Is::Equal, run_id)]);
-        let locked = scan.down() && scan.lock() && scan.get::<String>(1).as_deref() == Some(run_id);
-        locked.then(|| Run::of(&scan, 2))
-    }
-
-    /// Inserts the row of a new run, and returns its time; None where the run exists already.
-    pub fn insert(&self, db: &Db, run_id: &str, metadata: Jsonb) -> Result<Option<i64>> {
-        let (now, seen) = (settings::now()?, completions());
-        if !self.insert_at(db, run_id, metadata, now) {
-            return Ok(None);
-        }
-        // It waits for an open transaction that has inserted a run of that id, and may have done so for long. Once that has
-        // come to nothing the id is ours: again, with the time that it is now.
-        let then = settings::now()?;
-        if completions() == seen || then - now < MAY_HAVE_WAITED {
-            return Ok(Some(now));
-        }
-        db.query(&DELETE_RUN, &[run_id.into_datum()]);
-        self.insert_at(db, run_id, metadata, then);
-        Ok(Some(then))
-    }
-
-    fn insert_at(&self, db: &Db, run_id: &str, metadata: Jsonb, now: i64) -> bool {
-        let workflow = self.workflow.as_ref();
-        let rows = db.query(
-            &INSERT_RUN,
-            &[
-                run_id.into_datum(),
-                self.owner.as_str().into_datum(),
-                workflow.map(|w| w.owner.as_str()).into_datum(),
-                workflow.map(|w| w.name.as_str()).into_datum(),
-                workflow.map(|w| w.version).into_datum(),
-                workflow.map(|w| w.hash.as_slice()).into_datum(),
-                self.parent.as_ref().map(|(run, _)| run.as_str()).into_datum(),
-                self.parent.as_ref().map(|(_, version)| *version).into_datum(),
-                metadata.into_datum(),
-                now.into_datum(),
-            ],
-        );
-        rows.len() == 1
-    }
-}
-
-/// Microseconds that a statement of one row hardly takes unless it waits.
-const MAY_HAVE_WAITED: i64 = 1000;
-
-/// A run that somebody reads: its row, and the connection that the rest is read with.
-pub struct Reader<'a> {
-    pub db: Db,
-    pub run_id: &'a str,
-    pub run: Run,
-    head: OnceCell<i64>,
-}
-
-impl<'a> Reader<'a> {
-    pub fn open(run_id: &'a str) -> Result<Reader<'a>> {
-        let db = Db::read();
-        let head = OnceCell::new();
-        let run = match db.find_plain(|tables| Run::find(tables, run_id)) {
-            Some(run) => run,
-            None => {
-                let rows = db.query(&READ_RUN, &[run_id.into_datum()]);
-                let Some(run) = Run::read(&rows) else { return Err(Error::NoSuchRun(run_id.to_owned())) };
-                let _ = head.set(rows.get(0, 9).unwrap_or_default());
-                run
-            }
-        };
-        access::must_read(&db, run_id, &run.owner)?;
-        Ok(Reader { db, run_id, run, head })
-    }
-
-    /// A version of this run, the head where none is given.
-    pub fn version(&self, version: Option<i64>, what: &str) -> Result<i64> {
-        self.require_version(version, what)?;
-        Ok(version.unwrap_or_else(|| self.head()))
-    }
-
-    /// 22023 for a version that the run does not have; none stands for the newest.
-    pub fn require_version(&self, version: Option<i64>, what: &str) -> Result<()> {
-        let Some(version) = version else { return Ok(()) };
-        // Looking for one event takes a fifth of looking for the newest.
-        let event = [Key::Text(1, Is::Equal, self.run_id), Key::Number(2, Is::Equal, version)];
-        if self.head.get().is_none() && self.db.plain(|tables| tables.event.scan(&event).down()) == Some(true) {
-            return Ok(());
-        }
-        within(self.run_id, self.head(), version, what)
-    }
-
-    /// The newest version, looked for where it is needed.
-    pub fn head(&self) -> i64 {
-        *self.head.get_or_init(|| {
-            let head = self.db.plain(|tables| Head::find(tables, self.run_id));
-            head.flatten().map(|head| head.version).unwrap_or_default()
-        })
-    }
-}
-
-/// Locks a run's row, asking twice where there is none: it may have been dropped and started again by the one transaction
-/// that the first statement waited for, and whose new row only a fresh snapshot sees.
-pub fn lock_row(db: &Db, statement: &'static Statement, run_id: &str) -> Rows {
-    let rows = db.query(statement, &[run_id.into_datum()]);
-    if rows.is_empty() { db.query(statement, &[run_id.into_datum()]) } else { rows }
-}
-
-/// For writes beside the log (a heartbeat): the run stays unlocked, and the caller must be an owner of it.
-pub fn for_update_of_its_own(run_id: &str) -> Result<Db> {
-    let db = Db::write();
-    let Some(run) = Run::read(&db.query(&READ_RUN, &[run_id.into_datum()])) else {
-        return Err(Error::NoSuchRun(run_id.to_owned()));
-    };
-    access::may_write(&db, run_id, &run.owner)?;
-    Ok(db)
-}
-
-/// Whose a run is; None where there is none.
-pub fn owner_of(db: &Db, run_id: &str) -> Option<String> {
-    let run = db.find_plain(|tables| Run::find(tables, run_id));
-    run.or_else(|| Run::read(&db.query(&READ_RUN, &[run_id.into_datum()]))).map(|run| run.owner)
-}
-
-/// 22023 for a version that a run does not have.
-pub fn within(run_id: &str, head: i64, version: i64, what: &str) -> Result<()> {
-    if (1..=head).contains(&version) {
-        return Ok(());
-    }
-    Err(Error::argument(format!("{what} must be a version of run {run_id:?}, which has 1 to {head}, not {version}")))
-}
 
 // ------------------------------------------------------------------------------------------------------------ start
 
@@ -272,11 +51,6 @@ pub struct Parent<'a> {
     pub run_id: &'a str,
     pub version: i64,
     pub hash: String,
-}
-
-/// JSON text as a part of a payload, untouched.
-pub fn raw(text: &str) -> &RawValue {
-    serde_json::from_str(text).expect("jsonb text is JSON")
 }
 
 /// The payload of a run's first event.
@@ -328,7 +102,7 @@ fn start(
         _ => {}
     }
     let db = Db::write();
-    let owner = access::role_name(db.caller);
+    let owner = role::role_name(db.caller);
     let found = workflow.map(|name| definitions::find(&db, &owner, name, workflow_version)).transpose();
     let (reference, compiled) = match found {
         Ok(found) => found.unzip(),
@@ -378,40 +152,7 @@ fn repeated_start(db: Db, request: Request<'_>, instead: Option<Error>) -> Resul
     }
 }
 
-/// Opens a run that should not exist, for its idempotency key. Another owner's run just exists.
-pub fn existing<'a>(request: Request<'a>, type_name: &str) -> Result<Option<Opened<'a>>> {
-    let run_id = request.run_id.to_owned();
-    match request.try_open(type_name) {
-        Err(Error::NotYours(_)) => Err(Error::RunExists(run_id)),
-        // Above READ COMMITTED a run that the snapshot cannot see conflicts.
-        Ok(None) if above_read_committed() => Ok(None),
-        other => other,
-    }
-}
-
 // ----------------------------------------------------------------------------------------------------------- status
-
-/// Runs `work` on an open run, or gives the first call's version.
-pub fn with_change<'a>(
-    request: Request<'a>,
-    type_name: &str,
-    work: impl FnOnce(&mut Change<'a>) -> Result<i64>,
-) -> Result<i64> {
-    match request.open(type_name)? {
-        Opened::Repeated(version) => Ok(version),
-        Opened::Change(mut change) => {
-            let version = work(&mut change)?;
-            change.close(version)
-        }
-    }
-}
-
-fn update_status(change: &Change<'_>, status: Status, result: Option<Jsonb>, at: Option<i64>) {
-    change.db.query(
-        &UPDATE_STATUS,
-        &[change.run_id.into_datum(), status.name().into_datum(), result.into_datum(), at.into_datum()],
-    );
-}
 
 #[derive(Serialize)]
 struct Finished<'a> {
@@ -422,14 +163,6 @@ struct Finished<'a> {
 pub struct Reason<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
-}
-
-/// A reason is text of any length up to that of a value; it is kept in the event's payload.
-pub fn checked_reason(reason: Option<&str>) -> Result<Option<&str>> {
-    if let Some(reason) = reason {
-        args::within_limit(reason, MAX_VALUE, "reason")?;
-    }
-    Ok(reason)
 }
 
 #[pg_extern]
@@ -463,8 +196,8 @@ fn finish(
         }
         let payload = Jsonb::of(&Finished { status: status.name() }).with([("result", result.as_ref())]);
         let version = change.append(NewEvent::new("run.finished", payload, vec![]))?;
-        update_status(change, status, result, Some(change.head.at));
-        interaction::withdraw_all(change);
+        change.set_status(status, result, Some(change.head.at));
+        interaction::withdraw_all(&change.db, change.run_id, version);
         Ok(version)
     })
 }
@@ -495,7 +228,7 @@ fn reopen(run_id: Option<&str>, reason: Option<&str>, expected: Option<i64>, key
         }
         let payload = Jsonb::of(&Reason { reason: checked_reason(reason)? });
         let version = change.append(NewEvent::new("run.reopened", payload, vec![]))?;
-        update_status(change, Status::Running, None, None);
+        change.set_status(Status::Running, None, None);
         Ok(version)
     })
 }
@@ -521,18 +254,10 @@ fn cancel(run_id: Option<&str>, reason: Option<&str>, expected: Option<i64>, key
         }
         let payload = Jsonb::of(&Reason { reason: checked_reason(reason)? });
         let version = change.append(NewEvent::new("run.cancelling", payload, vec![]))?;
-        update_status(change, Status::Cancelling, None, None);
-        interaction::withdraw_all(change);
+        change.set_status(Status::Cancelling, None, None);
+        interaction::withdraw_all(&change.db, change.run_id, version);
         Ok(version)
     })
-}
-
-/// The status that a rollback leads to.
-pub fn restore_status(change: &mut Change<'_>, status: Status) {
-    if status != change.run.status {
-        update_status(change, status, None, None);
-        change.run.status = status;
-    }
 }
 
 #[derive(Serialize)]
@@ -556,9 +281,9 @@ fn change_owner(run_id: Option<&str>, owner: Option<Name>, expected: Option<i64>
     let expected = args::expected(expected)?;
     let owner = args::required(owner, "owner")?.0;
     let owner = args::name(Some(&owner), "owner")?;
-    let role = access::existing_role(owner);
+    let role = role::existing_role(owner);
     with_change(request, "run.owner_changed", |change| {
-        if !access::can_become(change.db.caller, role) {
+        if !role::can_become(change.db.caller, role) {
             let message = format!("must be able to SET ROLE {owner:?} to make it the owner of a run");
             return Err(Error::Privilege { message, hint: "The caller has to be a member of the new owner's role." });
         }
@@ -566,7 +291,7 @@ fn change_owner(run_id: Option<&str>, owner: Option<Name>, expected: Option<i64>
         change.require_unfinished()?;
         let payload = Jsonb::of(&OwnerChanged { owner, previous: &change.run.owner });
         let version = change.append(NewEvent::new("run.owner_changed", payload, vec![]))?;
-        change.db.query(&UPDATE_OWNER, &[change.run_id.into_datum(), owner.into_datum()]);
+        rows::set_owner(&change.db, change.run_id, owner);
         Ok(version)
     })
 }
@@ -581,104 +306,8 @@ fn drop_run(run_id: Option<&str>) -> std::result::Result<(), ErrorReport> {
 fn remove(run_id: Option<&str>) -> Result<()> {
     let run_id = args::run_id(run_id)?;
     let db = Db::write();
-    let Some(run) = Run::read(&lock_row(&db, &LOCK_RUN_TO_DROP, run_id)) else {
-        return Err(Error::NoSuchRun(run_id.to_owned()));
-    };
+    let run = drop::lock(&db, run_id).ok_or_else(|| Error::NoSuchRun(run_id.to_owned()))?;
     access::may_write(&db, run_id, &run.owner)?;
-    if above_read_committed() {
-        must_see_everything(&db, run_id)?;
-    }
-    bequeath_keys(&db, run_id, &run);
-    disinherit(&db, run_id);
-    for statement in [
-        &DELETE_CELLS,
-        &DELETE_EVENTS,
-        &DELETE_CHECKPOINTS,
-        &DELETE_INHERITED_KEYS,
-        &DELETE_LEASES,
-        &DELETE_INTERACTIONS,
-        &DELETE_RUN,
-    ] {
-        db.query(statement, &[run_id.into_datum()]);
-    }
+    drop::delete(&db, run_id, &run)?;
     Ok(())
-}
-
-/// Above READ COMMITTED the snapshot may hide events that were added, and forks that were made, since it was taken: what
-/// is deleted would then not be all there is.
-fn must_see_everything(db: &Db, run_id: &str) -> Result<()> {
-    let state = |rows: Rows| (rows.get::<i64>(0, 1), rows.get::<i64>(0, 2));
-    let seen = state(db.query(&HEAD_AND_FORKS, &[run_id.into_datum()]));
-    if seen == state(db.query_latest(&HEAD_AND_FORKS, &[run_id.into_datum()])) {
-        return Ok(());
-    }
-    Err(Error::Conflict {
-        run: run_id.to_owned(),
-        variable: None,
-        expected: None,
-        actual: None,
-        conflicts: Vec::new(),
-        remedy: Remedy::NewTransaction,
-    })
-}
-
-/// Forks remember the idempotency keys that they inherited, also when their parent is gone: a fork becomes a fork of its
-/// grandparent, and keeps what it had from the run in between, which stands once for all of them. Locks the run before its
-/// forks, as `fork_run` does.
-fn bequeath_keys(db: &Db, run_id: &str, run: &Run) {
-    let run_datum = run_id.into_datum();
-    let mut source = None;
-    loop {
-        let forks = db.query(&FORKS, &[run_datum]);
-        // A fork that was dropped while we waited for it has left its own forks to this run.
-        if forks.is_empty() {
-            return;
-        }
-        if db.schema.shares_keys() {
-            let source = *source.get_or_insert_with(|| {
-                let source = fresh_uuid();
-                let left = db.query(&LEAVE_KEYS, &[run_datum, source.into_datum()]);
-                Some(source).filter(|_| !left.is_empty())
-            });
-            if source.is_some() {
-                db.query(&INHERIT, &[run_datum, source.into_datum()]);
-            }
-            db.query(&INHERIT_INHERITED, &[run_datum]);
-        } else {
-            copy_keys(db, run_id, &forks);
-        }
-        let (parent, version) = run.parent.clone().unzip();
-        db.query(&UPDATE_PARENTS, &[run_datum, parent.into_datum(), version.unwrap_or(0).into_datum()]);
-    }
-}
-
-/// In the schema of version 0.2.0 each fork has the keys itself.
-fn copy_keys(db: &Db, run_id: &str, forks: &Rows) {
-    for row in 0..forks.len() {
-        let fork = forks.get::<String>(row, 1).into_datum();
-        let mut top = forks.get::<i64>(row, 2);
-        while let Some(to) = top {
-            let rollback = rollback_before(db, run_id, to);
-            let from = rollback.map_or(1, |(at, _)| at);
-            db.query(&INHERIT_KEYS, &[run_id.into_datum(), fork, from.into_datum(), to.into_datum()]);
-            top = rollback.map(|(_, to_version)| to_version);
-        }
-        db.query(&INHERIT_INHERITED_KEYS, &[run_id.into_datum(), fork]);
-    }
-}
-
-/// A run that is gone comes from nowhere; what dropped runs left goes with the last that came from them.
-fn disinherit(db: &Db, run_id: &str) {
-    if !db.schema.shares_keys() {
-        return;
-    }
-    let rows = db.query(&DISINHERIT, &[run_id.into_datum()]);
-    let mut sources: Vec<Uuid> = (0..rows.len()).filter_map(|row| rows.get(row, 1)).collect();
-    sources.sort_by_key(|source| *source.as_bytes());
-    for source in sources {
-        db.query(&LOCK_SOURCE, &[source.into_datum()]);
-        if db.query_latest(&HEIR, &[source.into_datum()]).is_empty() {
-            db.query(&DELETE_BEQUEATHED_KEYS, &[source.into_datum()]);
-        }
-    }
 }

@@ -1,21 +1,21 @@
 //! Variables: setting them with optimistic locking and three-way merge, unsetting and reading them.
 
+use crate::pure::json::raw;
 use crate::pure::merge::{self, pointer_token};
 use crate::server::args::{self, MAX_VALUE};
 use crate::server::error::{Error, Remedy, Result, Subject, Violation};
+use crate::server::interrupts::check_for_interrupts;
 use crate::server::jsonb::Jsonb;
 use crate::server::memory;
 use crate::server::name::Texts;
 use crate::server::row::Row;
-use crate::server::spi::{At, check_for_interrupts};
-use crate::state::change::{Change, NewEvent, Opened, Request};
-use crate::state::history::live_cells;
-use crate::state::run::{Reader, raw, with_change};
-use crate::store::cell::{CellId, Newest, Write, columns};
-use crate::store::chain::Place;
-use crate::store::statements::{COMPARE_VALUES, GET_CELLS};
+use crate::state::change::{Change, NewEvent, Opened, Request, with_change};
+use crate::state::reader::Reader;
+use crate::store::cell::{CellId, Place};
+use crate::store::compare;
+use crate::store::live::{self, live_cells};
+use crate::store::write::Write;
 use crate::workflow::definitions;
-use pgrx::IntoDatum;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde::Serialize;
@@ -263,23 +263,10 @@ fn merge_with_head(
     base: i64,
     differences: &mut Differences,
 ) -> Vec<(String, Option<Jsonb>)> {
-    let [scopes, keys, ordinals] = columns(ids);
-    let rows = change.db.query(
-        &COMPARE_VALUES,
-        &[change.run_id.into_datum(), scopes, keys, ordinals, base.into_datum(), change.head.version.into_datum()],
-    );
     let mut sides: HashMap<String, (Option<Jsonb>, Option<Jsonb>)> = HashMap::new();
-    for row in 0..rows.len() {
-        let position: i64 = rows.get(row, 1).unwrap_or_default();
-        let id = ids[position as usize - 1].clone();
-        let newest = Newest {
-            version: rows.get(row, 5).unwrap_or_default(),
-            revision: rows.get(row, 6).unwrap_or_default(),
-            hash: rows.hash(row, 7),
-        };
-        let value_of = |columns| id.at(change.run_id).value_of(&change.db, &At(&rows, row), columns);
-        sides.insert(id.key.clone(), (value_of([2, 4, 9]), value_of([5, 8, 10])));
-        change.cells.know(id, newest);
+    for found in compare::sides(&change.db, change.run_id, ids, base, change.head.version) {
+        sides.insert(found.id.key.clone(), (found.old, found.new));
+        change.cells.know(found.id, found.newest);
     }
     let mut merged = Vec::with_capacity(updates.len());
     for (name, ours) in updates {
@@ -487,20 +474,7 @@ fn read_variables(
     let reader = Reader::open(run_id)?;
     let version = reader.version(at_version, "at_version")?;
     let mut variables: Vec<(String, Jsonb)> = match names {
-        Some(names) if reader.db.plain(|_| ()).is_some() => {
-            let value = |name: &str| Place::variable(run_id, name).value(&reader.db, version);
-            names.into_iter().filter_map(|name| value(&name).map(|value| (name, value))).collect()
-        }
-        Some(names) => {
-            let args = [run_id.into_datum(), "variable".into_datum(), names.into_datum(), version.into_datum()];
-            let rows = reader.db.query(&GET_CELLS, &args);
-            let variable = |row| {
-                let name: String = rows.get(row, 2)?;
-                let value = Place::variable(run_id, &name).value_of(&reader.db, &At(&rows, row), [4, 6, 7])?;
-                Some((name, value))
-            };
-            (0..rows.len()).filter_map(variable).collect()
-        }
+        Some(names) => live::variables(&reader.db, run_id, names, version),
         None => live_cells(&reader.db, run_id, Some("variable"), at_version)
             .into_iter()
             .filter_map(|cell| Some((cell.key, cell.value?)))

@@ -9,17 +9,20 @@ mod said;
 use crate::pure::hash::{self, Hash, Link, hex, value_hash};
 use crate::server::args;
 use crate::server::error::Result;
+use crate::server::interrupts::check_for_interrupts;
 use crate::server::jsonb::Jsonb;
-use crate::server::spi::{At, Columns, Db, attempt, check_for_interrupts, scratch};
+use crate::server::role;
+use crate::server::settings::unix_micros;
+use crate::server::spi::{attempt, scratch};
 use crate::server::stream::{BYTES, Batches};
 use crate::state::access;
-use crate::state::history::unix_micros;
-use crate::state::run::{Reader, Run};
-use crate::store::cell::{self, CellId, columns};
-use crate::store::plain::{Is, Key, Tables};
-use crate::store::statements::*;
-use crate::workflow::graph;
-use pgrx::IntoDatum;
+use crate::state::reader::Reader;
+use crate::store::cell::CellId;
+use crate::store::db::Db;
+use crate::store::event::{Stored, stored_from};
+use crate::store::graph;
+use crate::store::proof::{Row, rows_at};
+use crate::store::run;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use rows::{OfNoRun, OfTable};
@@ -91,22 +94,20 @@ impl Verification {
     /// Looks at some more; false where nothing is left.
     fn go_on(&mut self, db: &Db, problems: &mut Vec<Problem>) -> bool {
         if let Some(run) = &mut self.run {
-            if db.plain(|_| ()).is_none() {
-                db.find_plain(|tables| Run::find(tables, &run.check.run_id));
-            }
+            run::prepare(db, &run.check.run_id);
             if !run.go_on(db, problems) {
                 self.run = None;
             }
             return true;
         }
         if let Some((run_id, owner)) = self.runs.next() {
-            if self.everything || access::has_privileges_of(db.caller, &owner) {
+            if self.everything || role::has_privileges_of(db.caller, &owner) {
                 self.run = Some(OfRun::new(&run_id));
             }
             return true;
         }
         if let Some(from) = self.from.take() {
-            let runs = attempt(db, || runs_from(db, &from)).unwrap_or_else(|reason| {
+            let runs = attempt(db, || run::from(db, &from)).unwrap_or_else(|reason| {
                 problems.push((None, None, format!("the runs from {from:?} on cannot be listed: {reason}")));
                 Vec::new()
             });
@@ -121,12 +122,6 @@ impl Verification {
 /// The first text behind another one: none is between these two.
 fn after(text: &str) -> String {
     [text, "\u{1}"].concat()
-}
-
-/// Runs and their owners.
-fn runs_from(db: &Db, from: &str) -> Vec<(String, String)> {
-    let rows = db.query(&ALL_RUNS, &[from.into_datum()]);
-    (0..rows.len()).filter_map(|row| rows.get(row, 1).zip(rows.get(row, 2))).collect()
 }
 
 impl OfRun {
@@ -189,14 +184,6 @@ impl Event {
     }
 }
 
-/// A row of a cell as it stands, and the revision of the row before it.
-struct CellRow {
-    revision: i64,
-    before: i64,
-    hash: Option<Hash>,
-    value: std::result::Result<CellValue, Unusable>,
-}
-
 /// What is left of a value once it was looked at.
 struct CellValue {
     octets: usize,
@@ -204,6 +191,8 @@ struct CellValue {
     /// Of the cell that refers to the graph, the whole value.
     graph: Option<String>,
 }
+
+type CellRow = Row<std::result::Result<CellValue, Unusable>>;
 
 /// Why there is no value.
 enum Unusable {
@@ -214,11 +203,6 @@ enum Unusable {
 
 /// What a value that is no jsonb is said to be.
 const BROKEN: &str = "it is not jsonb";
-
-/// A hash, where there is one; that of nothing where what stands there is none.
-fn hash_of(row: &impl Columns, column: i32) -> Option<Hash> {
-    if row.is_null(column) { None } else { Some(row.hash(column).unwrap_or_default()) }
-}
 
 fn text_of(value: Option<Jsonb>) -> Read<Option<String>> {
     value.map(|value| value.sound_text().ok_or_else(|| BROKEN.to_owned())).transpose()
@@ -426,93 +410,50 @@ impl Check {
 
     /// At most so many events from a version on, and whether there may be more.
     fn events(&self, db: &Db, from: i64, most: usize) -> (Vec<Event>, bool) {
-        let by_short_way = db.plain(|tables| {
-            let run = Key::Text(1, Is::Equal, &self.run_id);
-            let mut scan = tables.event.scan(&[run, Key::Number(2, Is::AtLeast, from)]);
-            let (mut events, mut cells, mut bytes) = (Vec::new(), 0, 0);
-            while events.len() < most && cells < MANY_CELLS && bytes < BYTES {
-                if !scan.up() {
-                    return (events, false);
-                }
-                let event = self.event(db, &scan, 2);
-                cells += event.changed.as_ref().map_or(0, Vec::len);
-                bytes += event.payload_size();
-                events.push(event);
-            }
-            (events, true)
+        let (mut events, mut cells, mut bytes) = (Vec::new(), 0, 0);
+        let more = stored_from(db, &self.run_id, from, most, |event| {
+            let event = self.event(db, event);
+            cells += event.changed.as_ref().map_or(0, Vec::len);
+            bytes += event.payload_size();
+            events.push(event);
+            cells < MANY_CELLS && bytes < BYTES
         });
-        by_short_way.unwrap_or_else(|| {
-            let args = [self.run_id.as_str().into_datum(), from.into_datum(), (most as i64).into_datum()];
-            let rows = db.query(&VERIFY_EVENTS, &args);
-            let (mut events, mut bytes) = (Vec::new(), 0);
-            for row in 0..rows.len() {
-                let event = self.event(db, &At(&rows, row), 1);
-                bytes += event.payload_size();
-                events.push(event);
-                if bytes >= BYTES {
-                    return (events, true);
-                }
-            }
-            (events, rows.len() == most)
-        })
+        (events, more)
     }
 
-    /// From the columns of layra.event, the version being column `first`.
-    fn event(&self, db: &Db, row: &impl Columns, first: i32) -> Event {
-        let text = |column| row.text(first + column, str::to_owned);
+    fn event(&self, db: &Db, stored: Stored<'_>) -> Event {
         Event {
-            version: row.get(first).unwrap_or_default(),
-            type_name: text(1).unwrap_or_default(),
-            payload: self.read(db, || row.jsonb(first + 2)),
-            payload_hash: row.hash(first + 3).unwrap_or_default(),
-            changed: self.read(db, || row.texts(first + 4)),
-            cells_hash: row.hash(first + 5).unwrap_or_default(),
-            actor: text(6).unwrap_or_default(),
-            on_behalf_of: text(7),
-            at: row.get(first + 8).unwrap_or_default(),
-            key: text(9),
-            kind: text(10),
-            label: text(11),
-            hash: row.hash(first + 12).unwrap_or_default(),
-            bytes: row.get(first + 14).unwrap_or_default(),
-            checkpoint_version: row.get(first + 15),
+            version: stored.version(),
+            type_name: stored.type_name(),
+            payload: self.read(db, || stored.payload()),
+            payload_hash: stored.payload_hash(),
+            changed: self.read(db, || stored.changed()),
+            cells_hash: stored.cells_hash(),
+            actor: stored.actor(),
+            on_behalf_of: stored.on_behalf_of(),
+            at: stored.at(),
+            key: stored.key(),
+            kind: stored.checkpoint_kind(),
+            label: stored.checkpoint_label(),
+            hash: stored.hash(),
+            bytes: stored.bytes_since_checkpoint(),
+            checkpoint_version: stored.checkpoint_version(),
         }
     }
 
     /// The rows of cells at versions; None where one is missing.
     fn cell_rows_of(&self, db: &Db, wanted: &[(CellId, i64)]) -> Vec<Read<Option<CellRow>>> {
         if !self.piecemeal {
-            return self.find_cell_rows(db, wanted);
+            return self.find_cell_rows(db, wanted).into_iter().map(Ok).collect();
         }
-        let by_itself = |one| self.read(db, || self.find_cell_rows(db, std::slice::from_ref(one)).pop()?.ok()?);
+        let by_itself = |one| self.read(db, || self.find_cell_rows(db, std::slice::from_ref(one)).pop()?);
         wanted.iter().map(by_itself).collect()
     }
 
-    fn find_cell_rows(&self, db: &Db, wanted: &[(CellId, i64)]) -> Vec<Read<Option<CellRow>>> {
-        if let Some(found) = db.plain(|tables| self.plain_cell_rows_of(db, tables, wanted)) {
-            return found;
-        }
-        let mut found: Vec<Read<Option<CellRow>>> = wanted.iter().map(|_| Ok(None)).collect();
-        let ids: Vec<CellId> = wanted.iter().map(|(id, _)| id.clone()).collect();
-        let versions: Vec<i64> = wanted.iter().map(|(_, version)| *version).collect();
-        let [scopes, keys, ordinals] = columns(&ids);
-        let args = [self.run_id.as_str().into_datum(), versions.into_datum(), scopes, keys, ordinals];
-        let rows = db.query(&VERIFY_CELLS, &args);
-        for row in 0..rows.len() {
-            let index = rows.get::<i64>(row, 1).unwrap_or(1) as usize - 1;
-            let (id, version) = &wanted[index];
-            let row = At(&rows, row);
-            let value = || {
-                if row.is_null(5) { Ok(row.jsonb(4)) } else { id.at(&self.run_id).value_at(db, *version) }
-            };
-            found[index] = Ok(Some(CellRow {
-                revision: row.get(2).unwrap_or_default(),
-                before: row.get(6).unwrap_or_default(),
-                hash: hash_of(&row, 3),
-                value: self.cell_value(db, id, value),
-            }));
-        }
-        found
+    fn find_cell_rows(&self, db: &Db, wanted: &[(CellId, i64)]) -> Vec<Option<CellRow>> {
+        rows_at(db, &self.run_id, wanted, |id, in_place, value| {
+            if in_place { CellValue::new(id, value()) } else { self.cell_value(db, id, value) }
+        })
     }
 
     /// Of a value that may be large: what it takes is freed at once.
@@ -524,67 +465,6 @@ impl Check {
     ) -> std::result::Result<CellValue, Unusable> {
         let value = scratch(db, || self.read(db, || CellValue::new(id, value())));
         value.unwrap_or_else(|reason| Err(Unusable::Unreadable(reason)))
-    }
-
-    /// By the short way: the rows of each cell one after the other, from the newest version down.
-    fn plain_cell_rows_of(&self, db: &Db, tables: &Tables, wanted: &[(CellId, i64)]) -> Vec<Read<Option<CellRow>>> {
-        let mut found: Vec<Read<Option<CellRow>>> = wanted.iter().map(|_| Ok(None)).collect();
-        let mut order: Vec<usize> = (0..wanted.len()).collect();
-        order.sort_unstable_by(|a, b| wanted[*b].cmp(&wanted[*a]));
-        for rows in order.chunk_by(|a, b| wanted[*a].0 == wanted[*b].0) {
-            check_for_interrupts();
-            // The values of one cell at a time, however many the events of a batch changed.
-            scratch(db, || self.rows_of_one_cell(db, tables, wanted, rows, &mut found));
-        }
-        found
-    }
-
-    fn rows_of_one_cell(
-        &self,
-        db: &Db,
-        tables: &Tables,
-        wanted: &[(CellId, i64)],
-        rows: &[usize],
-        found: &mut [Read<Option<CellRow>>],
-    ) {
-        let (id, newest) = &wanted[rows[0]];
-        let place = id.at(&self.run_id);
-        let mut scan = tables.cell.scan(&[
-            Key::Text(1, Is::Equal, place.run_id),
-            Key::Text(2, Is::Equal, place.scope),
-            Key::Text(3, Is::Equal, place.key),
-            Key::Number(4, Is::Equal, place.ordinal),
-            Key::Number(5, Is::AtMost, *newest),
-        ]);
-        let mut next = rows.iter().copied().peekable();
-        // The row that waits for the one before it.
-        let mut above: Option<usize> = None;
-        while scan.down() {
-            let revision = scan.get(cell::REVISION).unwrap_or_default();
-            if let Some(Ok(Some(row))) = above.take().map(|above| &mut found[above]) {
-                row.before = revision;
-            }
-            let version: i64 = scan.get(cell::VERSION).unwrap_or_default();
-            // What is missing stays so.
-            while next.next_if(|index| wanted[*index].1 > version).is_some() {}
-            let Some(index) = next.next_if(|index| wanted[*index].1 == version) else {
-                match next.peek() {
-                    Some(_) => continue,
-                    None => return,
-                }
-            };
-            let whole = scan.is_null(cell::BASE);
-            let value = || {
-                if whole { Ok(scan.jsonb(cell::VALUE)) } else { place.value_at_row(tables, version) }
-            };
-            let value = if whole && scan.is_in_place(cell::VALUE) {
-                CellValue::new(id, value())
-            } else {
-                self.cell_value(db, id, value)
-            };
-            found[index] = Ok(Some(CellRow { revision, before: 0, hash: hash_of(&scan, cell::HASH), value }));
-            above = Some(index);
-        }
     }
 
     /// Compares an event with the rows that it names, which come next; returns the octets of their values, where all of them

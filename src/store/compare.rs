@@ -1,12 +1,55 @@
 //! Which cells differ between two versions of a run, at the cost of the shorter of two ways.
 
 use crate::pure::hash::Hash;
+use crate::server::columns::Columns;
+use crate::server::interrupts::check_for_interrupts;
 use crate::server::jsonb::Jsonb;
-use crate::server::spi::{At, Columns, Db, Rows, check_for_interrupts};
-use crate::store::cell::{self, CellId, Newest, columns, distinct, newest_of, static_scope};
-use crate::store::plain::{Scan, Tables};
-use crate::store::statements::{CHANGED_NAMES, COMPARE_CELLS, DISTINCT_CELLS};
+use crate::server::scan::Scan;
+use crate::server::spi::At;
+use crate::store::cell::{self, CellId, Newest, cell_id, columns, newest_cell, newest_of, newest_row};
+use crate::store::db::Db;
+use crate::store::event;
+use crate::store::statement::statement;
+use crate::store::tables::Tables;
+use crate::store::walk::distinct;
 use pgrx::IntoDatum;
+
+statement! {
+    /// The rows of some cells at two versions, with their values.
+    COMPARE_VALUES, [TEXTOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT8OID, INT8OID], "/* layra.compare_values */
+SELECT n.position, a.version, a.hash, a.value, b.version, b.revision, b.hash, b.value, a.base, b.base
+FROM unnest($2, $3, $4) WITH ORDINALITY n(scope, key, ordinal, position)
+LEFT JOIN LATERAL ", newest_cell!("c.version, c.hash, c.value, c.base", "n.scope", "n.key", "n.ordinal",
+        " AND c.version OPERATOR(pg_catalog.<=) $5"), " a ON true
+LEFT JOIN LATERAL ", newest_cell!("c.version, c.revision, c.hash, c.value, c.base", "n.scope", "n.key", "n.ordinal",
+        " AND c.version OPERATOR(pg_catalog.<=) $6"), " b ON true"
+}
+
+statement! {
+    /// As COMPARE_VALUES, with the values of nodes only.
+    COMPARE_CELLS, [TEXTOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT8OID, INT8OID], "/* layra.compare_cells */
+SELECT n.position, a.version, a.hash, CASE WHEN n.scope OPERATOR(pg_catalog.=) 'node' THEN a.value END, b.version, b.revision, b.hash,
+    NULL, a.base
+FROM unnest($2, $3, $4) WITH ORDINALITY n(scope, key, ordinal, position)
+LEFT JOIN LATERAL ", newest_cell!("c.version, c.hash, c.value, c.base", "n.scope", "n.key", "n.ordinal",
+        " AND c.version OPERATOR(pg_catalog.<=) $5"), " a ON true
+LEFT JOIN LATERAL ", newest_cell!("c.version, c.revision, c.hash", "n.scope", "n.key", "n.ordinal",
+        " AND c.version OPERATOR(pg_catalog.<=) $6"), " b ON true"
+}
+
+statement! {
+    /// The distinct cells of a run, dead ones too, at most $2: a skip scan, one descent a cell whatever its versions.
+    DISTINCT_CELLS, [TEXTOID, INT8OID], "/* layra.distinct_cells */
+WITH RECURSIVE walk AS (
+    (SELECT c.scope, c.key, c.ordinal FROM layra.cell c WHERE c.run_id OPERATOR(pg_catalog.=) $1
+     ORDER BY c.scope DESC, c.key DESC, c.ordinal DESC LIMIT 1)
+    UNION ALL
+    SELECT n.scope, n.key, n.ordinal FROM walk w CROSS JOIN LATERAL (
+        SELECT c.scope, c.key, c.ordinal FROM layra.cell c WHERE c.run_id OPERATOR(pg_catalog.=) $1
+          AND ROW(c.scope, c.key, c.ordinal) OPERATOR(pg_catalog.<) ROW(w.scope, w.key, w.ordinal)
+        ORDER BY c.scope DESC, c.key DESC, c.ordinal DESC LIMIT 1) n)
+SELECT w.scope, w.key, w.ordinal FROM walk w LIMIT $2"
+}
 
 /// Events are read to find what changed while there are no more of them than this; a run with more is first tried by its
 /// cells. Both ways cost about one index descent a row.
@@ -27,14 +70,7 @@ fn candidates(db: &Db, run_id: &str, from: i64, to: i64) -> Vec<CellId> {
             return cells;
         }
     }
-    let rows = db.query(&CHANGED_NAMES, &[run_id.into_datum(), from.into_datum(), to.into_datum()]);
-    (0..rows.len()).filter_map(|row| CellId::from_name(&rows.get::<String>(row, 1)?)).collect()
-}
-
-/// From columns 1 to 3: scope, key, ordinal.
-pub fn cell_id(rows: &Rows, row: usize) -> Option<CellId> {
-    let scope = static_scope(&rows.get::<String>(row, 1)?)?;
-    Some(CellId { scope, key: rows.get(row, 2)?, ordinal: rows.get(row, 3)? })
+    event::changed(db, run_id, from, to).iter().filter_map(|name| CellId::from_name(name)).collect()
 }
 
 /// A cell that differs: its row at the older version, and at the newer one.
@@ -121,4 +157,27 @@ fn plain_differences(tables: &Tables, run_id: &str, ids: &[CellId], from: i64, t
         .collect();
     differences.sort_by(|a, b| a.id.cmp(&b.id));
     differences
+}
+
+/// What a cell was at an older version, and is at a newer one.
+pub struct Sides {
+    pub id: CellId,
+    pub old: Option<Jsonb>,
+    pub new: Option<Jsonb>,
+    pub newest: Newest,
+}
+
+/// Some cells at two versions, of which the second is the newest.
+pub fn sides(db: &Db, run_id: &str, ids: &[CellId], from: i64, to: i64) -> Vec<Sides> {
+    let [scopes, keys, ordinals] = columns(ids);
+    let args = [run_id.into_datum(), scopes, keys, ordinals, from.into_datum(), to.into_datum()];
+    let rows = db.query(&COMPARE_VALUES, &args);
+    let sides = |row| {
+        let at = At(&rows, row);
+        let id = ids[at.get::<i64>(1).unwrap_or_default() as usize - 1].clone();
+        let value_of = |columns| id.at(run_id).value_of(db, &at, columns);
+        let (old, new) = (value_of([2, 4, 9]), value_of([5, 8, 10]));
+        Sides { old, new, newest: newest_row(&rows, row, 5), id }
+    };
+    (0..rows.len()).map(sides).collect()
 }

@@ -1,9 +1,33 @@
 //! The tables: their rows, the fast path to them and the SQL one, values as deltas.
 
+pub mod access;
+pub mod breaker;
 pub mod cell;
-pub mod chain;
+pub mod checkpoint;
 pub mod compare;
+pub mod db;
+pub mod drop;
+pub mod event;
+pub mod event_type;
+pub mod function;
+pub mod graph;
 pub mod guess;
-pub mod plain;
+pub mod handler;
+pub mod head;
+pub mod history;
+pub mod interaction;
+pub mod key;
+pub mod lease;
+pub mod live;
+pub mod node;
+pub mod orphan;
+pub mod proof;
 pub mod release;
-pub mod statements;
+pub mod run;
+pub mod statement;
+pub mod tables;
+pub mod validator;
+pub mod value;
+pub mod walk;
+pub mod workflow;
+pub mod write;

@@ -6,12 +6,21 @@
 //! makes PostgreSQL tell all sessions so (a relation cache message); a session that has got such a message looks again, with
 //! its lock on `layra.run` held.
 
-use crate::server::spi::Db;
+use crate::server::heap;
+use crate::server::invalidation;
+use crate::server::spi::{Edition, Session};
+use crate::store::statement::statement;
+use crate::store::tables::SCHEMA;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::ffi::CStr;
+
+statement! {
+    INSTALLED_VERSION, [], "/* layra.installed_version */
+SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.extname OPERATOR(pg_catalog.=) 'layra_state'"
+}
 
 const LIBRARY: &str = env!("CARGO_PKG_VERSION");
 const BEFORE: &str = "0.2.0";
@@ -38,15 +47,11 @@ thread_local! {
 
 /// Once in a session.
 pub fn register() {
-    // SAFETY: a function that lives as long as the session, as the library is never unloaded.
-    unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(changed), pg_sys::Datum::from(0)) };
-}
-
-/// PostgreSQL calls it for each relation whose description may have changed, no relation standing for all of them.
-unsafe extern "C-unwind" fn changed(_: pg_sys::Datum, relation: pg_sys::Oid) {
-    if relation == pg_sys::InvalidOid || TABLES.get().contains(&relation) {
-        SEEN.set(None);
-    }
+    invalidation::on_relation_change(|relation| {
+        if relation.is_none_or(|relation| TABLES.get().contains(&relation)) {
+            SEEN.set(None);
+        }
+    });
 }
 
 /// Whether there is no need to look. The schema of the release before may be updated at any time.
@@ -55,10 +60,12 @@ pub fn is_known() -> bool {
 }
 
 /// The schema, which stays what it is until the transaction ends; 55000 for one that the library does not serve.
-pub fn look(db: &Db) -> Schema {
-    let tables = WATCHED.map(crate::store::plain::lock_to_read);
+pub fn look(session: &Session) -> Schema {
+    let schema = heap::schema(SCHEMA);
+    let tables = WATCHED.map(|table| heap::lock_to_read(schema, table));
     TABLES.set(tables.map(|table| table.unwrap_or(pg_sys::InvalidOid)));
-    let installed = db.installed_version();
+    let rows = session.execute_latest(&INSTALLED_VERSION, Schema::Own.edition(), &[]);
+    let installed: Option<String> = if rows.is_empty() { None } else { rows.get(0, 1) };
     let schema = match installed.as_deref() {
         Some(LIBRARY) => Schema::Own,
         Some(BEFORE) => Schema::Before,
@@ -100,31 +107,11 @@ macro_rules! no_inheritance {
 }
 
 impl Schema {
-    /// A statement's text for this schema: 0.2.0 stores no deltas, so its cells have no column `base`; and what dropped runs
-    /// left stands with their forks, in a table that there still is.
-    pub fn text(self, sql: &'static str) -> Cow<'static, str> {
-        const OLDER: [(&str, &str); 8] = [
-            ("layra.cell c", "(SELECT o.*, NULL::pg_catalog.int8 AS base FROM layra.cell o) c"),
-            (
-                "value, hash, base)\nVALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-                "value, hash)\nVALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            ),
-            ("value, hash, base)\nSELECT", "value, hash)\nSELECT"),
-            ("n.hash, n.base", "n.hash"),
-            (
-                "layra.bequeathed_key k",
-                "(SELECT NULL::pg_catalog.uuid AS source, ''::pg_catalog.text AS idempotency_key, 0::pg_catalog.int8 AS version, \
-                 ''::pg_catalog.text AS type WHERE false) k",
-            ),
-            ("layra.inheritance i", concat!(no_inheritance!(), " i")),
-            ("layra.inheritance n", concat!(no_inheritance!(), " n")),
-            ("layra.inheritance t", concat!(no_inheritance!(), " t")),
-        ];
+    /// How statements are worded for this schema.
+    pub fn edition(self) -> Edition {
         match self {
-            Schema::Before if sql.contains("base") || sql.contains("layra.inheritance") => {
-                Cow::Owned(OLDER.iter().fold(sql.to_owned(), |sql, (own, older)| sql.replace(own, older)))
-            }
-            _ => Cow::Borrowed(sql),
+            Schema::Own => Edition { number: 0, text: |sql| Cow::Borrowed(sql) },
+            Schema::Before => Edition { number: 1, text: older },
         }
     }
 
@@ -135,5 +122,32 @@ impl Schema {
 
     pub fn has_deltas(self) -> bool {
         self == Schema::Own
+    }
+}
+
+/// A statement's text for the schema of 0.2.0, which stores no deltas, so its cells have no column `base`; and what dropped runs
+/// left stands with their forks, in a table that there still is.
+fn older(sql: &'static str) -> Cow<'static, str> {
+    const OLDER: [(&str, &str); 8] = [
+        ("layra.cell c", "(SELECT o.*, NULL::pg_catalog.int8 AS base FROM layra.cell o) c"),
+        (
+            "value, hash, base)\nVALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            "value, hash)\nVALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        ),
+        ("value, hash, base)\nSELECT", "value, hash)\nSELECT"),
+        ("n.hash, n.base", "n.hash"),
+        (
+            "layra.bequeathed_key k",
+            "(SELECT NULL::pg_catalog.uuid AS source, ''::pg_catalog.text AS idempotency_key, 0::pg_catalog.int8 AS version, \
+             ''::pg_catalog.text AS type WHERE false) k",
+        ),
+        ("layra.inheritance i", concat!(no_inheritance!(), " i")),
+        ("layra.inheritance n", concat!(no_inheritance!(), " n")),
+        ("layra.inheritance t", concat!(no_inheritance!(), " t")),
+    ];
+    if sql.contains("base") || sql.contains("layra.inheritance") {
+        Cow::Owned(OLDER.iter().fold(sql.to_owned(), |sql, (own, older)| sql.replace(own, older)))
+    } else {
+        Cow::Borrowed(sql)
     }
 }

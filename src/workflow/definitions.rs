@@ -3,15 +3,16 @@
 use crate::pure::hash::{Hash, value_hash};
 use crate::server::args;
 use crate::server::error::{Error, Result};
+use crate::server::interrupts::check_for_interrupts;
 use crate::server::jsonb::Jsonb;
+use crate::server::role;
 use crate::server::settings;
-use crate::server::spi::Db;
-use crate::state::access;
-use crate::state::run::{Run, WorkflowRef};
-use crate::store::statements::*;
-use crate::workflow::graph::Parts;
+use crate::store::db::Db;
+use crate::store::graph::Parts;
+use crate::store::run::Run;
+use crate::store::workflow::{self, WorkflowRef};
+use crate::workflow::admin::require_admin;
 use crate::workflow::schema::{self, Compiled};
-use pgrx::IntoDatum;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use std::rc::Rc;
@@ -35,77 +36,58 @@ fn define(name: Option<&str>, definition: Option<Jsonb>, shared: bool) -> Result
     }
     let db = Db::write();
     if shared {
-        access::require_admin(&db, "define shared workflows")?;
+        require_admin(&db, "define shared workflows")?;
     }
-    let owner = access::role_name(db.caller);
+    let owner = role::role_name(db.caller);
     args::within_limit(text, args::MAX_VALUE, "definition")?;
     if shared {
-        let rows = db.query(&SHARED_OWNER, &[name.into_datum()]);
-        if let Some(other) = (!rows.is_empty()).then(|| rows.get::<String>(0, 1).unwrap_or_default())
-            && other != owner
-        {
-            return Err(Error::SharedNameTaken { what: "workflow", name: name.to_owned(), owner: other });
-        }
+        must_be_free(&db, name, &owner)?;
     }
     Parts::in_definition(&definition).store(&db, &owner);
     let hash = value_hash(text);
     loop {
-        let rows = db
-            .query(&WORKFLOW_BY_HASH, &[owner.as_str().into_datum(), name.into_datum(), hash.as_slice().into_datum()]);
-        if let Some(version) = rows.get::<i32>(0, 1) {
+        let (same, newest) = workflow::versions(&db, &owner, name, &hash);
+        if let Some(version) = same {
             if shared {
-                db.query(&SHARE_WORKFLOW, &[owner.as_str().into_datum(), name.into_datum(), version.into_datum()]);
+                workflow::share(&db, &owner, name, version);
             }
             return Ok(version);
         }
-        let version = rows.get::<i32>(0, 2).unwrap_or(0) + 1;
-        let inserted = db.query(
-            &INSERT_WORKFLOW,
-            &[
-                owner.as_str().into_datum(),
-                name.into_datum(),
-                version.into_datum(),
-                shared.into_datum(),
-                definition.into_datum(),
-                hash.as_slice().into_datum(),
-                settings::now()?.into_datum(),
-            ],
-        );
-        if inserted.len() == 1 {
-            return Ok(version);
+        let reference = WorkflowRef { owner: owner.clone(), name: name.to_owned(), version: newest + 1, hash };
+        if workflow::insert(&db, &reference, shared, definition, settings::now()?) {
+            return Ok(reference.version);
         }
         // Somebody defined it at the same moment, or shares the name: look again, or say so.
-        let taken = db.query(&SHARED_OWNER, &[name.into_datum()]);
-        if shared && !taken.is_empty() && taken.get::<String>(0, 1).as_ref() != Some(&owner) {
-            let other = taken.get::<String>(0, 1).unwrap_or_default();
-            return Err(Error::SharedNameTaken { what: "workflow", name: name.to_owned(), owner: other });
+        if shared {
+            must_be_free(&db, name, &owner)?;
         }
-        crate::server::spi::check_for_interrupts();
+        check_for_interrupts();
+    }
+}
+
+/// 23505 where another owner shares a workflow of that name.
+fn must_be_free(db: &Db, name: &str, owner: &str) -> Result<()> {
+    match workflow::shared_owner(db, name) {
+        Some(other) if other != owner => {
+            Err(Error::SharedNameTaken { what: "workflow", name: name.to_owned(), owner: other })
+        }
+        _ => Ok(()),
     }
 }
 
 /// What a run of `owner` uses: the owner's own workflow of that name, else a shared one; the newest version where none
 /// is asked for.
 pub fn find(db: &Db, owner: &str, name: &str, version: Option<i32>) -> Result<(WorkflowRef, Rc<Compiled>)> {
-    let mut rows = db.query(&OWN_WORKFLOW, &[owner.into_datum(), name.into_datum(), version.into_datum()]);
-    if rows.is_empty() {
-        rows = db.query(&SHARED_WORKFLOW, &[name.into_datum(), version.into_datum()]);
-    }
-    if rows.is_empty() {
+    let found = workflow::find_own(db, owner, name, version).or_else(|| workflow::find_shared(db, name, version));
+    let Some(found) = found else {
         let role = owner.to_owned();
         return Err(Error::NoSuchWorkflow { name: name.to_owned(), version, role });
-    }
-    let reference = WorkflowRef {
-        owner: rows.get(0, 1).unwrap_or_default(),
-        name: name.to_owned(),
-        version: rows.get(0, 2).unwrap_or_default(),
-        hash: rows.hash(0, 3).unwrap_or_default(),
     };
-    let compiled = match schema::cached(&reference.hash) {
+    let compiled = match schema::cached(&found.reference.hash) {
         Some(compiled) => compiled,
-        None => read_definition(&reference, rows.jsonb(0, 4))?,
+        None => read_definition(&found.reference, found.definition())?,
     };
-    Ok((reference, compiled))
+    Ok((found.reference, compiled))
 }
 
 /// The definition that a run is checked against, if it has a workflow.
@@ -118,12 +100,7 @@ fn load(db: &Db, reference: &WorkflowRef) -> Result<Rc<Compiled>> {
     if let Some(compiled) = schema::cached(&reference.hash) {
         return Ok(compiled);
     }
-    let rows = db.query(
-        &OWN_WORKFLOW,
-        &[reference.owner.as_str().into_datum(), reference.name.as_str().into_datum(), reference.version.into_datum()],
-    );
-    let definition = if rows.is_empty() { None } else { rows.jsonb(0, 4) };
-    read_definition(reference, definition)
+    read_definition(reference, workflow::definition_of(db, reference))
 }
 
 fn read_definition(reference: &WorkflowRef, definition: Option<Jsonb>) -> Result<Rc<Compiled>> {

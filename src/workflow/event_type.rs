@@ -3,12 +3,12 @@
 use crate::server::args::{self, MAX_VALUE};
 use crate::server::error::{Error, Result, Violation};
 use crate::server::jsonb::Jsonb;
+use crate::server::role;
 use crate::server::settings;
-use crate::server::spi::Db;
-use crate::state::access;
-use crate::store::statements::{DEFINE_EVENT_TYPE, EVENT_TYPES, SHARED_EVENT_TYPE_OWNER};
+use crate::store::db::Db;
+use crate::store::event_type;
+use crate::workflow::admin::require_admin;
 use crate::workflow::schema;
-use pgrx::IntoDatum;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use std::collections::HashMap;
@@ -33,25 +33,16 @@ fn define(type_name: Option<&str>, schema: Option<Jsonb>, shared: bool) -> Resul
     schema::validator(schema.text()).map_err(|message| Error::schema("schema", &message))?;
     let db = Db::write();
     if shared {
-        access::require_admin(&db, "define shared event types")?;
+        require_admin(&db, "define shared event types")?;
     }
-    let owner = access::role_name(db.caller);
-    let rows = db.query(&SHARED_EVENT_TYPE_OWNER, &[type_name.into_datum()]);
-    if shared && !rows.is_empty() && rows.get::<String>(0, 1).as_ref() != Some(&owner) {
-        let owner = rows.get(0, 1).unwrap_or_default();
-        return Err(Error::SharedNameTaken { what: "event type", name: type_name.to_owned(), owner });
+    let owner = role::role_name(db.caller);
+    if shared
+        && let Some(other) = event_type::shared_owner(&db, type_name)
+        && other != owner
+    {
+        return Err(Error::SharedNameTaken { what: "event type", name: type_name.to_owned(), owner: other });
     }
-    drop(rows);
-    db.query(
-        &DEFINE_EVENT_TYPE,
-        &[
-            type_name.into_datum(),
-            owner.into_datum(),
-            shared.into_datum(),
-            schema.into_datum(),
-            settings::now()?.into_datum(),
-        ],
-    );
+    event_type::define(&db, type_name, &owner, shared, schema, settings::now()?);
     Ok(())
 }
 
@@ -60,14 +51,11 @@ pub fn violations(db: &Db, owner: &str, events: &[(&str, Jsonb)]) -> Result<Vec<
     let mut types: Vec<&str> = events.iter().map(|(type_name, _)| *type_name).collect();
     types.sort_unstable();
     types.dedup();
-    let rows = db.query(&EVENT_TYPES, &[owner.into_datum(), types.into_datum()]);
     let mut validators = HashMap::new();
-    for row in 0..rows.len() {
-        if let (Some(type_name), Some(schema)) = (rows.get::<String>(row, 1), rows.jsonb(row, 2)) {
-            let validator = schema::cached_validator(schema.text())
-                .map_err(|message| Error::Corrupt(format!("the schema of event type {type_name:?} {message}")))?;
-            validators.insert(type_name, validator);
-        }
+    for (type_name, schema) in event_type::schemas(db, owner, types) {
+        let validator = schema::cached_validator(schema.text())
+            .map_err(|message| Error::Corrupt(format!("the schema of event type {type_name:?} {message}")))?;
+        validators.insert(type_name, validator);
     }
     let mut violations = Vec::new();
     for (index, (type_name, payload)) in events.iter().enumerate() {

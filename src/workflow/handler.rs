@@ -5,13 +5,14 @@ use crate::server::error::{Error, Result};
 use crate::server::jsonb::Jsonb;
 use crate::server::name::Procedure;
 use crate::server::rethrow::Witness;
+use crate::server::role;
 use crate::server::settings;
-use crate::server::spi::{Db, execute_text};
-use crate::state::access;
-use crate::store::statements::{ADD_HANDLER, HANDLERS, REMOVE_HANDLER};
+use crate::store::db::Db;
+use crate::store::function::checked_function;
+use crate::store::handler::{self as rows, SIGNATURE};
+use crate::workflow::admin::require_admin;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use pgrx::{IntoDatum, pg_sys};
 
 /// An event that handlers may want to see.
 pub struct Fired {
@@ -26,18 +27,13 @@ pub struct Call {
     event: Fired,
 }
 
-/// As `format_procedure_qualified` writes the arguments of a handler.
-const SIGNATURE: &str = "(pg_catalog.text,bigint,pg_catalog.text,pg_catalog.jsonb)";
-
 /// The handlers of some events, looked up as the owner of the tables.
 pub fn calls(db: &Db, workflow: Option<&str>, fired: Vec<Fired>) -> Vec<Call> {
     let mut calls = Vec::new();
     for event in fired {
-        let rows = db.query(&HANDLERS, &[workflow.unwrap_or("").into_datum(), patterns(&event.type_name).into_datum()]);
         let mut functions: Vec<String> = Vec::new();
-        for row in 0..rows.len() {
-            let function: String = rows.get(row, 1).unwrap_or_default();
-            if rows.get(row, 2).unwrap_or(false) {
+        for (function, exists) in rows::matching(db, workflow, patterns(&event.type_name)) {
+            if exists {
                 functions.push(function);
             } else {
                 // One admin's dropped function must not stop every tenant.
@@ -65,31 +61,8 @@ fn patterns(type_name: &str) -> Vec<String> {
 pub fn run(run_id: &str, calls: Vec<Call>) {
     let _witness = Witness::enter();
     for Call { function, event } in calls {
-        execute_text(
-            &format!("SELECT {}($1, $2, $3, $4)::pg_catalog.text", qualified_name(&function, SIGNATURE)),
-            &[
-                (pg_sys::TEXTOID, run_id.into_datum()),
-                (pg_sys::INT8OID, event.version.into_datum()),
-                (pg_sys::TEXTOID, event.type_name.into_datum()),
-                (pg_sys::JSONBOID, event.payload.into_datum()),
-            ],
-        );
+        rows::call(&function, run_id, event.version, &event.type_name, event.payload);
     }
-}
-
-/// `schema.name` of a stored function, which is text like `schema.name(text,bigint)`.
-pub fn qualified_name<'a>(function: &'a str, signature: &str) -> &'a str {
-    function.strip_suffix(signature).unwrap_or(function)
-}
-
-/// A function of the caller's choice as text, if it has the arguments that it will be called with.
-pub fn checked_function(function: Option<&Procedure>, signature: &str) -> Result<String> {
-    let function = args::required(function, "function")?;
-    let text = function.qualified();
-    if text.ends_with(signature) && function.is_function() {
-        return Ok(text);
-    }
-    Err(Error::argument(format!("{text} must be a function with the argument types {signature}")))
 }
 
 fn pattern(pattern: Option<&str>) -> Result<&str> {
@@ -111,17 +84,8 @@ fn on_event(
     let function = checked_function(function.as_ref(), SIGNATURE)?;
     let workflow = args::optional_name(workflow, "workflow")?;
     let db = Db::write();
-    access::require_admin(&db, "register handlers")?;
-    db.query(
-        &ADD_HANDLER,
-        &[
-            pattern.into_datum(),
-            function.into_datum(),
-            workflow.unwrap_or("").into_datum(),
-            access::role_name(db.caller).into_datum(),
-            settings::now()?.into_datum(),
-        ],
-    );
+    require_admin(&db, "register handlers")?;
+    rows::add(&db, pattern, &function, workflow, &role::role_name(db.caller), settings::now()?);
     Ok(())
 }
 
@@ -130,7 +94,7 @@ fn off_event(type_pattern: Option<&str>, function: Option<Procedure>) -> std::re
     let pattern = pattern(type_pattern)?;
     let function = checked_function(function.as_ref(), SIGNATURE)?;
     let db = Db::write();
-    access::require_admin(&db, "remove handlers")?;
-    db.query(&REMOVE_HANDLER, &[pattern.into_datum(), function.into_datum()]);
+    require_admin(&db, "remove handlers")?;
+    rows::remove(&db, pattern, &function);
     Ok(())
 }

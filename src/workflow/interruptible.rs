@@ -5,8 +5,8 @@
 //! - at every object of a schema, when it is compiled and when a value is checked against it: each has the keyword `TICK`.
 //!   Without that, references and `allOf` could branch and go deep without looking at a value.
 
+use crate::server::interrupts;
 use crate::server::memory;
-use crate::server::spi;
 use jsonschema::json::{Array, Json, Node, NodeIdentity, Object, SerdeJson, cmp};
 use jsonschema::{Draft, JsonType, Keyword, ReferencingError, Registry, Retrieve, Uri, ValidationError, uri};
 use serde_json::{Map, Number, Value};
@@ -57,8 +57,8 @@ fn give_back() {
 }
 
 fn tick() {
-    spi::check_for_interrupts();
-    spi::check_stack_depth();
+    interrupts::check_for_interrupts();
+    interrupts::check_stack_depth();
     let ticks = TICKS.get().wrapping_add(1);
     TICKS.set(ticks);
     if !ticks.is_multiple_of(TICKS_A_LOOK) {
@@ -75,7 +75,7 @@ fn tick() {
 /// What this process has of the memory, in octets; 0 where the kernel does not say.
 fn resident_size() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * spi::page_size()
+    statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * memory::page_size()
 }
 
 /// The name of the keyword that ticks: no key of a jsonb has that character.

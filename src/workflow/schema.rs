@@ -5,10 +5,11 @@ use crate::pure::hash::{Hash, value_hash};
 use crate::pure::json;
 use crate::pure::merge::pointer_token;
 use crate::server::error::Violation;
+use crate::server::interrupts;
 use crate::server::jsonb::Jsonb;
 use crate::server::memory::{self, Size};
-use crate::server::spi::{self, Db};
-use crate::workflow::graph;
+use crate::store::db::Db;
+use crate::store::graph;
 use crate::workflow::interruptible::{self, Interruptible, Offline};
 use jsonschema::PatternOptions;
 use std::cell::RefCell;
@@ -122,7 +123,7 @@ pub fn compile(text: &str) -> (Compiled, Problems) {
 }
 
 fn compiled(text: &str) -> (Compiled, Problems) {
-    let (definition, mut problems) = definition::parse(text, spi::check_for_interrupts);
+    let (definition, mut problems) = definition::parse(text, interrupts::check_for_interrupts);
     match interruptible::bounded(|| validators(&definition, &mut problems)) {
         Some(validators) => (Compiled { definition, validators, bytes: 0 }, problems),
         None => {
@@ -158,7 +159,7 @@ pub fn validator(schema: &str) -> Result<Validator, String> {
     if schema.len() > MAX_SCHEMA {
         return Err(format!("has {} bytes, more than {MAX_SCHEMA}", schema.len()));
     }
-    let schema = json::value(schema, MAX_SCHEMA_DEPTH, spi::check_for_interrupts)
+    let schema = json::value(schema, MAX_SCHEMA_DEPTH, interrupts::check_for_interrupts)
         .ok_or_else(|| format!("is nested deeper than {MAX_SCHEMA_DEPTH} levels"))?;
     let options = jsonschema::options_for::<Interruptible>()
         .with_retriever(Offline)
@@ -176,7 +177,9 @@ pub fn validator(schema: &str) -> Result<Validator, String> {
 pub fn violations(validator: &Validator, path: &str, text: &str) -> Vec<Violation> {
     let whole = |keyword: &str| vec![Violation { path: path.to_owned(), keyword: keyword.to_owned() }];
     let check = || {
-        let Some(value) = json::value(text, MAX_VALUE_DEPTH, spi::check_for_interrupts) else { return whole("depth") };
+        let Some(value) = json::value(text, MAX_VALUE_DEPTH, interrupts::check_for_interrupts) else {
+            return whole("depth");
+        };
         // Nothing is collected for a valid value: alternatives that do not match are errors, too, until one does.
         if validator.is_valid(&value) {
             return Vec::new();

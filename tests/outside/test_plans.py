@@ -14,7 +14,7 @@ import psycopg
 import pytest
 import ways
 
-STATEMENTS = Path(__file__).parents[2] / "src/store/statements.rs"
+STORE = Path(__file__).parents[2] / "src/store"
 NAME = re.compile(r"/\* layra\.(\w+) \*/")
 
 
@@ -24,7 +24,8 @@ OF_BEFORE = {"inherit_keys", "inherit_inherited_keys"}
 
 def declared():
     """The names of all statements that the extension keeps a plan of, in the schema of its own release."""
-    return set(NAME.findall(STATEMENTS.read_text(encoding="utf-8"))) - OF_BEFORE
+    sources = [file.read_text(encoding="utf-8") for file in STORE.rglob("*.rs")]
+    return {name for source in sources for name in NAME.findall(source)} - OF_BEFORE
 
 
 # --- seeing plans ----------------------------------------------------------------------------------------------

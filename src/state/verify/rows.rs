@@ -1,22 +1,22 @@
 //! The rows that stand beside a run's events and cells; and those of no run.
 
 use super::said::{Checkpoint, Lease, Outcome, Question};
-use super::{Check, Problem, after, graph_hash, hash_of, text_of};
-use crate::execution::node;
+use super::{Check, Problem, after, graph_hash, text_of};
 use crate::pure::hash::{hex, value_hash};
+use crate::server::interrupts::check_for_interrupts;
 use crate::server::jsonb::Jsonb;
-use crate::server::spi::{Arg, At, Columns, Db, Rows, Statement, attempt, check_for_interrupts, scratch};
-use crate::store::compare::cell_id;
-use crate::store::statements::*;
-use pgrx::IntoDatum;
+use crate::server::spi::{attempt, scratch};
+use crate::store::cell::Orphan;
+use crate::store::db::Db;
+use crate::store::{cell, checkpoint, event, graph, interaction, lease, node, orphan, run, workflow};
 use std::collections::{BTreeMap, HashMap};
 use std::vec::IntoIter;
 
 /// A table of which a run may have rows, and where those begin that were not compared yet.
 pub enum OfTable {
     Run,
-    /// Behind a cell; None: from the first one on.
-    OrphanCells(Option<(String, String, i64, i64)>),
+    /// Behind one; None: from the first one on.
+    OrphanCells(Option<Orphan>),
     Checkpoints(i64),
     Interactions(i64),
     Leases(String),
@@ -49,18 +49,14 @@ impl Check {
     }
 
     fn run_and_its_tables(&mut self, db: &Db) {
-        let run_id = self.run_id.as_str().into_datum();
-        let Some(run) = self.query(db, &VERIFY_RUN, &[run_id], "the row of the run") else { return };
-        if run.is_empty() {
-            return;
-        }
-        let [checkpoints, interactions, leases, keys] = [14, 15, 16, 17].map(|column| run.get(0, column) == Some(true));
-        self.run_row(db, &run, keys);
+        let found = self.list(db, "the row of the run", run::stored);
+        let Some(run) = found.flatten() else { return };
+        self.run_row(db, &run);
         let tables = [
-            (leases || !self.said.leases.is_empty(), OfTable::Leases(String::new())),
-            (interactions || !self.said.interactions.is_empty(), OfTable::Interactions(i64::MIN)),
-            (checkpoints || !self.said.checkpoints.is_empty(), OfTable::Checkpoints(i64::MIN)),
-            (run.get::<i64>(0, 13) != Some(self.cells), OfTable::OrphanCells(None)),
+            (run.has_leases() || !self.said.leases.is_empty(), OfTable::Leases(String::new())),
+            (run.has_interactions() || !self.said.interactions.is_empty(), OfTable::Interactions(i64::MIN)),
+            (run.has_checkpoints() || !self.said.checkpoints.is_empty(), OfTable::Checkpoints(i64::MIN)),
+            (run.cells() != Some(self.cells), OfTable::OrphanCells(None)),
         ];
         self.rows.extend(tables.into_iter().filter_map(|(any, table)| any.then_some(table)));
     }
@@ -71,39 +67,46 @@ impl Check {
         self.rows.push(next);
     }
 
-    /// The rows that a statement finds of the run.
-    fn query(&mut self, db: &Db, statement: &'static Statement, args: &[Arg], what: &str) -> Option<Rows> {
-        self.try_read(db, None, what, || Ok(db.query(statement, args)))
+    /// What is found of the run.
+    fn list<T>(&mut self, db: &Db, what: &str, find: impl FnOnce(&Db, &str) -> T) -> Option<T> {
+        let run_id = self.run_id.clone();
+        self.try_read(db, None, what, || Ok(find(db, &run_id)))
     }
 
-    /// The text of a jsonb column; None where that cannot be read.
-    fn json(&mut self, db: &Db, version: Option<i64>, what: &str, row: At<'_>, column: i32) -> Option<Option<String>> {
-        self.try_read(db, version, what, || text_of(row.jsonb(column)))
+    /// The text of a value; None where that cannot be read.
+    fn json(
+        &mut self,
+        db: &Db,
+        version: Option<i64>,
+        what: &str,
+        value: impl FnOnce() -> Option<Jsonb>,
+    ) -> Option<Option<String>> {
+        self.try_read(db, version, what, || text_of(value()))
     }
 
-    fn run_row(&mut self, db: &Db, run: &Rows, inherits_keys: bool) {
-        let row = || At(run, 0);
-        let metadata = self.json(db, None, "the run's metadata", row(), 3);
-        let result = self.json(db, None, "the run's result", row(), 4);
-        let workflow = (7..=10).any(|column| !row().is_null(column)).then(|| {
+    fn run_row(&mut self, db: &Db, run: &run::Stored) {
+        let metadata = self.json(db, None, "the run's metadata", || run.metadata());
+        let result = self.json(db, None, "the run's result", || run.result());
+        let workflow = run.has_workflow().then(|| {
             Jsonb::of(&serde_json::json!({
-                "owner": run.get::<String>(0, 7),
-                "name": run.get::<String>(0, 8),
-                "version": run.get::<i32>(0, 9),
-                "hash": hash_of(&row(), 10).map(|hash| hex(&hash)),
+                "owner": run.workflow_owner(),
+                "name": run.workflow(),
+                "version": run.workflow_version(),
+                "hash": run.definition_hash().map(|hash| hex(&hash)),
             }))
             .text()
             .to_owned()
         });
-        let parent = self.parent_fits(db, run.get(0, 11), run.get(0, 12), inherits_keys);
+        let (parent, parent_version) = run.parent();
+        let parent = self.parent_fits(db, parent, parent_version, run.inherits_keys());
         let said = &self.said;
         let checks = [
-            ("status", run.get::<String>(0, 1).as_deref() == Some(&said.status)),
-            ("owner", run.get::<String>(0, 2).as_deref() == Some(&said.owner)),
+            ("status", run.status().as_deref() == Some(&said.status)),
+            ("owner", run.owner().as_deref() == Some(&said.owner)),
             ("metadata", metadata.is_none_or(|metadata| metadata.as_deref() == Some(&said.metadata))),
             ("result", result.is_none_or(|result| result == said.result)),
-            ("created_at", run.get::<i64>(0, 5) == Some(said.created_at)),
-            ("finished_at", run.get::<i64>(0, 6) == said.finished_at),
+            ("created_at", run.created_at() == Some(said.created_at)),
+            ("finished_at", run.finished_at() == said.finished_at),
             ("workflow", workflow == said.workflow),
             ("parent", parent),
         ];
@@ -115,14 +118,13 @@ impl Check {
         }
     }
 
-    fn check_definition(&mut self, db: &Db, run: &Rows) {
-        let Some((owner, name)) = run.get::<String>(0, 7).zip(run.get::<String>(0, 8)) else { return };
-        let args = [owner.into_datum(), name.into_datum(), run.get::<i32>(0, 9).into_datum()];
+    fn check_definition(&mut self, db: &Db, run: &run::Stored) {
+        let Some((owner, name)) = run.workflow_owner().zip(run.workflow()) else { return };
         let definition = self.try_read(db, None, "the definition of the run's workflow", || {
-            let found = db.query(&OWN_WORKFLOW, &args);
-            text_of(if found.is_empty() { None } else { found.jsonb(0, 4) })
+            let found = workflow::find_own(db, &owner, &name, run.workflow_version());
+            text_of(found.and_then(|found| found.definition()))
         });
-        if definition.is_some_and(|text| text.as_deref().map(value_hash) != hash_of(&At(run, 0), 10)) {
+        if definition.is_some_and(|text| text.as_deref().map(value_hash) != run.definition_hash()) {
             self.problem(None, "the definition of the run's workflow does not match its hash");
         }
     }
@@ -149,47 +151,43 @@ impl Check {
     }
 
     /// Cell rows that no event names.
-    fn orphan_cells(&mut self, db: &Db, after: Option<(String, String, i64, i64)>) {
-        let first = after.is_none();
-        let (scope, key, ordinal, version) = after.unwrap_or((String::new(), String::new(), i64::MIN, i64::MIN));
-        let run_id = self.run_id.as_str().into_datum();
-        let args = [run_id, scope.into_datum(), key.into_datum(), ordinal.into_datum(), version.into_datum()];
+    fn orphan_cells(&mut self, db: &Db, after: Option<Orphan>) {
         let what = "the list of cells that no event names";
-        let Some(rows) = self.query(db, &ORPHAN_CELLS, &args, what) else { return };
-        let Some(last) = rows.len().checked_sub(1) else {
-            if first {
-                self.problem(None, "there are more or fewer rows of cells than the events name");
-            }
+        let Some(mut orphans) = self.list(db, what, |db, run_id| cell::orphans(db, run_id, after.as_ref())) else {
             return;
         };
-        let [scope, key] = [1, 2].map(|column| rows.get(last, column).unwrap_or_default());
-        let [ordinal, version] = [3, 4].map(|column| rows.get(last, column).unwrap_or_default());
-        self.rows.push(OfTable::OrphanCells(Some((scope, key, ordinal, version))));
-        for row in 0..rows.len() {
-            let version: Option<i64> = rows.get(row, 4);
-            match cell_id(&rows, row) {
+        for orphan in &orphans {
+            let version = Some(orphan.version);
+            match orphan.id() {
                 Some(id) => self.problem(version, format!("cell row {} is named by no event", id.name())),
                 None => self.problem(version, "a cell row is named by no event"),
             }
         }
+        match orphans.pop() {
+            Some(last) => self.rows.push(OfTable::OrphanCells(Some(last))),
+            None if after.is_none() => {
+                self.problem(None, "there are more or fewer rows of cells than the events name");
+            }
+            None => {}
+        }
     }
 
     fn checkpoint_rows(&mut self, db: &Db, from: i64) {
-        let args = [self.run_id.as_str().into_datum(), from.into_datum()];
-        let Some(rows) = self.query(db, &VERIFY_CHECKPOINTS, &args, "the list of checkpoints") else { return };
+        let read = |db: &Db, run_id: &str| checkpoint::Stored::from(db, run_id, from);
+        let Some(stored) = self.list(db, "the list of checkpoints", read) else { return };
         let mut next = None;
-        for row in 0..rows.len() {
-            let version: i64 = rows.get(row, 1).unwrap_or_default();
+        for row in stored.rows() {
+            let version = row.version();
             next = version.checked_add(1);
             let said = self.said.checkpoints.remove(&version);
             let what = "the metadata of the checkpoint";
-            let Some(metadata) = self.json(db, Some(version), what, At(&rows, row), 5) else { continue };
+            let Some(metadata) = self.json(db, Some(version), what, || row.metadata()) else { continue };
             let stored = Checkpoint {
-                kind: rows.get(row, 2).unwrap_or_default(),
-                label: rows.get(row, 3),
-                protected: rows.get(row, 4).unwrap_or_default(),
+                kind: row.kind(),
+                label: row.label(),
+                protected: row.protected(),
                 metadata: metadata.unwrap_or_default(),
-                created_at: rows.get(row, 6).unwrap_or_default(),
+                created_at: row.created_at(),
             };
             match said {
                 None => self.problem(Some(version), "a checkpoint row is named by no event"),
@@ -205,41 +203,39 @@ impl Check {
     }
 
     fn interaction_rows(&mut self, db: &Db, from: i64) {
-        let args = [self.run_id.as_str().into_datum(), from.into_datum()];
-        let Some(rows) = self.query(db, &VERIFY_INTERACTIONS, &args, "the list of interactions") else { return };
+        let read = |db: &Db, run_id: &str| interaction::Stored::from(db, run_id, from);
+        let Some(stored) = self.list(db, "the list of interactions", read) else { return };
         let mut next = None;
-        for row in 0..rows.len() {
+        for row in stored.rows() {
             check_for_interrupts();
-            let version: i64 = rows.get(row, 1).unwrap_or_default();
+            let version = row.version();
             next = version.checked_add(1);
             let Some(said) = self.said.interactions.remove(&version) else {
                 self.problem(Some(version), "an interaction row is named by no event");
                 continue;
             };
-            let mut json = |what: &str, column| {
-                let what = format!("the {what} of the interaction");
-                self.json(db, Some(version), &what, At(&rows, row), column)
-            };
-            let (prompt, schema) = (json("prompt", 5), json("response_schema", 6));
-            let response = json("response", 9);
+            let version_of = Some(version);
+            let prompt = self.json(db, version_of, "the prompt of the interaction", || row.prompt());
+            let schema = self.json(db, version_of, "the response_schema of the interaction", || row.response_schema());
+            let response = self.json(db, version_of, "the response of the interaction", || row.response());
             let (Some(prompt), Some(response_schema), Some(response)) = (prompt, schema, response) else { continue };
             let question = Question {
-                id: rows.get(row, 2).unwrap_or_default(),
-                node_id: rows.get(row, 3).unwrap_or_default(),
+                id: row.id(),
+                node_id: row.node_id(),
                 prompt: prompt.unwrap_or_default(),
                 response_schema,
-                assignee: rows.get(row, 7),
-                created_at: rows.get(row, 12).unwrap_or_default(),
-                expires_at: rows.get(row, 13),
+                assignee: row.assignee(),
+                created_at: row.created_at(),
+                expires_at: row.expires_at(),
             };
-            let (status, by): (Option<String>, Option<String>) = (rows.get(row, 4), rows.get(row, 10));
+            let status = row.status();
             let stored = (
                 status.as_deref(),
-                rows.get::<i64>(row, 8),
+                row.closed_version(),
                 response,
-                hash_of(&At(&rows, row), 14),
-                by,
-                rows.get(row, 11),
+                row.response_hash(),
+                row.answered_by(),
+                row.answered_for(),
             );
             let outcome = match said.outcome() {
                 Outcome::Pending => (Some("pending"), None, None, None, None, None),
@@ -265,25 +261,24 @@ impl Check {
     /// Who holds a node stands beside the log, as nothing restores it; but the attempt and its worker are those of the node's
     /// last begin, and a lease holds while the node is at work with one.
     fn lease_rows(&mut self, db: &Db, from: String) {
-        let args = [self.run_id.as_str().into_datum(), from.into_datum()];
-        let Some(rows) = self.query(db, &VERIFY_LEASES, &args, "the list of leases") else { return };
+        let read = |db: &Db, run_id: &str| lease::Stored::from(db, run_id, &from);
+        let Some(stored) = self.list(db, "the list of leases", read) else { return };
         let mut next = None;
-        for row in 0..rows.len() {
+        for row in stored.rows() {
             check_for_interrupts();
-            let node_id: String = rows.get(row, 1).unwrap_or_default();
+            let node_id = row.node_id();
             next = Some(after(&node_id));
-            let attempt = rows.get::<i32>(row, 2).unwrap_or_default().into();
             match self.said.leases.remove(&node_id) {
                 None => self.problem(None, format!("a lease row of node {node_id} is named by no event")),
-                Some(said) if said != (Lease { attempt, worker: rows.get(row, 3) }) => {
+                Some(said) if said != (Lease { attempt: row.attempt().into(), worker: row.worker() }) => {
                     self.problem(None, format!("the lease of node {node_id} is not what its events say"));
                 }
                 Some(_) => {}
             }
             let leased = self.try_read(db, None, &format!("the cell of node {node_id}"), || {
-                text_of(rows.jsonb(row, 5)).map(|cell| cell.is_some_and(|cell| node::is_leased(&cell)))
+                text_of(row.cell()).map(|cell| cell.is_some_and(|cell| node::is_leased(&cell)))
             });
-            if leased.is_some_and(|leased| rows.get(row, 4) != Some(leased)) {
+            if leased.is_some_and(|leased| row.held() != Some(leased)) {
                 self.problem(None, format!("whether the lease of node {node_id} holds is not what its cell says"));
             }
         }
@@ -301,15 +296,19 @@ fn missing<T>(said: BTreeMap<i64, T>, problem: &str) -> Vec<(Option<i64>, String
 
 /// The hash of a run's event.
 fn event_hash(db: &Db, run_id: &str, version: i64) -> Option<String> {
-    let rows = db.query(&EVENT_HASH, &[run_id.into_datum(), version.into_datum()]);
-    if rows.is_empty() { None } else { rows.hash(0, 1).map(|hash| hex(&hash)) }
+    event::hash_at(db, run_id, version)?.0.map(|hash| hex(&hash))
 }
+
+/// A version of a workflow: owner, name, version.
+type WorkflowPlace = (String, String, i32);
+/// A stored graph: owner, hash, the transaction that stored it.
+type GraphPlace = (String, Vec<u8>, i64);
 
 /// What is verified beside the runs, some of it at a time, and where to go on; None where that is done.
 pub struct OfNoRun {
     rows_from: Option<String>,
-    workflows_after: Option<(String, String, i32)>,
-    graphs_after: Option<(String, Vec<u8>, i64)>,
+    workflows_after: Option<WorkflowPlace>,
+    graphs_after: Option<GraphPlace>,
 }
 
 impl Default for OfNoRun {
@@ -352,11 +351,9 @@ fn or_unreadable<T>(
 
 /// Rows whose run is gone.
 fn without_run(db: &Db, from: &str) -> (Vec<Problem>, Option<String>) {
-    let rows = db.query(&ROWS_WITHOUT_RUN, &[from.into_datum(), (MANY as i64).into_datum()]);
     let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut of_table: HashMap<String, (usize, String)> = HashMap::new();
-    for row in 0..rows.len() {
-        let [run_id, table] = [1, 2].map(|column| rows.get::<String>(row, column).unwrap_or_default());
+    for (run_id, table) in orphan::rows(db, from, MANY) {
         tables.entry(run_id.clone()).or_default().push(table.clone());
         let (count, last) = of_table.entry(table).or_default();
         (*count, *last) = (*count + 1, run_id);
@@ -372,19 +369,17 @@ fn without_run(db: &Db, from: &str) -> (Vec<Problem>, Option<String>) {
 }
 
 /// Definitions, also those that no run uses.
-fn of_workflows(db: &Db, behind: &(String, String, i32)) -> (Vec<Problem>, Option<(String, String, i32)>) {
-    let args = [behind.0.as_str().into_datum(), behind.1.as_str().into_datum(), behind.2.into_datum()];
-    let rows = db.query(&VERIFY_WORKFLOWS, &args);
+fn of_workflows(db: &Db, behind: &WorkflowPlace) -> (Vec<Problem>, Option<WorkflowPlace>) {
+    let stored = workflow::Stored::behind(db, &behind.0, &behind.1, behind.2);
     let mut last = None;
     let mut problems = Vec::new();
-    for row in 0..rows.len() {
+    for row in stored.rows() {
         check_for_interrupts();
-        let [owner, name] = [1, 2].map(|column| rows.get::<String>(row, column).unwrap_or_default());
-        let version: i32 = rows.get(row, 3).unwrap_or_default();
+        let (owner, name, version) = (row.owner(), row.name(), row.version());
         let what = || format!("the definition of workflow {name:?} version {version} of {owner:?}");
-        match attempt(db, || text_of(rows.jsonb(row, 5))).and_then(|read| read) {
+        match attempt(db, || text_of(row.definition())).and_then(|read| read) {
             Err(reason) => problems.push((None, None, format!("{} cannot be read: {reason}", what()))),
-            Ok(text) if text.as_deref().map(value_hash) != hash_of(&At(&rows, row), 4) => {
+            Ok(text) if text.as_deref().map(value_hash) != row.hash() => {
                 problems.push((None, None, format!("{} does not match its hash", what())));
             }
             Ok(_) => {}
@@ -395,24 +390,22 @@ fn of_workflows(db: &Db, behind: &(String, String, i32)) -> (Vec<Problem>, Optio
 }
 
 /// Graphs, also those that no run uses.
-fn of_graphs(db: &Db, behind: &(String, Vec<u8>, i64)) -> (Vec<Problem>, Option<(String, Vec<u8>, i64)>) {
-    let args = [behind.0.as_str().into_datum(), behind.1.as_slice().into_datum(), behind.2.to_string().into_datum()];
-    let rows = db.query(&VERIFY_GRAPHS, &args);
+fn of_graphs(db: &Db, behind: &GraphPlace) -> (Vec<Problem>, Option<GraphPlace>) {
+    let stored = graph::Stored::behind(db, &behind.0, &behind.1, behind.2);
     let mut last = None;
     let mut problems = Vec::new();
-    for row in 0..rows.len() {
+    for row in stored.rows() {
         check_for_interrupts();
-        let (owner, hash): (String, Vec<u8>) =
-            (rows.get(row, 1).unwrap_or_default(), rows.get(row, 2).unwrap_or_default());
+        let (owner, hash) = (row.owner(), row.hash());
         let what = format!("the graph {} of {owner:?}", hex(&hash));
-        match attempt(db, || graph_hash(rows.jsonb(row, 4), rows.jsonb(row, 5))).and_then(|read| read) {
+        match attempt(db, || graph_hash(row.nodes(), row.edges())).and_then(|read| read) {
             Err(reason) => problems.push((None, None, format!("{what} cannot be read: {reason}"))),
             Ok(found) if found.as_slice() != hash => {
                 problems.push((None, None, format!("{what} does not match its hash")));
             }
             Ok(_) => {}
         }
-        last = Some((owner, hash, rows.get(row, 3).unwrap_or_default()));
+        last = Some((owner, hash, row.transaction()));
     }
     (problems, last)
 }

@@ -3,10 +3,8 @@
 //! A copied cell has the version of the copy. So the event that copies says in which version each node was completed; in a fork,
 //! which has versions of its own, it numbers them from below up to 0. What it says is final: nobody follows copies of copies.
 
-use crate::execution::node::Node;
-use crate::server::spi::Db;
-use crate::store::statements::COPYING_EVENTS;
-use pgrx::IntoDatum;
+use crate::store::db::Db;
+use crate::store::event;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 
@@ -29,12 +27,9 @@ pub fn order(db: &Db, run_id: &str, nodes: Vec<(String, i64)>) -> Completed {
     if versions.is_empty() {
         return Completed::new();
     }
-    let rows = db.query(&COPYING_EVENTS, &[run_id.into_datum(), versions.into_datum()]);
-    let copies: HashMap<i64, Copied> = (0..rows.len())
-        .filter_map(|row| {
-            let payload = rows.jsonb(row, 2)?;
-            Some((rows.get(row, 1)?, serde_json::from_str(payload.text()).ok()?))
-        })
+    let copies: HashMap<i64, Copied> = event::copying(db, run_id, versions)
+        .into_iter()
+        .filter_map(|(version, payload)| Some((version, serde_json::from_str(payload.text()).ok()?)))
         .collect();
     let completed_in = |node: &str, version: i64| match copies.get(&version) {
         None => version,
@@ -61,9 +56,4 @@ pub fn in_fork(completed: Completed) -> Completed {
     let last = versions.len() as i64 - 1;
     let place = |version: &i64| versions.binary_search(version).unwrap_or_default() as i64;
     completed.into_iter().map(|(node, version)| (node, place(&version) - last)).collect()
-}
-
-/// Whether the value of a node's cell says that it is completed.
-pub fn is_completed(value: &str) -> bool {
-    serde_json::from_str::<Node>(value).is_ok_and(|node| node.status == "completed")
 }

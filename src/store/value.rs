@@ -5,16 +5,30 @@
 //! values: hashes, events and answers do not know how a value is stored.
 
 use crate::pure::delta;
+use crate::server::columns::Columns;
 use crate::server::error::{Error, Result};
+use crate::server::interrupts::check_for_interrupts;
 use crate::server::jsonb::Jsonb;
 use crate::server::memory;
-use crate::server::spi::{At, Columns, Db, check_for_interrupts};
-use crate::store::cell::{self, CellId, Content, Write};
-use crate::store::guess;
-use crate::store::plain::{Is, Key, Scan, Tables};
-use crate::store::statements::CHAIN;
+use crate::server::scan::{Is, Key, Scan};
+use crate::server::spi::At;
+use crate::store::cell::{self, CellId, Place, newest_cell};
+use crate::store::db::Db;
+use crate::store::statement::statement;
+use crate::store::tables::Tables;
 use pgrx::IntoDatum;
 use std::collections::HashMap;
+
+statement! {
+    /// The rows that the value of a cell at a version stands in, newest first, no more than a chain has: see `chain`.
+    CHAIN, [TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID], "/* layra.chain */
+SELECT c.version, c.revision, c.value, c.base FROM layra.cell c
+WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.scope OPERATOR(pg_catalog.=) $2 AND c.key OPERATOR(pg_catalog.=) $3
+  AND c.ordinal OPERATOR(pg_catalog.=) $4 AND c.version OPERATOR(pg_catalog.<=) $5
+  AND c.version OPERATOR(pg_catalog.>=) ", newest_cell!("LEAST(c.base, c.version)", "$2", "$3", "$4",
+        " AND c.version OPERATOR(pg_catalog.<=) $5"), "
+ORDER BY c.version DESC LIMIT 129"
+}
 
 /// Smaller values are stored whole: they stand in the table's own page or two, and nothing is read before they are written.
 const LARGE: usize = 4096;
@@ -25,20 +39,7 @@ const ROW: usize = 256;
 /// A patch that takes more than this part of the value saves too little.
 const SMALL: usize = 4;
 
-/// A cell of a run.
-#[derive(Clone, Copy, Hash)]
-pub struct Place<'a> {
-    pub run_id: &'a str,
-    pub scope: &'a str,
-    pub key: &'a str,
-    pub ordinal: i64,
-}
-
-impl<'a> Place<'a> {
-    pub fn variable(run_id: &'a str, name: &'a str) -> Place<'a> {
-        Place { run_id, scope: "variable", key: name, ordinal: 0 }
-    }
-
+impl Place<'_> {
     /// The value of a row of the cell, of which these columns are `version`, `value` and `base`; raises XX001 where what is
     /// stored does not fit together.
     pub fn value_of(self, db: &Db, row: &impl Columns, [version, value, base]: [i32; 3]) -> Option<Jsonb> {
@@ -114,39 +115,6 @@ impl<'a> Place<'a> {
         let [run_id, scope, key] = [self.run_id, self.scope, self.key].map(IntoDatum::into_datum);
         let rows = db.query(&CHAIN, &[run_id, scope, key, self.ordinal.into_datum(), version.into_datum()]);
         (0..rows.len()).map(|row| Link::read(&At(&rows, row), [1, 2, 3, 4])).collect()
-    }
-
-    /// The row of the cell at a version (None: the newest), or the newest before it, by the short way.
-    pub fn newest(self, tables: &Tables, at: Option<i64>) -> Option<Scan<'_>> {
-        let mut scan = tables.cell.begin();
-        self.seek(&mut scan, at).then_some(scan)
-    }
-
-    /// As `newest`, with a scan of the table of cells that was begun already; false where there is no such row.
-    pub fn seek(self, scan: &mut Scan<'_>, at: Option<i64>) -> bool {
-        let near = match at {
-            Some(at) => guess::shortly_before(at),
-            None => guess::near(self),
-        };
-        let mut keys = vec![
-            Key::Text(1, Is::Equal, self.run_id),
-            Key::Text(2, Is::Equal, self.scope),
-            Key::Text(3, Is::Equal, self.key),
-            Key::Number(4, Is::Equal, self.ordinal),
-        ];
-        keys.extend(at.map(|at| Key::Number(5, Is::AtMost, at)));
-        let all = keys.len();
-        keys.extend(near.map(|version| Key::Number(5, Is::AtLeast, version)));
-        scan.again(&keys);
-        let mut found = scan.down();
-        if !found && near.is_some() {
-            scan.again(&keys[..all]);
-            found = scan.down();
-        }
-        if found && at.is_none() {
-            guess::saw(self, scan.get(cell::VERSION).unwrap_or_default());
-        }
-        found
     }
 
     fn plain_links(self, tables: &Tables, version: i64) -> Vec<Link> {
@@ -271,24 +239,23 @@ impl<'a> Stores<'a> {
         Stores { db, run_id, chains: HashMap::new() }
     }
 
-    pub fn store(&mut self, version: i64, write: &Write) -> Stored {
-        let Content::Value(value) = write.content else { return (None, None) };
-        let id = &write.id;
+    /// How a value is stored that a cell is given at a version.
+    pub fn store(&mut self, version: i64, id: &CellId, revision: i64, value: Jsonb) -> Stored {
         // What the extension keeps of its own is read inside SQL.
         let own = || id.scope == "node" || id.scope == "loop" || (id.scope == "engine" && id.key.starts_with("layra."));
         if value.octets().len() < LARGE || own() || !self.db.schema.has_deltas() {
             return (Some(value), None);
         }
-        let before = self.chains.remove(id).or_else(|| self.before(write));
+        let before = self.chains.remove(id).or_else(|| self.before(id, revision));
         // A row in between, unset or small, was not noted here; the revision tells.
-        let before = before.filter(|chain| chain.revision + 1 == write.revision);
+        let before = before.filter(|chain| chain.revision + 1 == revision);
         let patch = before.and_then(|chain| Some((chain.patch(&value)?, chain)));
         let (stored, chain) = match patch {
-            None => ((Some(value), None), Chain::of_whole(version, write.revision, value)),
+            None => ((Some(value), None), Chain::of_whole(version, revision, value)),
             Some((patch, chain)) => {
                 let (patches, octets) = (chain.patches + 1, chain.octets + patch.octets().len());
                 let stored = (Some(patch), Some(chain.base));
-                (stored, Chain { revision: write.revision, patches, octets, value, ..chain })
+                (stored, Chain { revision, patches, octets, value, ..chain })
             }
         };
         self.chains.insert(id.clone(), chain);
@@ -296,7 +263,7 @@ impl<'a> Stores<'a> {
     }
 
     /// What the cell has now. Where that does not fit together, reading it says so; a new value does not depend on it.
-    fn before(&self, write: &Write) -> Option<Chain> {
-        if write.revision == 1 { None } else { write.id.at(self.run_id).chain(self.db, i64::MAX).ok().flatten() }
+    fn before(&self, id: &CellId, revision: i64) -> Option<Chain> {
+        if revision == 1 { None } else { id.at(self.run_id).chain(self.db, i64::MAX).ok().flatten() }
     }
 }

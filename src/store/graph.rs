@@ -1,12 +1,35 @@
-//! A run's graph (`nodes` and `edges`), stored once per distinct content and owner; a run refers to it by a cell.
+//! Rows of `layra.graph`: a run's graph (`nodes` and `edges`), stored once per distinct content and owner; a run refers to it by
+//! a cell.
 
 use crate::pure::definition::Graph;
 use crate::pure::hash::{Hash, hex, value_hash};
+use crate::server::columns::Columns;
 use crate::server::jsonb::Jsonb;
-use crate::server::spi::Db;
-use crate::store::statements::{GET_GRAPH, INSERT_GRAPH};
+use crate::server::spi::{At, Rows};
+use crate::store::db::Db;
+use crate::store::statement::statement;
 use pgrx::IntoDatum;
 use serde::{Deserialize, Serialize};
+
+statement! {
+    INSERT_GRAPH, [TEXTOID, BYTEAOID, JSONBOID, JSONBOID], "/* layra.insert_graph */
+INSERT INTO layra.graph (owner, hash, nodes, edges)
+SELECT $1, $2, $3, $4 WHERE NOT EXISTS (
+    SELECT FROM layra.graph g WHERE g.owner OPERATOR(pg_catalog.=) $1 AND g.hash OPERATOR(pg_catalog.=) $2)"
+}
+
+statement! {
+    GET_GRAPH, [TEXTOID, BYTEAOID], "/* layra.get_graph */
+SELECT g.nodes, g.edges FROM layra.graph g WHERE g.owner OPERATOR(pg_catalog.=) $1 AND g.hash OPERATOR(pg_catalog.=) $2 LIMIT 1"
+}
+
+statement! {
+    /// Some graphs, behind one.
+    VERIFY_GRAPHS, [TEXTOID, BYTEAOID, TEXTOID], "/* layra.verify_graphs */
+SELECT g.owner, g.hash, g.xact, g.nodes, g.edges FROM layra.graph g
+WHERE ROW(g.owner, g.hash, g.xact) OPERATOR(pg_catalog.>) ROW($1, $2, $3::pg_catalog.xid8)
+ORDER BY g.owner, g.hash, g.xact LIMIT 100"
+}
 
 /// The engine cell that says which stored graph the run uses.
 pub const CELL: &str = "layra.graph";
@@ -77,4 +100,45 @@ pub fn load(db: &Db, reference: &str) -> (Option<Jsonb>, Option<Jsonb>) {
 
 fn unhex(text: &str) -> Vec<u8> {
     (0..text.len() / 2).filter_map(|i| u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()).collect()
+}
+
+/// A stored graph, some of whose parts may not be readable.
+pub struct Row<'a>(At<'a>);
+
+impl Row<'_> {
+    pub fn owner(&self) -> String {
+        self.0.get(1).unwrap_or_default()
+    }
+
+    /// As it is, a hash or not.
+    pub fn hash(&self) -> Vec<u8> {
+        self.0.get(2).unwrap_or_default()
+    }
+
+    /// That stored it.
+    pub fn transaction(&self) -> i64 {
+        self.0.get(3).unwrap_or_default()
+    }
+
+    pub fn nodes(&self) -> Option<Jsonb> {
+        self.0.jsonb(4)
+    }
+
+    pub fn edges(&self) -> Option<Jsonb> {
+        self.0.jsonb(5)
+    }
+}
+
+/// Some graphs behind one, also those that no run uses.
+pub struct Stored(Rows);
+
+impl Stored {
+    pub fn behind(db: &Db, owner: &str, hash: &[u8], transaction: i64) -> Stored {
+        let args = [owner.into_datum(), hash.into_datum(), transaction.to_string().into_datum()];
+        Stored(db.query(&VERIFY_GRAPHS, &args))
+    }
+
+    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        (0..self.0.len()).map(|row| Row(At(&self.0, row)))
+    }
 }

@@ -1,0 +1,314 @@
+//! Idempotency keys: which versions used one, and what dropped runs left of theirs to their forks (`layra.inherited_key`,
+//! `layra.bequeathed_key`, `layra.inheritance`).
+
+use crate::server::columns::Columns;
+use crate::server::heap;
+use crate::server::name::fresh_uuid;
+use crate::server::scan::{Is, Key};
+use crate::store::db::Db;
+use crate::store::event::{self, TYPE, VERSION};
+use crate::store::run::{self, Run};
+use crate::store::statement::statement;
+use crate::store::tables::SCHEMA;
+use pgrx::IntoDatum;
+use pgrx::datum::Uuid;
+use std::ffi::CStr;
+
+statement! {
+    /// The uses of an idempotency key up to a version, newest first.
+    KEY_USES, [TEXTOID, TEXTOID, INT8OID], "/* layra.key_uses */
+SELECT k.version, k.type FROM layra.event k
+WHERE k.run_id OPERATOR(pg_catalog.=) $1 AND k.idempotency_key OPERATOR(pg_catalog.=) $2
+  AND k.version OPERATOR(pg_catalog.<=) $3 ORDER BY k.version DESC"
+}
+
+statement! {
+    /// The dropped runs that a run comes from, the versions of them that its history has, and their uses of a key up to there,
+    /// newest first. Before version 0.3.0 each fork had keys of its own from them, which count as used in its version 1.
+    INHERITED_USES, [TEXTOID, TEXTOID], "/* layra.inherited_uses */
+SELECT i.source, i.version,
+    ARRAY(SELECT k.version FROM layra.bequeathed_key k WHERE k.source OPERATOR(pg_catalog.=) i.source
+          AND k.idempotency_key OPERATOR(pg_catalog.=) $2 AND k.version OPERATOR(pg_catalog.<=) i.version ORDER BY k.version DESC),
+    ARRAY(SELECT k.type FROM layra.bequeathed_key k WHERE k.source OPERATOR(pg_catalog.=) i.source
+          AND k.idempotency_key OPERATOR(pg_catalog.=) $2 AND k.version OPERATOR(pg_catalog.<=) i.version ORDER BY k.version DESC),
+    i.distance
+FROM layra.inheritance i WHERE i.run_id OPERATOR(pg_catalog.=) $1
+UNION ALL
+SELECT NULL, 1, ARRAY[1::pg_catalog.int8], ARRAY[k.type], 0 FROM layra.inherited_key k
+WHERE k.run_id OPERATOR(pg_catalog.=) $1 AND k.idempotency_key OPERATOR(pg_catalog.=) $2"
+}
+
+statement! {
+    /// As ROLLBACK_BEFORE, of a run that was dropped.
+    INHERITED_ROLLBACK_BEFORE, [UUIDOID, INT8OID], "/* layra.inherited_rollback_before */
+SELECT k.version, k.to_version FROM layra.bequeathed_key k
+WHERE k.source OPERATOR(pg_catalog.=) $1 AND k.idempotency_key OPERATOR(pg_catalog.=) ''
+  AND k.version OPERATOR(pg_catalog.>) 0 AND k.version OPERATOR(pg_catalog.<=) $2 ORDER BY k.version DESC LIMIT 1"
+}
+
+statement! {
+    /// In the schema of version 0.2.0: a fork has the keys of one live range of the parent's log itself.
+    INHERIT_KEYS, [TEXTOID, TEXTOID, INT8OID, INT8OID], "/* layra.inherit_keys */
+INSERT INTO layra.inherited_key (run_id, idempotency_key, type)
+SELECT $2, e.idempotency_key, e.type FROM layra.event e
+WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.idempotency_key IS NOT NULL
+  AND e.version OPERATOR(pg_catalog.>=) $3 AND e.version OPERATOR(pg_catalog.<=) $4
+ON CONFLICT DO NOTHING"
+}
+
+statement! {
+    /// In the schema of version 0.2.0.
+    INHERIT_INHERITED_KEYS, [TEXTOID, TEXTOID], "/* layra.inherit_inherited_keys */
+INSERT INTO layra.inherited_key (run_id, idempotency_key, type)
+SELECT $2, i.idempotency_key, i.type FROM layra.inherited_key i WHERE i.run_id OPERATOR(pg_catalog.=) $1
+ON CONFLICT DO NOTHING"
+}
+
+statement! {
+    /// What a run that is dropped leaves to its forks, once for all of them: its idempotency keys, and under the key '' the
+    /// rollbacks, which tell the live ones at a version, and the version 0, which stands for the run itself. No row: it has no key.
+    LEAVE_KEYS, [TEXTOID, UUIDOID], "/* layra.leave_keys */
+INSERT INTO layra.bequeathed_key (source, idempotency_key, version, type, to_version)
+SELECT $2, l.idempotency_key, l.version, l.type, l.to_version FROM (
+    SELECT e.idempotency_key, e.version, e.type, NULL::pg_catalog.int8 AS to_version FROM layra.event e
+    WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.idempotency_key IS NOT NULL
+    UNION ALL
+    SELECT k.idempotency_key, 1, k.type, NULL FROM layra.inherited_key k WHERE k.run_id OPERATOR(pg_catalog.=) $1
+    UNION ALL
+    SELECT '', e.version, e.type, (e.payload OPERATOR(pg_catalog.->>) 'to_version')::pg_catalog.int8 FROM layra.event e
+    WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.type OPERATOR(pg_catalog.=) 'run.rolled_back'
+    UNION ALL
+    SELECT '', 0, 'run.dropped', NULL) l
+WHERE EXISTS (SELECT FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.idempotency_key IS NOT NULL)
+   OR EXISTS (SELECT FROM layra.inherited_key k WHERE k.run_id OPERATOR(pg_catalog.=) $1)
+ON CONFLICT DO NOTHING"
+}
+
+/// How many dropped runs are between a fork `r` and its parent: what comes now is behind them.
+macro_rules! farthest {
+    () => {
+        "COALESCE((SELECT pg_catalog.max(b.distance) FROM layra.inheritance b WHERE b.run_id OPERATOR(pg_catalog.=) r.run_id), 0)"
+    };
+}
+
+statement! {
+    /// The forks of a run come from it, as a run that is dropped, too.
+    INHERIT, [TEXTOID, UUIDOID], "/* layra.inherit */
+INSERT INTO layra.inheritance (run_id, source, version, distance)
+SELECT r.run_id, $2, r.parent_version, 1 OPERATOR(pg_catalog.+) ", farthest!(), "
+FROM layra.run r WHERE r.parent_run_id OPERATOR(pg_catalog.=) $1
+ON CONFLICT DO NOTHING"
+}
+
+statement! {
+    /// The forks of a run come from the dropped runs that it comes from.
+    INHERIT_INHERITED, [TEXTOID], "/* layra.inherit_inherited */
+INSERT INTO layra.inheritance (run_id, source, version, distance)
+SELECT r.run_id, i.source, i.version, i.distance OPERATOR(pg_catalog.+) ", farthest!(), "
+FROM layra.inheritance i CROSS JOIN LATERAL (
+    SELECT r.run_id FROM layra.run r WHERE r.parent_run_id OPERATOR(pg_catalog.=) $1) r
+WHERE i.run_id OPERATOR(pg_catalog.=) $1
+ON CONFLICT DO NOTHING"
+}
+
+statement! {
+    DISINHERIT, [TEXTOID], "/* layra.disinherit */
+DELETE FROM layra.inheritance i WHERE i.run_id OPERATOR(pg_catalog.=) $1 RETURNING i.source"
+}
+
+statement! {
+    /// One at a time decides whether somebody else still comes from a dropped run.
+    LOCK_SOURCE, [UUIDOID], "/* layra.lock_source */
+SELECT k.version FROM layra.bequeathed_key k
+WHERE k.source OPERATOR(pg_catalog.=) $1 AND k.idempotency_key OPERATOR(pg_catalog.=) '' AND k.version OPERATOR(pg_catalog.=) 0 FOR UPDATE"
+}
+
+statement! {
+    HEIR, [UUIDOID], "/* layra.heir */
+SELECT i.run_id FROM layra.inheritance i WHERE i.source OPERATOR(pg_catalog.=) $1 LIMIT 1"
+}
+
+statement! {
+    DELETE_BEQUEATHED_KEYS, [UUIDOID], "/* layra.delete_bequeathed_keys */
+DELETE FROM layra.bequeathed_key k WHERE k.source OPERATOR(pg_catalog.=) $1"
+}
+
+statement! {
+    DELETE_INHERITED_KEYS, [TEXTOID], "/* layra.delete_inherited_keys */
+DELETE FROM layra.inherited_key i WHERE i.run_id OPERATOR(pg_catalog.=) $1"
+}
+
+/// The version of the live use of a key, and its type. Keys of undone versions count as unused.
+pub fn find_use(
+    db: &Db,
+    run_id: &str,
+    run: &Run,
+    key: &str,
+    head: i64,
+    uses: Vec<(i64, String)>,
+) -> Option<(i64, String)> {
+    let live = |run_id: &str, head: i64, uses: Vec<(i64, String)>| {
+        live_use(head, |version| event::rollback_before(db, run_id, version), uses)
+    };
+    if let Some(found) = live(run_id, head, uses) {
+        return Some(found);
+    }
+    // What a fork has from its parents came with its own first version.
+    let mut child = (run_id.to_owned(), run.clone());
+    loop {
+        let (id, run) = child;
+        if run.parent.is_none() && !run.orphan {
+            return None;
+        }
+        // The parent's log first: while we look, a key can only move from there to what the child inherited. But that
+        // counts before it: it is from runs which were between the two.
+        let parents = run.parent.as_ref().and_then(|(parent, at)| live(parent, *at, self::uses(db, parent, key, *at)));
+        if let Some(found) = inherited(db, &id, key) {
+            return Some(found);
+        }
+        let read = |run_id: &str| run::read(db, run_id);
+        // Only the run that is locked stays. Another that was dropped while we looked has left the key to its forks, which
+        // we have been at already: from the start again.
+        if id != run_id && read(&id).is_none() {
+            child = (run_id.to_owned(), read(run_id)?);
+            continue;
+        }
+        if let Some((_, type_name)) = parents {
+            return Some((1, type_name));
+        }
+        let (parent, at) = run.parent?;
+        child = match read(&parent) {
+            Some(next) => (parent, next),
+            // Dropped meanwhile: the child, where it is still there, has another parent now.
+            None => match read(&id) {
+                Some(now) => (id, Some(now).filter(|now| now.parent != Some((parent, at)))?),
+                None => (run_id.to_owned(), read(run_id)?),
+            },
+        };
+    }
+}
+
+/// The versions up to one, and their types, that used a key, newest first.
+pub(super) fn uses(db: &Db, run_id: &str, key: &str, up_to: i64) -> Vec<(i64, String)> {
+    const INDEX: &CStr = c"event_idempotency_key";
+    const COLUMNS: [i16; 3] = [1, 11, 2];
+    let by_short_way = db.plain(|tables| {
+        let keys = [Key::Text(1, Is::Equal, run_id), Key::Text(2, Is::Equal, key)];
+        let mut uses = Vec::new();
+        tables.event.scan_by(heap::schema(SCHEMA), INDEX, &COLUMNS, &keys, |event| {
+            uses.push((event.get(VERSION).unwrap_or_default(), event.get(TYPE).unwrap_or_default()));
+        })?;
+        uses.retain(|(version, _)| *version <= up_to);
+        Some(uses)
+    });
+    if let Some(uses) = by_short_way.flatten() {
+        return uses;
+    }
+    let rows = db.query(&KEY_USES, &[run_id.into_datum(), key.into_datum(), up_to.into_datum()]);
+    (0..rows.len()).map(|row| (rows.get(row, 1).unwrap_or_default(), rows.get(row, 2).unwrap_or_default())).collect()
+}
+
+/// From the runs between this one and its parent, which were dropped.
+fn inherited(db: &Db, run_id: &str, key: &str) -> Option<(i64, String)> {
+    let rows = db.query(&INHERITED_USES, &[run_id.into_datum(), key.into_datum()]);
+    // The nearest counts, as the newest use of one run does.
+    let mut nearest: Vec<usize> = (0..rows.len()).collect();
+    nearest.sort_by_key(|row| rows.get::<i64>(*row, 5));
+    nearest.into_iter().find_map(|row| {
+        let source: Option<Uuid> = rows.get(row, 1);
+        let versions: Vec<i64> = rows.get(row, 3)?;
+        let uses = versions.into_iter().zip(rows.get::<Vec<String>>(row, 4)?).collect();
+        // What older versions left has no rollbacks.
+        let rollback_before = |version: i64| {
+            let source = source?;
+            event::rollback_in(&db.query(&INHERITED_ROLLBACK_BEFORE, &[source.into_datum(), version.into_datum()]))
+        };
+        live_use(rows.get(row, 2)?, rollback_before, uses).map(|(_, type_name)| (1, type_name))
+    })
+}
+
+/// The newest of some uses of a key (newest first) that no rollback undid up to `head`: one probe for each rollback on the way
+/// from there.
+fn live_use(
+    head: i64,
+    rollback_before: impl Fn(i64) -> Option<(i64, i64)>,
+    uses: Vec<(i64, String)>,
+) -> Option<(i64, String)> {
+    // The versions `from` to `to` are those after the newest rollback up to `to`; what precedes them is undone down to where
+    // that went back to.
+    let mut range: Option<(i64, i64)> = None;
+    let mut next = Some(head);
+    uses.into_iter().find(|(version, _)| {
+        while range.is_none_or(|(from, _)| *version < from) {
+            let Some(to) = next else { return false };
+            let rollback = rollback_before(to);
+            range = Some((rollback.map_or(1, |(at, _)| at), to));
+            next = rollback.map(|(_, to_version)| to_version);
+        }
+        range.is_some_and(|(_, to)| *version <= to)
+    })
+}
+
+/// Forks remember the idempotency keys that they inherited, also when their parent is gone: a fork becomes a fork of its
+/// grandparent, and keeps what it had from the run in between, which stands once for all of them. Locks the run before its
+/// forks, as `fork_run` does.
+pub(super) fn bequeath(db: &Db, run_id: &str, run: &Run) {
+    let run_datum = run_id.into_datum();
+    let mut source = None;
+    loop {
+        let forks = run::lock_forks(db, run_id);
+        // A fork that was dropped while we waited for it has left its own forks to this run.
+        if forks.is_empty() {
+            return;
+        }
+        if db.schema.shares_keys() {
+            let source = *source.get_or_insert_with(|| {
+                let source = fresh_uuid();
+                let left = db.query(&LEAVE_KEYS, &[run_datum, source.into_datum()]);
+                Some(source).filter(|_| !left.is_empty())
+            });
+            if source.is_some() {
+                db.query(&INHERIT, &[run_datum, source.into_datum()]);
+            }
+            db.query(&INHERIT_INHERITED, &[run_datum]);
+        } else {
+            copy_keys(db, run_id, forks);
+        }
+        run::set_parent_of_forks(db, run_id, run.parent.clone());
+    }
+}
+
+/// In the schema of version 0.2.0 each fork has the keys itself.
+fn copy_keys(db: &Db, run_id: &str, forks: Vec<(Option<String>, Option<i64>)>) {
+    for (fork, mut top) in forks {
+        let fork = fork.into_datum();
+        while let Some(to) = top {
+            let rollback = event::rollback_before(db, run_id, to);
+            let from = rollback.map_or(1, |(at, _)| at);
+            db.query(&INHERIT_KEYS, &[run_id.into_datum(), fork, from.into_datum(), to.into_datum()]);
+            top = rollback.map(|(_, to_version)| to_version);
+        }
+        db.query(&INHERIT_INHERITED_KEYS, &[run_id.into_datum(), fork]);
+    }
+}
+
+/// A run that is gone comes from nowhere; what dropped runs left goes with the last that came from them.
+pub(super) fn disinherit(db: &Db, run_id: &str) {
+    if !db.schema.shares_keys() {
+        return;
+    }
+    let rows = db.query(&DISINHERIT, &[run_id.into_datum()]);
+    let mut sources: Vec<Uuid> = (0..rows.len()).filter_map(|row| rows.get(row, 1)).collect();
+    sources.sort_by_key(|source| *source.as_bytes());
+    for source in sources {
+        db.query(&LOCK_SOURCE, &[source.into_datum()]);
+        if db.query_latest(&HEIR, &[source.into_datum()]).is_empty() {
+            db.query(&DELETE_BEQUEATHED_KEYS, &[source.into_datum()]);
+        }
+    }
+}
+
+/// Those that each fork had itself before version 0.3.0.
+pub(super) fn delete_inherited(db: &Db, run_id: &str) {
+    db.query(&DELETE_INHERITED_KEYS, &[run_id.into_datum()]);
+}
