@@ -13,13 +13,13 @@ COMMENT ON FUNCTION layra.breaker_try(text) IS
 $$Asks a circuit breaker whether to make a call.
 Report the outcome with breaker_success or breaker_failure. A closed or open breaker writes nothing; no call waits for another transaction.
 name text: the caller's own breaker, else one of a role whose privileges the caller has.
-Result boolean: closed true, open false, half open true to one caller at a time, whose call is the probe.
+Result boolean: closed true, open false, half open true to one caller at a time, whose call is the probe. The probe permit remembers layra.actor: set that to the worker's name.
 Errors: 22023 bad argument, P0002 no such breaker.
 Example: SELECT layra.breaker_try('mail api');$$;
 
 COMMENT ON FUNCTION layra.breaker_success(text) IS
 $$Reports to a circuit breaker that a call succeeded.
-A closed breaker counts its failures from zero again; a half-open one is closed by the success of its probe; an open one stays open, as the call began before it opened. Without failures nothing is written.
+A closed breaker counts its failures from zero again; a half-open one is closed by the success of its probe; an open one stays open, as the call began before it opened, and so does a half-open one whose probe permit has another layra.actor than this session. Without failures nothing is written.
 name text: the breaker.
 Result: none.
 Errors: 22023 bad argument, P0002 no such breaker.

@@ -3,6 +3,7 @@ CREATE TABLE layra.breaker_probe (
     owner    text COLLATE "C" NOT NULL,
     name     text COLLATE "C" NOT NULL,
     probe_at timestamptz,
+    probe_by text,
     PRIMARY KEY (name, owner)
 );
 
@@ -15,5 +16,6 @@ COMMENT ON TABLE layra.breaker_probe IS
 COMMENT ON COLUMN layra.breaker_probe.owner IS 'Role that the breaker belongs to, as text.';
 COMMENT ON COLUMN layra.breaker_probe.name IS 'Name of the breaker.';
 COMMENT ON COLUMN layra.breaker_probe.probe_at IS 'When the last probe began; NULL: none yet.';
+COMMENT ON COLUMN layra.breaker_probe.probe_by IS 'Setting layra.actor of who began it, and whose success closes the breaker; NULL: none was set, anybody''s does.';
 COMMENT ON POLICY readable ON layra.breaker_probe IS 'Breakers of owners whose privileges the role has; auditors see all.';
 COMMENT ON INDEX layra.breaker_probe_pkey IS 'One row a breaker.';

@@ -1,7 +1,8 @@
 //! Circuit breakers, shared by every worker on the database. Closed: calls go through. Open: none does. Half open: one.
 //!
 //! No call waits for another transaction: failures are inserted rows, and the probe permit is taken with SKIP LOCKED. Nor does
-//! a report say which call it is about: what it means follows from the breaker's state, see docs/breakers.md.
+//! a report say which call it is about: what it means follows from the breaker's state, and from who reports while a probe is
+//! under way, see docs/breakers.md.
 
 use crate::server::args::{self, MAX_VALUE};
 use crate::server::error::{Error, Result};
@@ -51,6 +52,12 @@ impl Breaker {
         self.probe_at > self.failed_at
     }
 
+    /// Whether a success that is reported now may be the probe's. Whoever names no actor cannot be told from others: sessions
+    /// do not tell them apart, as a pooler gives each transaction another one.
+    fn is_of_probe(&self, actor: Option<&str>) -> bool {
+        self.has_probe() && self.probe_by.as_deref().zip(actor).is_none_or(|(holder, actor)| holder == actor)
+    }
+
     fn state(&self, now: i64) -> Result<State> {
         let Some(opened_at) = self.opened_at() else {
             return Ok(State::Closed);
@@ -66,9 +73,9 @@ impl Breaker {
     }
 
     /// A time for what is reported now: later than all that it follows, whatever the clock does, as order is by time.
-    fn next(&self) -> Result<i64> {
+    fn next(&self, db: &Db) -> Result<i64> {
         let newest = self.failed_at.max(self.closed_at).max(self.probe_at);
-        Ok(settings::now()?.max(newest.map_or(i64::MIN, |at| at + 1)))
+        Ok(rows::now(db)?.max(newest.map_or(i64::MIN, |at| at + 1)))
     }
 
     fn record(&self, db: &Db, name: &str, at: i64, outcome: &str, error: Option<Jsonb>) {
@@ -113,13 +120,14 @@ fn define_breaker(
     settings::after(now, reset_after, "reset_after")?;
     settings::after(now, probe_lease, "probe_lease")?;
     let db = Db::write();
-    rows::define(&db, name, &role::role_name(db.caller), failure_threshold, reset_after, probe_lease, now);
+    rows::define(&db, name, &role::role_name(db.caller), failure_threshold, reset_after, probe_lease)?;
     Ok(())
 }
 
 #[pg_extern]
 fn breaker_try(name: Option<&str>) -> std::result::Result<bool, ErrorReport> {
     let name = args::name(name, "name")?;
+    let actor = settings::actor()?;
     let db = Db::write();
     let breaker = Breaker::find(&db, name)?;
     match breaker.state(settings::now()?)? {
@@ -137,17 +145,18 @@ fn breaker_try(name: Option<&str>) -> std::result::Result<bool, ErrorReport> {
     if breaker.state(now)? != State::HalfOpen {
         return Ok(false);
     }
-    rows::probe(&db, name, owner, now);
+    rows::probe(&db, name, owner, now, actor.as_deref());
     Ok(true)
 }
 
 #[pg_extern]
 fn breaker_success(name: Option<&str>) -> std::result::Result<(), ErrorReport> {
     let name = args::name(name, "name")?;
+    let actor = settings::actor()?;
     let db = Db::write();
     let breaker = Breaker::find(&db, name)?;
-    // Where it is open, and nobody was told to probe, the call began before it opened.
-    let late = breaker.opened_at().is_some() && !breaker.has_probe();
+    // Where it is open, all calls but the probe's began before it opened.
+    let late = breaker.opened_at().is_some() && !breaker.is_of_probe(actor.as_deref());
     if let Some(failed_at) = breaker.failed_at.filter(|_| !late) {
         // It ends the failures that it has seen: those that are reported at the same time may have opened the breaker.
         breaker.close(&db, name, failed_at + 1, "success");
@@ -160,7 +169,7 @@ fn reset_breaker(name: Option<&str>) -> std::result::Result<(), ErrorReport> {
     let name = args::name(name, "name")?;
     let db = Db::write();
     let breaker = Breaker::find(&db, name)?;
-    breaker.close(&db, name, breaker.next()?, "reset");
+    breaker.close(&db, name, breaker.next(&db)?, "reset");
     Ok(())
 }
 
@@ -172,7 +181,7 @@ fn breaker_failure(name: Option<&str>, error: default!(Option<Jsonb>, "NULL")) -
     if let Some(error) = &error {
         args::within_limit(error.text(), MAX_VALUE, "error")?;
     }
-    let at = breaker.next()?;
+    let at = breaker.next(&db)?;
     breaker.record(&db, name, at, "failure", error);
     // Failures beyond the threshold are not needed, nor is what precedes the last success or reset: twice as many as came
     // since the last turn go. Above READ COMMITTED a deletion could fail.

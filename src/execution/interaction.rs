@@ -83,6 +83,8 @@ fn pause_run(
         return Err(change.cancelling().into());
     }
     args::within_limit(prompt.text(), MAX_VALUE, "prompt")?;
+    // Read again, with the table of questions locked, too.
+    change.now = interaction::now(&change.db)?;
     let expires_at = expires_in.map(|interval| settings::after(change.now, interval, "expires_in")).transpose()?;
     let id = fresh_uuid();
     let payload = Jsonb::of(&Requested {
@@ -149,6 +151,8 @@ fn resume_run(
     Ok(with_change(request, "interaction.answered", |change| {
         let hash = value_hash(response.text());
         let interaction = find(change, id)?;
+        // Read again, as above.
+        change.now = interaction::now(&change.db)?;
         must_be_assignee(change, interaction.assignee.as_deref())?;
         if interaction.status == "answered" && interaction.response_hash == Some(hash) {
             // The answer to the first call got lost: the same response again is that one.

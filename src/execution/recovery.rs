@@ -338,11 +338,12 @@ fn stale_runs(
     ErrorReport,
 > {
     let idle = args::required(idle, "idle")?;
-    let now = settings::now()?;
+    settings::after(0, idle, "idle")?;
+    let db = Db::read();
+    let now = run::now_for_stale(&db)?;
     let age = settings::after(now, idle, "idle")? - now;
     let silent =
         now.checked_sub(age).ok_or_else(|| Error::argument("idle must not reach back beyond the first timestamp"))?;
-    let db = Db::read();
     let owners = if access::may_read(&db, "") { None } else { Some(own_roles(&db)) };
     drop(db);
     let mut stale = Stale { silent, now, owners, after: Some(Default::default()) };

@@ -1,5 +1,6 @@
 //! Every error that a caller can see, and the SQLSTATE, DETAIL and HINT it carries.
 
+use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::{PgLogLevel, PgSqlErrorCode};
 use serde_json::{Value, json};
@@ -263,13 +264,65 @@ impl Error {
 
 impl From<Error> for ErrorReport {
     fn from(error: Error) -> ErrorReport {
-        let mut report = ErrorReport::new(error.sqlstate(), error.to_string(), "layra_state");
+        let mut report = ErrorReport::new(error.sqlstate(), for_client(error.to_string()), "layra_state");
         if let Some(detail) = error.detail() {
-            report = report.set_detail(detail.to_string());
+            report = report.set_detail(for_client(detail.to_string()));
         }
         if let Some(hint) = error.hint() {
-            report = report.set_hint(hint);
+            report = report.set_hint(for_client(hint));
         }
         report
     }
 }
+
+/// A message as the client can read it. The names in it may have characters that the client's encoding has not, and PostgreSQL
+/// then raises 22P05 in place of the error, or of a mere warning: they are escaped as in JSON, which DETAIL is.
+pub fn for_client(text: String) -> String {
+    // Without an allocation, which there may be no memory for.
+    if text.is_ascii() {
+        return text;
+    }
+    // SAFETY: reads of backend-local variables, and a look-up in the catalogue.
+    let (server, client, conversion) = unsafe {
+        let (server, client) = (pg_sys::GetDatabaseEncoding(), pg_sys::pg_get_client_encoding());
+        (server, client, pg_sys::FindDefaultConversionProc(server, client))
+    };
+    // The same encoding, or one that nothing is converted to.
+    if conversion == pg_sys::InvalidOid {
+        return text;
+    }
+    let has = |part: &str| {
+        let mut converted = vec![0u8; LONGEST_CONVERSION * part.len() + 1];
+        // SAFETY: reads as many bytes as there are, and writes no more than it is given; it stops at what it cannot convert.
+        let bytes = unsafe {
+            pg_sys::pg_do_encoding_conversion_buf(
+                conversion,
+                server,
+                client,
+                part.as_ptr().cast_mut(),
+                part.len() as i32,
+                converted.as_mut_ptr(),
+                converted.len() as i32,
+                true,
+            )
+        };
+        bytes as usize == part.len()
+    };
+    if has(&text) {
+        return text;
+    }
+    let mut readable = String::with_capacity(text.len());
+    for character in text.chars() {
+        let mut part = [0; 4];
+        if character.is_ascii() || has(character.encode_utf8(&mut part)) {
+            readable.push(character);
+        } else {
+            let mut units = [0; 2];
+            character.encode_utf16(&mut units).iter().for_each(|unit| readable.push_str(&format!("\\u{unit:04x}")));
+        }
+    }
+    readable
+}
+
+/// As PostgreSQL has it (MAX_CONVERSION_GROWTH).
+const LONGEST_CONVERSION: usize = 4;

@@ -163,6 +163,14 @@ impl Session {
 }
 
 impl Session {
+    /// Locks the tables of a statement as `execute` does, for who reads the clock between the two.
+    pub fn lock_for(&self, statement: &'static Statement, edition: Edition) {
+        self.connect();
+        self.lock_tables(plan(statement, edition), self.read_only);
+        // SAFETY: as `run` does, as SPI has made its own memory current.
+        unsafe { pg_sys::MemoryContextSwitchTo(self.memory.get()) };
+    }
+
     /// Locks the tables of a plan for all that the call may do with them. REINDEX has a table in SHARE mode, which those
     /// who read it do not mind, and then takes one index of it after the other: whoever has read by one index, and now wants
     /// to write, or to read by another one, would wait for REINDEX, and REINDEX for him.

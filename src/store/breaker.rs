@@ -1,6 +1,8 @@
 //! Rows of `layra.breaker`, `layra.breaker_probe` and `layra.breaker_outcome`.
 
+use crate::server::error::Result;
 use crate::server::jsonb::Jsonb;
+use crate::store::clock;
 use crate::store::db::Db;
 use crate::store::statement::statement;
 use pgrx::IntoDatum;
@@ -24,10 +26,10 @@ SELECT b.owner, b.created_at FROM layra.breaker b WHERE b.name OPERATOR(pg_catal
 statement! {
     /// A breaker, its last success or reset, and the newest failures since: how many (up to the threshold), from when to when.
     BREAKER_STATE, [TEXTOID, TEXTOID], "/* layra.breaker_state */
-SELECT b.failure_threshold, b.reset_after, b.probe_lease, p.probe_at, s.at, f.failures, f.newest, f.oldest
+SELECT b.failure_threshold, b.reset_after, b.probe_lease, p.probe_at, s.at, f.failures, f.newest, f.oldest, p.probe_by
 FROM layra.breaker b
 LEFT JOIN LATERAL (
-    SELECT p.probe_at FROM layra.breaker_probe p
+    SELECT p.probe_at, p.probe_by FROM layra.breaker_probe p
     WHERE p.name OPERATOR(pg_catalog.=) $1 AND p.owner OPERATOR(pg_catalog.=) $2 LIMIT 1) p ON true
 LEFT JOIN LATERAL (
     SELECT o.at FROM layra.breaker_outcome o
@@ -51,15 +53,16 @@ WHERE o.name OPERATOR(pg_catalog.=) $1 AND o.owner OPERATOR(pg_catalog.=) $2 AND
 }
 
 statement! {
-    /// The right to probe: no row where somebody else is at it.
+    /// The probe permit: no row where somebody else is at it.
     LOCK_BREAKER, [TEXTOID, TEXTOID], "/* layra.lock_breaker */
 SELECT p.probe_at FROM layra.breaker_probe p
 WHERE p.name OPERATOR(pg_catalog.=) $1 AND p.owner OPERATOR(pg_catalog.=) $2 FOR UPDATE SKIP LOCKED"
 }
 
 statement! {
-    PROBE_BREAKER, [TEXTOID, TEXTOID, TIMESTAMPTZOID], "/* layra.probe_breaker */
-UPDATE layra.breaker_probe p SET probe_at = $3 WHERE p.name OPERATOR(pg_catalog.=) $1 AND p.owner OPERATOR(pg_catalog.=) $2"
+    PROBE_BREAKER, [TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID], "/* layra.probe_breaker */
+UPDATE layra.breaker_probe p SET probe_at = $3, probe_by = $4
+WHERE p.name OPERATOR(pg_catalog.=) $1 AND p.owner OPERATOR(pg_catalog.=) $2"
 }
 
 statement! {
@@ -89,10 +92,17 @@ WHERE d.name OPERATOR(pg_catalog.=) $1 AND d.owner OPERATOR(pg_catalog.=) $2
 }
 
 statement! {
+    /// Column 1: whether it is new.
     DEFINE_BREAKER, [TEXTOID, TEXTOID, INT4OID, INTERVALOID, INTERVALOID, TIMESTAMPTZOID], "/* layra.define_breaker */
 INSERT INTO layra.breaker AS b (name, owner, failure_threshold, reset_after, probe_lease, created_at)
 VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (name, owner) DO UPDATE SET failure_threshold = $3, reset_after = $4, probe_lease = $5"
+ON CONFLICT (name, owner) DO UPDATE SET failure_threshold = $3, reset_after = $4, probe_lease = $5
+RETURNING b.xmax OPERATOR(pg_catalog.=) '0'::pg_catalog.xid"
+}
+
+statement! {
+    STAMP_BREAKER, [TEXTOID, TEXTOID, TIMESTAMPTZOID], "/* layra.stamp_breaker */
+UPDATE layra.breaker b SET created_at = $3 WHERE b.name OPERATOR(pg_catalog.=) $1 AND b.owner OPERATOR(pg_catalog.=) $2"
 }
 
 /// A breaker as its outcomes say.
@@ -103,6 +113,8 @@ pub struct Breaker {
     pub probe_lease: Interval,
     /// When a probe permit was given last.
     pub probe_at: Option<i64>,
+    /// `layra.actor` of who has it, where that was set.
+    pub probe_by: Option<String>,
     /// Of the newest success or reset.
     pub closed_at: Option<i64>,
     /// Since then, no more of them than the threshold.
@@ -129,6 +141,7 @@ pub fn read(db: &Db, owner: &str, name: &str) -> Option<Breaker> {
         failures: rows.get(0, 6).unwrap_or_default(),
         failed_at: rows.get(0, 7),
         counted_from: rows.get(0, 8),
+        probe_by: rows.get(0, 9),
     })
 }
 
@@ -150,18 +163,18 @@ pub fn define(
     failure_threshold: i32,
     reset_after: Interval,
     probe_lease: Interval,
-    at: i64,
-) {
-    let args = [
-        name.into_datum(),
-        owner.into_datum(),
-        failure_threshold.into_datum(),
-        reset_after.into_datum(),
-        probe_lease.into_datum(),
-        at.into_datum(),
-    ];
-    db.query(&DEFINE_BREAKER, &args);
-    db.query(&DEFINE_PROBE, &[name.into_datum(), owner.into_datum()]);
+) -> Result<()> {
+    let key = [name.into_datum(), owner.into_datum()];
+    let (reset_after, probe_lease) = (reset_after.into_datum(), probe_lease.into_datum());
+    let define = |at: i64| {
+        let args = [key[0], key[1], failure_threshold.into_datum(), reset_after, probe_lease, at.into_datum()];
+        db.query(&DEFINE_BREAKER, &args).get(0, 1) == Some(true)
+    };
+    clock::insert_now(db, &DEFINE_BREAKER, define, |at| {
+        db.query(&STAMP_BREAKER, &[key[0], key[1], at.into_datum()]);
+    })?;
+    db.query(&DEFINE_PROBE, &key);
+    Ok(())
 }
 
 /// False where somebody else is at it.
@@ -169,8 +182,13 @@ pub fn lock_probe(db: &Db, name: &str, owner: &str) -> bool {
     !db.query(&LOCK_BREAKER, &[name.into_datum(), owner.into_datum()]).is_empty()
 }
 
-pub fn probe(db: &Db, name: &str, owner: &str, at: i64) {
-    db.query(&PROBE_BREAKER, &[name.into_datum(), owner.into_datum(), at.into_datum()]);
+pub fn probe(db: &Db, name: &str, owner: &str, at: i64, by: Option<&str>) {
+    db.query(&PROBE_BREAKER, &[name.into_datum(), owner.into_datum(), at.into_datum(), by.into_datum()]);
+}
+
+/// The time of an outcome that is added next.
+pub fn now(db: &Db) -> Result<i64> {
+    clock::now_for(db, &INSERT_OUTCOME)
 }
 
 pub fn add_outcome(db: &Db, name: &str, owner: &str, at: i64, outcome: &str, error: Option<Jsonb>) {

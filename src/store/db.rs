@@ -78,6 +78,12 @@ impl Db {
         rows
     }
 
+    /// Locks the tables of a statement as `query` does, for who reads the clock between the two.
+    pub fn lock_for(&self, statement: &'static Statement) {
+        self.session.lock_for(statement, self.schema.edition());
+        self.require_the_same_schema();
+    }
+
     /// As `query`, with a snapshot of this moment whatever the isolation level.
     pub fn query_latest(&self, statement: &'static Statement, args: &[Arg]) -> Rows {
         let rows = self.session.execute_latest(statement, self.schema.edition(), args);

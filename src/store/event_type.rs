@@ -1,6 +1,8 @@
 //! Rows of `layra.event_type`: the schemas of payloads.
 
+use crate::server::error::Result;
 use crate::server::jsonb::Jsonb;
+use crate::store::clock;
 use crate::store::db::Db;
 use crate::store::statement::statement;
 use pgrx::IntoDatum;
@@ -15,9 +17,16 @@ FROM pg_catalog.unnest($2) n(type)"
 }
 
 statement! {
+    /// Column 1: whether it is new.
     DEFINE_EVENT_TYPE, [TEXTOID, TEXTOID, BOOLOID, JSONBOID, TIMESTAMPTZOID], "/* layra.define_event_type */
-INSERT INTO layra.event_type (type, owner, shared, schema, created_at) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (type, owner) DO UPDATE SET shared = $3, schema = $4"
+INSERT INTO layra.event_type AS t (type, owner, shared, schema, created_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (type, owner) DO UPDATE SET shared = $3, schema = $4
+RETURNING t.xmax OPERATOR(pg_catalog.=) '0'::pg_catalog.xid"
+}
+
+statement! {
+    STAMP_EVENT_TYPE, [TEXTOID, TEXTOID, TIMESTAMPTZOID], "/* layra.stamp_event_type */
+UPDATE layra.event_type t SET created_at = $3 WHERE t.type OPERATOR(pg_catalog.=) $1 AND t.owner OPERATOR(pg_catalog.=) $2"
 }
 
 statement! {
@@ -25,9 +34,16 @@ statement! {
 SELECT t.owner FROM layra.event_type t WHERE t.type OPERATOR(pg_catalog.=) $1 AND t.shared"
 }
 
-pub fn define(db: &Db, type_name: &str, owner: &str, shared: bool, schema: Jsonb, at: i64) {
+pub fn define(db: &Db, type_name: &str, owner: &str, shared: bool, schema: Jsonb) -> Result<()> {
     let (type_name, owner) = (type_name.into_datum(), owner.into_datum());
-    db.query(&DEFINE_EVENT_TYPE, &[type_name, owner, shared.into_datum(), schema.into_datum(), at.into_datum()]);
+    let define = |at: i64| {
+        let args = [type_name, owner, shared.into_datum(), schema.into_datum(), at.into_datum()];
+        db.query(&DEFINE_EVENT_TYPE, &args).get(0, 1) == Some(true)
+    };
+    clock::insert_now(db, &DEFINE_EVENT_TYPE, define, |at| {
+        db.query(&STAMP_EVENT_TYPE, &[type_name, owner, at.into_datum()]);
+    })?;
+    Ok(())
 }
 
 /// Whose a shared type is.

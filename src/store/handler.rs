@@ -1,9 +1,11 @@
 //! Rows of `layra.handler`: the functions that are called after an event.
 
 use crate::server::columns::Columns;
+use crate::server::error::Result;
 use crate::server::heap;
 use crate::server::jsonb::Jsonb;
 use crate::server::spi::At;
+use crate::store::clock;
 use crate::store::db::Db;
 use crate::store::function;
 use crate::store::statement::statement;
@@ -21,6 +23,12 @@ statement! {
     ADD_HANDLER, [TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID], "/* layra.add_handler */
 INSERT INTO layra.handler (type_pattern, function, workflow, created_by, created_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT DO NOTHING"
+}
+
+statement! {
+    STAMP_HANDLER, [TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID], "/* layra.stamp_handler */
+UPDATE layra.handler h SET created_at = $4 WHERE h.type_pattern OPERATOR(pg_catalog.=) $1
+  AND h.function OPERATOR(pg_catalog.=) $2 AND h.workflow OPERATOR(pg_catalog.=) $3"
 }
 
 statement! {
@@ -66,9 +74,14 @@ impl Flags {
     }
 }
 
-pub fn add(db: &Db, pattern: &str, function: &str, workflow: Option<&str>, by: &str, at: i64) {
-    let workflow = workflow.unwrap_or("").into_datum();
-    db.query(&ADD_HANDLER, &[pattern.into_datum(), function.into_datum(), workflow, by.into_datum(), at.into_datum()]);
+pub fn add(db: &Db, pattern: &str, function: &str, workflow: Option<&str>, by: &str) -> Result<()> {
+    let key = [pattern, function, workflow.unwrap_or("")].map(IntoDatum::into_datum);
+    let by = by.into_datum();
+    let add = |at: i64| db.query(&ADD_HANDLER, &[key[0], key[1], key[2], by, at.into_datum()]).len() == 1;
+    clock::insert_now(db, &ADD_HANDLER, add, |at| {
+        db.query(&STAMP_HANDLER, &[key[0], key[1], key[2], at.into_datum()]);
+    })?;
+    Ok(())
 }
 
 /// Registrations of a pattern whose function is gone go, too.

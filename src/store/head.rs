@@ -4,11 +4,12 @@ use crate::server::error::{Error, Remedy, Result};
 use crate::server::spi::{At, Rows};
 use crate::server::transaction::{above_read_committed, completions};
 use crate::store::db::Db;
-use crate::store::event::Head;
+use crate::store::event::{Head, INSERT_EVENT};
 use crate::store::handler::Flags;
 use crate::store::key;
 use crate::store::run::Run;
 use crate::store::statement::statement;
+use crate::store::write::INSERT_CELL;
 use pgrx::IntoDatum;
 
 /// A run, locked, and its head. The lock comes first, but the head is as the statement's snapshot has it, which may be
@@ -93,7 +94,11 @@ impl Locked<'_> {
     /// As it is with a snapshot that was taken when the lock was held already.
     pub fn open(self, db: &Db) -> Result<Latest> {
         match &self.rows {
-            Some(rows) => self.read(rows),
+            Some(rows) => {
+                // Before anybody reads the clock.
+                [&INSERT_EVENT, &INSERT_CELL].into_iter().for_each(|statement| db.lock_for(statement));
+                self.read(rows)
+            }
             None => {
                 let head = db.plain(|tables| Head::find(tables, self.run_id)).flatten();
                 let head = head.ok_or_else(|| self.has_no_events())?;

@@ -2,8 +2,10 @@
 
 use crate::pure::hash::{Hash, value_hash};
 use crate::server::columns::{Columns, hash_of};
+use crate::server::error::Result;
 use crate::server::jsonb::Jsonb;
 use crate::server::spi::{At, Rows};
+use crate::store::clock;
 use crate::store::db::Db;
 use crate::store::event::Answer;
 use crate::store::statement::statement;
@@ -171,6 +173,11 @@ pub fn insert(db: &Db, run_id: &str, question: &Question<'_>) {
         question.expires_at.into_datum(),
     ];
     db.query(&INSERT_INTERACTION, &args);
+}
+
+/// The time of a question that is asked next: others may have had the table for long.
+pub fn now(db: &Db) -> Result<i64> {
+    clock::now_for(db, &INSERT_INTERACTION)
 }
 
 /// The interaction that a version asked.

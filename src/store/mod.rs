@@ -4,6 +4,7 @@ pub mod access;
 pub mod breaker;
 pub mod cell;
 pub mod checkpoint;
+mod clock;
 pub mod compare;
 pub mod db;
 pub mod drop;

@@ -126,9 +126,9 @@ impl Schema {
 }
 
 /// A statement's text for the schema of 0.2.0, which stores no deltas, so its cells have no column `base`; and what dropped runs
-/// left stands with their forks, in a table that there still is.
+/// left stands with their forks, in a table that there still is. Nor does it note who has a breaker's probe permit.
 fn older(sql: &'static str) -> Cow<'static, str> {
-    const OLDER: [(&str, &str); 8] = [
+    const OLDER: [(&str, &str); 10] = [
         ("layra.cell c", "(SELECT o.*, NULL::pg_catalog.int8 AS base FROM layra.cell o) c"),
         (
             "value, hash, base)\nVALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -144,8 +144,10 @@ fn older(sql: &'static str) -> Cow<'static, str> {
         ("layra.inheritance i", concat!(no_inheritance!(), " i")),
         ("layra.inheritance n", concat!(no_inheritance!(), " n")),
         ("layra.inheritance t", concat!(no_inheritance!(), " t")),
+        ("p.probe_at, p.probe_by FROM", "p.probe_at, NULL::pg_catalog.text AS probe_by FROM"),
+        ("probe_at = $3, probe_by = $4", "probe_at = $3"),
     ];
-    if sql.contains("base") || sql.contains("layra.inheritance") {
+    if ["base", "layra.inheritance", "probe_by"].iter().any(|new| sql.contains(new)) {
         Cow::Owned(OLDER.iter().fold(sql.to_owned(), |sql, (own, older)| sql.replace(own, older)))
     } else {
         Cow::Borrowed(sql)

@@ -5,13 +5,14 @@ use crate::server::columns::{Columns, hash_of};
 use crate::server::error::Result;
 use crate::server::jsonb::Jsonb;
 use crate::server::scan::{Is, Key};
-use crate::server::settings;
 use crate::server::spi::{At, Rows, Statement};
-use crate::server::transaction::completions;
+use crate::store::clock;
 use crate::store::db::Db;
+use crate::store::event::INSERT_EVENT;
 use crate::store::statement::statement;
 use crate::store::tables::Tables;
 use crate::store::workflow::WorkflowRef;
+use crate::store::write::INSERT_CELL;
 use pgrx::IntoDatum;
 use pgrx::datum::TimestampWithTimeZone;
 
@@ -213,19 +214,13 @@ impl Run {
 
     /// Inserts the row of a new run, and returns its time; None where the run exists already.
     pub fn insert(&self, db: &Db, run_id: &str, metadata: Jsonb) -> Result<Option<i64>> {
-        let (now, seen) = (settings::now()?, completions());
-        if !self.insert_at(db, run_id, metadata, now) {
-            return Ok(None);
-        }
-        // It waits for an open transaction that has inserted a run of that id, and may have done so for long. Once that has
-        // come to nothing the id is ours: again, with the time that it is now.
-        let then = settings::now()?;
-        if completions() == seen || then - now < MAY_HAVE_WAITED {
-            return Ok(Some(now));
-        }
-        delete(db, run_id);
-        self.insert_at(db, run_id, metadata, then);
-        Ok(Some(then))
+        let insert = |now| self.insert_at(db, run_id, metadata, now);
+        // In this order, as all calls do. Its first event has this time, too.
+        [&INSERT_RUN, &INSERT_EVENT, &INSERT_CELL].into_iter().for_each(|statement| db.lock_for(statement));
+        clock::insert_now(db, &INSERT_RUN, insert, |now| {
+            delete(db, run_id);
+            insert(now);
+        })
     }
 
     fn insert_at(&self, db: &Db, run_id: &str, metadata: Jsonb, now: i64) -> bool {
@@ -248,9 +243,6 @@ impl Run {
         rows.len() == 1
     }
 }
-
-/// Microseconds that a statement of one row hardly takes unless it waits.
-const MAY_HAVE_WAITED: i64 = 1000;
 
 /// A run as its readers see it, and its newest version where that is known by then. From here on its rows come by the fast path
 /// where they can.
@@ -331,6 +323,11 @@ pub struct Stale {
     pub last_activity: Option<TimestampWithTimeZone>,
     /// The nodes whose leases ran out.
     pub expired: Vec<String>,
+}
+
+/// The time to look for stale runs at.
+pub fn now_for_stale(db: &Db) -> Result<i64> {
+    clock::now_for(db, &STALE_RUNS)
 }
 
 /// Some runs behind one, of its owner alone or of all from there on, without an event since `silent` or with a lease that ran out

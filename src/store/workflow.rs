@@ -2,8 +2,10 @@
 
 use crate::pure::hash::Hash;
 use crate::server::columns::{Columns, hash_of};
+use crate::server::error::Result;
 use crate::server::jsonb::Jsonb;
 use crate::server::spi::{Arg, At, Rows, Statement};
+use crate::store::clock;
 use crate::store::db::Db;
 use crate::store::statement::statement;
 use pgrx::IntoDatum;
@@ -21,6 +23,12 @@ statement! {
     INSERT_WORKFLOW, [TEXTOID, TEXTOID, INT4OID, BOOLOID, JSONBOID, BYTEAOID, TIMESTAMPTZOID], "/* layra.insert_workflow */
 INSERT INTO layra.workflow (owner, name, version, shared, definition, hash, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING"
+}
+
+statement! {
+    STAMP_WORKFLOW, [TEXTOID, TEXTOID, INT4OID, TIMESTAMPTZOID], "/* layra.stamp_workflow */
+UPDATE layra.workflow w SET created_at = $4 WHERE w.owner OPERATOR(pg_catalog.=) $1 AND w.name OPERATOR(pg_catalog.=) $2
+  AND w.version OPERATOR(pg_catalog.=) $3"
 }
 
 statement! {
@@ -129,17 +137,18 @@ pub fn share(db: &Db, owner: &str, name: &str, version: i32) {
 }
 
 /// False where the version, or the shared name, is taken.
-pub fn insert(db: &Db, reference: &WorkflowRef, shared: bool, definition: Jsonb, at: i64) -> bool {
-    let args = [
-        reference.owner.as_str().into_datum(),
-        reference.name.as_str().into_datum(),
-        reference.version.into_datum(),
-        shared.into_datum(),
-        definition.into_datum(),
-        reference.hash.as_slice().into_datum(),
-        at.into_datum(),
-    ];
-    db.query(&INSERT_WORKFLOW, &args).len() == 1
+pub fn insert(db: &Db, reference: &WorkflowRef, shared: bool, definition: Jsonb) -> Result<bool> {
+    let key =
+        [reference.owner.as_str().into_datum(), reference.name.as_str().into_datum(), reference.version.into_datum()];
+    let (definition, hash) = (definition.into_datum(), reference.hash.as_slice().into_datum());
+    let insert = |at: i64| {
+        let args = [key[0], key[1], key[2], shared.into_datum(), definition, hash, at.into_datum()];
+        db.query(&INSERT_WORKFLOW, &args).len() == 1
+    };
+    let inserted = clock::insert_now(db, &INSERT_WORKFLOW, insert, |at| {
+        db.query(&STAMP_WORKFLOW, &[key[0], key[1], key[2], at.into_datum()]);
+    })?;
+    Ok(inserted.is_some())
 }
 
 /// A stored version, whose definition may not be readable.

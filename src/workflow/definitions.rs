@@ -6,7 +6,6 @@ use crate::server::error::{Error, Result};
 use crate::server::interrupts::check_for_interrupts;
 use crate::server::jsonb::Jsonb;
 use crate::server::role;
-use crate::server::settings;
 use crate::store::db::Db;
 use crate::store::graph::Parts;
 use crate::store::run::Run;
@@ -54,7 +53,7 @@ fn define(name: Option<&str>, definition: Option<Jsonb>, shared: bool) -> Result
             return Ok(version);
         }
         let reference = WorkflowRef { owner: owner.clone(), name: name.to_owned(), version: newest + 1, hash };
-        if workflow::insert(&db, &reference, shared, definition, settings::now()?) {
+        if workflow::insert(&db, &reference, shared, definition)? {
             return Ok(reference.version);
         }
         // Somebody defined it at the same moment, or shares the name: look again, or say so.

@@ -4,7 +4,6 @@ use crate::server::args::{self, MAX_VALUE};
 use crate::server::error::{Error, Result, Violation};
 use crate::server::jsonb::Jsonb;
 use crate::server::role;
-use crate::server::settings;
 use crate::store::db::Db;
 use crate::store::event_type;
 use crate::workflow::admin::require_admin;
@@ -42,8 +41,7 @@ fn define(type_name: Option<&str>, schema: Option<Jsonb>, shared: bool) -> Resul
     {
         return Err(Error::SharedNameTaken { what: "event type", name: type_name.to_owned(), owner: other });
     }
-    event_type::define(&db, type_name, &owner, shared, schema, settings::now()?);
-    Ok(())
+    event_type::define(&db, type_name, &owner, shared, schema)
 }
 
 /// What payloads break of their types' schemas; the path starts with the event's position where there are several.

@@ -1,12 +1,11 @@
 //! Handlers: functions that run in the same transaction after an event, as the caller.
 
 use crate::server::args;
-use crate::server::error::{Error, Result};
+use crate::server::error::{Error, Result, for_client};
 use crate::server::jsonb::Jsonb;
 use crate::server::name::Procedure;
 use crate::server::rethrow::Witness;
 use crate::server::role;
-use crate::server::settings;
 use crate::store::db::Db;
 use crate::store::function::checked_function;
 use crate::store::handler::{self as rows, SIGNATURE};
@@ -37,7 +36,8 @@ pub fn calls(db: &Db, workflow: Option<&str>, fired: Vec<Fired>) -> Vec<Call> {
                 functions.push(function);
             } else {
                 // One admin's dropped function must not stop every tenant.
-                pgrx::warning!("handler {function} does not exist any more and was skipped");
+                let message = format!("handler {function} does not exist any more and was skipped");
+                pgrx::warning!("{}", for_client(message));
             }
         }
         functions.sort();
@@ -85,7 +85,7 @@ fn on_event(
     let workflow = args::optional_name(workflow, "workflow")?;
     let db = Db::write();
     require_admin(&db, "register handlers")?;
-    rows::add(&db, pattern, &function, workflow, &role::role_name(db.caller), settings::now()?);
+    rows::add(&db, pattern, &function, workflow, &role::role_name(db.caller))?;
     Ok(())
 }
 

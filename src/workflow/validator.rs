@@ -4,7 +4,6 @@ use crate::server::args;
 use crate::server::error::Error;
 use crate::server::name::Procedure;
 use crate::server::role;
-use crate::server::settings;
 use crate::store::db::Db;
 use crate::store::function::checked_function;
 use crate::store::validator::{self, SIGNATURE};
@@ -26,7 +25,7 @@ fn add_validator(
     }
     let db = Db::write();
     require_admin(&db, "add validators")?;
-    validator::add(&db, workflow, name, &text, &role::role_name(db.caller), settings::now()?);
+    validator::add(&db, workflow, name, &text, &role::role_name(db.caller))?;
     Ok(())
 }
 

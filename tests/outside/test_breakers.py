@@ -199,6 +199,64 @@ def test_a_late_success_of_another_worker_before_and_after_the_probe(db, connect
     assert [tries(prober, name), tries(slow, name)] == [True, True]
 
 
+def set_actor(connection, actor):
+    connection.execute("SELECT set_config('layra.actor', %s, false)", [actor or ""])
+
+
+# Of the prober, of who reports: does that one's success close the breaker?
+REPORTERS = [
+    ("prober", "prober", True), ("prober", "slow", False), ("prober", None, True), (None, "slow", True), (None, None, True),
+    ("josé", "josé", True), ("josé", "jose", False), ("Prober", "prober", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("prober, reporter, closes", REPORTERS)
+@pytest.mark.parametrize("minutes", [2, 3], ids=["in the lease", "after it"])
+def test_only_the_success_of_the_probe_closes_it(db, connect, prober, reporter, closes, minutes):
+    """Whatever session it is reported in: a pooler gives each transaction another one."""
+    name = define(db, "holder")
+    trip(db, name)
+    probing, reporting = connect(), connect()
+    set_now(probing, 2)
+    set_now(reporting, minutes)
+    set_actor(probing, prober)
+    set_actor(reporting, reporter)
+    assert tries(probing, name) is True
+    before = rows(db, "breaker_outcome WHERE name = %s", name)
+    call(reporting, "breaker_success(%s)", name)
+    assert shown(reporting, name)["state"] == ("closed" if closes else "half_open")
+    if not closes:
+        assert rows(db, "breaker_outcome WHERE name = %s", name) == before
+        # Who takes the permit next has it alone.
+        assert tries(reporting, name) is (minutes == 3)
+        call(probing, "breaker_success(%s)", name)
+        assert shown(probing, name)["state"] == ("half_open" if minutes == 3 else "closed")
+        call(reporting, "breaker_success(%s)", name)
+        assert shown(probing, name)["state"] == "closed"
+
+
+def test_the_actor_is_that_of_the_transaction(db, connect):
+    """As behind a pooler: one session, a setting for each transaction."""
+    name = define(db, "pooled")
+    trip(db, name)
+    session = connect()
+    set_now(session, 2)
+
+    def as_actor(actor, sql):
+        with session.transaction():
+            session.execute("SELECT set_config('layra.actor', %s, true)", [actor])
+            return call(session, sql, name)
+
+    assert as_actor("one", "breaker_try(%s)") is True
+    as_actor("two", "breaker_success(%s)")
+    assert shown(session, name)["state"] == "half_open"
+    as_actor("one", "breaker_success(%s)")
+    assert shown(session, name)["state"] == "closed"
+    for sql in ("breaker_try(%s)", "breaker_success(%s)"):
+        session.execute("SELECT set_config('layra.actor', repeat('x', 256), false)")
+        assert attempt(session, sql, name) == ARGUMENT, sql
+
+
 def test_a_success_ends_the_failures_that_it_has_seen(db, connect):
     """Not those by which the breaker opened between its look and its commit."""
     name = define(db, "seen", 2)
@@ -220,38 +278,41 @@ class Model:
     THRESHOLD, RESET, LEASE = 3, 60_000_000, 20_000_000
 
     def __init__(self):
-        self.failures, self.newest, self.failed_at, self.probe_at = 0, 0, None, None
+        self.failures, self.newest, self.failed_at, self.probe_at, self.prober = 0, 0, None, None, None
 
     def state(self, now):
         if self.failures < self.THRESHOLD:
             return "closed"
         return "open" if self.failed_at + self.RESET > now else "half_open"
 
-    def breaker_try(self, now):
+    def breaker_try(self, now, actor):
         state = self.state(now)
         if state != "half_open":
             return state == "closed"
         if self.probe_at is not None and self.probe_at + self.LEASE > now:
             return False
-        self.probe_at = self.newest = now
+        self.probe_at, self.newest, self.prober = now, now, actor
         return True
 
-    def breaker_failure(self, now):
+    def breaker_failure(self, now, _):
         self.failures = min(self.failures + 1, self.THRESHOLD)
         # Reports of the same moment have an order.
         self.failed_at = self.newest = max(now, self.newest + 1)
         self.probe_at = None
 
-    def breaker_success(self, now):
-        if self.failures and (self.state(now) == "closed" or self.probe_at is not None):
+    def may_be_the_prober(self, actor):
+        return None in (actor, self.prober) or actor == self.prober
+
+    def breaker_success(self, now, actor):
+        if self.failures and (self.state(now) == "closed" or (self.probe_at is not None and self.may_be_the_prober(actor))):
             self.failures, self.probe_at, self.newest = 0, None, max(self.newest, self.failed_at + 1)
 
-    def reset_breaker(self, now):
+    def reset_breaker(self, now, _):
         self.failures, self.probe_at, self.newest = 0, None, max(now, self.newest + 1)
 
 
 def test_as_a_plain_model_has_it(db, soak):
-    """Every report in every state, in every order."""
+    """Every report in every state, in every order, by some workers of which some say who they are."""
     rng = random.Random(8)
     met = set()
     for _ in range(soak(30, 1000)):
@@ -260,17 +321,19 @@ def test_as_a_plain_model_has_it(db, soak):
             now += rng.choice((0, 0, 1_000_000, 15_000_000, 21_000_000, 61_000_000))
             set_now(db, now / 60_000_000)
             function = rng.choice(("breaker_try", "breaker_try", "breaker_failure", "breaker_failure", "breaker_success"))
-            if rng.random() < 0.03:
+            if rng.random() < 0.1:
                 function = "reset_breaker"
-            state = model.state(now), model.probe_at is not None
+            actor = rng.choice((None, "one", "two"))
+            set_actor(db, actor)
+            state = model.state(now), model.probe_at is not None and model.may_be_the_prober(actor), model.probe_at is not None
             met.add((state, function))
-            expected = getattr(model, function)(now)
+            expected = getattr(model, function)(now, actor)
             found = call(db, f"{function}(%s)", name)
             assert (found or None) == (expected or None), (state, function)
             view = shown(db, name)
             assert (view["state"], view["failures"]) == (model.state(now), model.failures), (state, function)
-    # Closed, open, half open without a probe and with one.
-    assert len(met) == 4 * 4, met
+    # Closed, open, half open without a probe, with that of who may be reporting, with that of another.
+    assert len(met) == 5 * 4, met
 
 
 def test_a_new_definition_keeps_what_happened(db):

@@ -1,11 +1,14 @@
 """Clients whose encoding is not UTF8 read everything that the extension itself says: its own text is ASCII."""
 
+import json
 import os
 import re
 import subprocess
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 ROOT = Path(__file__).parents[2]
@@ -136,3 +139,49 @@ def test_clients_read_every_message_comment_and_view(create_database, connect, e
     printed = client(other, encoding, FILL + LOOKS)
     assert not NO_EQUIVALENT.search(printed), NO_EQUIVALENT.search(printed)[0]
     assert b"Starts a run, owned by the calling role" in printed and b"rolled back" in printed.replace(b"_", b" ")
+
+
+def refused(connection, sql, *arguments):
+    with pytest.raises(psycopg.Error) as error:
+        connection.execute(f"SELECT layra.{sql}", arguments)
+    return error.value.diag
+
+
+# Names that are stored, and are in what somebody else is told: with what the encoding does not have, and with what it has.
+NAMES = {"LATIN1": ("работник 🙂", "é"), "LATIN2": ("ñ日本", "ř"), "SJIS": ("éř", "日本"), "UTF8": ("", "é 日本 🙂")}
+
+
+@pytest.mark.parametrize("encoding", NAMES)
+def test_errors_about_names_that_a_client_cannot_read(admin, connect, role, encoding):
+    """They are what they are, with the name escaped; DETAIL is JSON, whose escapes are the name."""
+    other, own = NAMES[encoding]
+    name = other + own
+    escaped = "".join(code if character in other and not character.isascii() else character for character in name
+                      for code in ["".join(f"\\u{unit:04x}" for unit in memoryview(character.encode("utf-16-le")).cast("H"))])  # fmt: skip
+    client = connect()
+    client.execute(f"SET client_encoding = '{encoding}'")
+    notices = []
+    client.add_notice_handler(lambda notice: notices.append((notice.severity, notice.message_primary)))
+    run = f"names {encoding}"
+    admin.execute("SELECT layra.start_run(%s)", [run])
+    admin.execute("SELECT layra.begin_node(%s, 'n', %s, '1 hour')", [run, name])
+    held = refused(client, "begin_node(%s, 'n', 'me')", run)
+    assert (held.sqlstate, held.message_primary) == ("55P03", f'node "n" of run "{run}" is held by {escaped}')
+    assert json.loads(held.message_detail)["holder"] == name
+    (asked,) = admin.execute("SELECT layra.pause_run(%s, 'n')", [run]).fetchone()
+    admin.execute("SELECT layra.set_variable(%s, %s, '1')", [run, name])
+    changed = refused(client, "resume_run(%s, %s)", run, asked)
+    assert (changed.sqlstate, json.loads(changed.message_detail)["conflicts"]) == ("40001", [f"/{name}"])
+    owner = role(f"{name}")
+    admin.execute("SELECT layra.grant_access(%s, level) FROM unnest('{writer,admin}'::text[]) level", [owner])
+    connect(role=owner).execute("SELECT layra.define_workflow(%s, '{}', shared => true)", [run])
+    taken = refused(client, "define_workflow(%s, '{}', shared => true)", run)
+    assert taken.sqlstate == "23505" and escaped in taken.message_primary
+    # A warning is none that stops the call.
+    admin.execute(sql.SQL("CREATE FUNCTION public.{}(text, bigint, text, jsonb) RETURNS void LANGUAGE sql AS ''").format(sql.Identifier(name)))
+    function = sql.Identifier(name).as_string(admin)
+    admin.execute("SELECT layra.on_event('note', %s)", [f"public.{function}(text, bigint, text, jsonb)"])
+    admin.execute(f"DROP FUNCTION public.{function}(text, bigint, text, jsonb)")
+    client.execute("SELECT layra.append_event(%s, 'note')", [run])
+    assert [severity for severity, message in notices if escaped in message] == ["WARNING"]
+    admin.execute("DELETE FROM layra.handler")

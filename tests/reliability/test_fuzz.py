@@ -27,6 +27,8 @@ KEPT = MORE * 300  # MB that it may keep afterwards
 
 # What any call may give: a function that was not granted, and PostgreSQL's own for one that was cancelled or nested too deep.
 ALWAYS = {"42501", "57014", "54001"}
+# Clients that cannot read everything that is stored: what an error says is for them, too. With the name that Python has.
+ENCODINGS = {"UTF8": "utf-8", "LATIN1": "latin-1", "LATIN2": "iso8859-2", "SJIS": "shift_jis"}
 OUT_OF_RANGE = "22008"  # PostgreSQL's own, too, where a time is counted from an interval
 # What PostgreSQL says of text that is no value of the argument's type. It only counts where the text alone gives the same.
 NO_VALUE = {
@@ -133,6 +135,7 @@ class Fuzzer:
         self.calls = Counter()
         self.succeeded = Counter()
         self.sqlstates = Counter()
+        self.encodings = Counter()
         self.no_values = 0
         self.failures = {}
         self.largest = 0
@@ -257,6 +260,7 @@ class Fuzzer:
         query = f"SELECT count(*), sum(length(t::text)) FROM layra.{function}({given}) t"
         shown = f"SELECT * FROM layra.{function}({', '.join(f'{n} => {literal(v)}::{t}' for n, t, v in arguments)})"
         connection = self.session(role)
+        encoding = self.speak(connection, values)
         began = time.monotonic()
         sqlstate = message = None
         try:
@@ -270,6 +274,8 @@ class Fuzzer:
         self.calls[function] += 1
         self.sqlstates[sqlstate or "00000"] += 1
         self.per_function[function][sqlstate or "00000"] += 1
+        self.encodings[encoding, sqlstate is not None] += 1
+        role = f"{role} in {encoding}"
         if self.watched.killed:
             return self.lost(function, self.watched.killed, shown, role)
         if sqlstate is None:
@@ -290,6 +296,19 @@ class Fuzzer:
         if kept > KEPT:
             self.fail(function, f"{kept} MB kept by the session", shown, role)
             connection.close()
+
+    def speak(self, connection, values):
+        """Gives the session a client's encoding in which the values can be written."""
+        encoding = self.random.choice(list(ENCODINGS))
+        try:
+            for value in values:
+                for part in value if isinstance(value, list) else [value]:
+                    if isinstance(part, str):
+                        part.encode(ENCODINGS[encoding])
+        except UnicodeEncodeError:
+            encoding = "UTF8"
+        connection.execute(f"SET client_encoding = '{encoding}'")
+        return encoding
 
     @staticmethod
     def refuses(connection, arguments, sqlstate):
@@ -553,4 +572,6 @@ def test_every_function(database, soak, figures):
         print(f"{function:22} {fuzzer.calls[function]:5} calls, {fuzzer.succeeded[function]:5} succeeded: {dict(states)}")
     assert not fuzzer.failures, f"FUZZ_SEED={seed} FUZZ_CALLS={done}\n" + "\n".join(fuzzer.failures.values())
     assert not never, f"no call succeeded: {never}"
+    # And some of those that fail, in each.
+    assert all(fuzzer.encodings[encoding, True] for encoding in ENCODINGS), fuzzer.encodings
     assert not no_crash_in(server.log)

@@ -251,3 +251,127 @@ def test_long_calls_end_when_they_are_told_to(connect, worker, soak, figures):
         f"{cancelled} of {len(LONG_CALLS) * soak(2, 20)} calls cancelled; went on for at most "
         + ", ".join(f"{took * 1000:.0f} ms ({name})" for name, took in worst)
     )
+
+
+# --- calls with large values -----------------------------------------------------------------------------------------------
+
+# A value of so many bytes, in one piece or in many, and arguments that have it: made beforehand, as PostgreSQL's own functions
+# hear no cancel.
+VALUES = """
+    CREATE TABLE huge (name text, as_ text, value jsonb, PRIMARY KEY (name, as_));
+    ALTER TABLE huge ALTER value SET STORAGE EXTERNAL;
+    GRANT SELECT ON huge TO {worker};
+    INSERT INTO huge VALUES ('string', 'value', to_jsonb(repeat('x', {bytes}))),
+        ('escapes', 'value', to_jsonb(repeat(E'\\x01"', {bytes} / 8))),
+        ('list', 'value', (SELECT jsonb_agg(i) FROM generate_series(1, {bytes} / 9) i)),
+        ('objects', 'value', (SELECT jsonb_agg(jsonb_build_object('id', 'n' || i, 'more', i)) FROM generate_series(1, {bytes} / 40) i)),
+        ('string', 'changed', to_jsonb(repeat('x', {bytes} / 2) || 'y' || repeat('x', {bytes} / 2 - 1)));
+    INSERT INTO huge SELECT name, 'changed', value || '[0]' FROM huge WHERE name IN ('list', 'objects');
+    INSERT INTO huge SELECT 'escapes', 'changed', value FROM huge WHERE (name, as_) = ('string', 'changed');
+    INSERT INTO huge SELECT h.name, a.name, a.value FROM huge h CROSS JOIN LATERAL (VALUES
+        ('object', jsonb_build_object('v', value)), ('events', jsonb_build_array(jsonb_build_object('type', 'e', 'payload', value))),
+        ('definition', jsonb_build_object('variables', jsonb_build_object('v', jsonb_build_object('default', value)))),
+        ('state', jsonb_build_object('global_variables', jsonb_build_object('v', value))),
+        ('nodes', jsonb_build_object('nodes', jsonb_build_array(value))),
+        ('context', jsonb_build_object('context', jsonb_build_object('n', jsonb_build_array(value))))) a(name, value)
+    WHERE as_ = 'value';
+    INSERT INTO huge SELECT name, 'changed object', jsonb_build_object('v', value) FROM huge WHERE as_ = 'changed';
+    SET SESSION AUTHORIZATION {worker};
+    SELECT layra.start_run('huge ' || name, variables => value) FROM huge WHERE as_ = 'object';
+    SELECT layra.set_variables('huge ' || name, value) FROM huge WHERE as_ = 'changed object';
+    SELECT layra.begin_node('huge ' || name, 'n') FROM huge WHERE as_ = 'value';
+    SELECT layra.save_state('saved ' || name, value) FROM huge WHERE as_ = 'state';
+    SELECT layra.append_event('huge ' || name, 'e', value) FROM huge WHERE as_ = 'value';
+    SELECT layra.start_run('asks ' || name), layra.pause_run('asks ' || name, 'n', response_schema => '{{"uniqueItems": true}}') FROM huge
+    WHERE as_ = 'value';
+    SELECT layra.define_breaker('huge');
+    RESET SESSION AUTHORIZATION;
+"""
+# {value} and so on: the argument; {name}: which of the values.
+HUGE_CALLS = {
+    "append_event": "append_event('huge {name}', 'e', {value}, {object})",
+    "append_events": "append_events('huge {name}', {events})",
+    "breaker_failure": "breaker_failure('huge', {value})",
+    "cells": "cells('huge {name}')",
+    "checkpoint": "checkpoint('huge {name}', metadata => {object})",
+    "complete_node": "complete_node('huge {name}', 'n', {value})",
+    "define_workflow": "define_workflow('huge', {definition})",
+    "diff": "diff('huge {name}', 1)",
+    "events": "events('huge {name}')",
+    "fail_node": "fail_node('huge {name}', 'n', {value})",
+    "finish_run": "finish_run('huge {name}', result => {value})",
+    "fork_run": "fork_run('huge {name}', 'huge fork')",
+    "get_state": "get_state('huge {name}')",
+    "get_variable": "get_variable('huge {name}', 'v')",
+    "get_variables": "get_variables('huge {name}')",
+    "history": "history('huge {name}', 'v')",
+    "pause_run": "pause_run('huge {name}', 'n', {value})",
+    "resume_run": "resume_run('asks {name}', (SELECT id FROM layra.interaction WHERE run_id = 'asks {name}'), {value})",
+    "rollback": "rollback('huge {name}', 1)",
+    "save_state": "save_state('huge new', {state})",
+    "save_state again": "save_state('saved {name}', {state})",
+    "save_state of nodes": "save_state('huge new', {nodes})",
+    "save_state of context": "save_state('huge new', {context})",
+    "set_engine": "set_engine('huge {name}', {object})",
+    "set_variable": "set_variable('huge {name}', 'v', {value})",
+    "set_variables": "set_variables('huge {name}', {object}, null, 'merge', 1)",
+    "start_run": "start_run('huge new', variables => {object}, metadata => {object})",
+    "try_set_variables": "try_set_variables('huge {name}', {object}, null, 'fail', 1)",
+    "validate_run": "validate_run('huge {name}')",
+    "verify": "verify('huge {name}')",
+}  # fmt: skip
+# Seconds of the processor from a cancel to its error.
+HEARD = 0.5
+
+
+def processor_time(session):
+    with open(f"/proc/{session.info.backend_pid}/schedstat") as statistics:
+        return int(statistics.read().split()[0]) / 1e9
+
+
+def cancelled(admin, session, sql, after):
+    """The processor's time that a call still took when it had taken so much and was cancelled; None where it was done before.
+    And all that it took."""
+    session.execute("BEGIN")
+    began = processor_time(session)
+    session.pgconn.send_query(sql.encode())
+    while session.pgconn.is_busy() and (at := processor_time(session)) < began + after:
+        session.pgconn.consume_input()
+        time.sleep(0.001)
+    admin.execute("SELECT pg_cancel_backend(%s)", [session.info.backend_pid])
+    at = processor_time(session)
+    result = session.pgconn.get_result()
+    while session.pgconn.get_result():
+        pass
+    ended = processor_time(session)
+    state = result.error_field(psycopg.pq.DiagnosticField.SQLSTATE)
+    while session.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+        with suppress(psycopg.errors.QueryCanceled):
+            session.execute("ROLLBACK")
+    return (ended - at if state == CANCELLED.encode() else None), ended - began
+
+
+def test_a_cancel_is_heard_at_once_with_large_values(connect, worker, soak, figures):
+    """At some moments of each call of each function that takes or gives a value."""
+    admin, session = connect(), connect(role=worker)
+    admin.execute(VALUES.format(worker=worker, bytes=soak(12, 56) * 1_000_000))
+    late = {}
+    for name in ("string", "escapes", "list", "objects"):
+        arguments = {as_: f"(SELECT value FROM public.huge WHERE (name, as_) = ('{name}', '{as_}'))"
+                     for as_ in ("value", "object", "events", "definition", "state", "nodes", "context")}  # fmt: skip
+        for function, call in HUGE_CALLS.items():
+            sql = f"SELECT count(*) FROM layra.{call.format(name=name, **arguments)}"
+            _, whole = cancelled(admin, session, sql, 3600)
+            moments = soak(4, 8)
+            for moment in range(moments):
+                least = None
+                for _ in range(3):
+                    heard, _ = cancelled(admin, session, sql, whole * (moment + 0.5) / moments)
+                    if heard is not None:
+                        least = min(heard, least) if least is not None else heard
+                    if least is None or least < HEARD / 2:
+                        break
+                late[f"{function} of {name}"] = max(late.get(f"{function} of {name}", 0), least or 0)
+    worst = sorted(late.items(), key=lambda item: -item[1])
+    figures(f"{len(late)} calls; " + ", ".join(f"{seconds:.3f} s ({call})" for call, seconds in worst[:8]))
+    assert worst[0][1] < HEARD, worst
