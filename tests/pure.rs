@@ -522,7 +522,7 @@ mod definitions {
             prop_assert_eq!(problems.iter().any(|(_, message)| message.contains("cycle")), cycle);
             for (index, (from, to, handle)) in edges.iter().enumerate() {
                 let outside = *handle == 2 && !reached(after(*to, &[1])).contains(from);
-                let problem = (format!("/edges/{index}"), "loop_next starts inside the loop's body".to_owned());
+                let problem = (format!("/edges/{index}"), "loop_next must start inside the loop's body".to_owned());
                 prop_assert_eq!(problems.contains(&problem), outside);
             }
         }
@@ -560,10 +560,10 @@ mod definitions {
                 "variables": {"": {}, "v": {"schema": 1}}, "policy": {"checkpoint": {"evry": "1 s", "bytes": 0}}}"#,
         );
         for part in [
-            "/nodes/1/id: id is used",
+            "/nodes/1/id: id must not be that of another node",
             "/nodes/2/id",
             "/nodes/3",
-            "/edges/0/target: target names no node",
+            "/edges/0/target: target must be a node that exists",
             "is on a cycle",
             "/variables/: ",
             "/variables/v/schema",

@@ -4,7 +4,7 @@ pub mod access;
 pub mod breaker;
 pub mod cell;
 pub mod checkpoint;
-mod clock;
+pub mod clock;
 pub mod compare;
 pub mod db;
 pub mod drop;
