@@ -455,7 +455,9 @@ def test_every_statement_has_an_index_plan_and_always_the_same(fresh, worker):
     analyze(fresh)
     plan_all("one run with many rows", sound=False)
     assert not wrong, "\n".join(sorted(wrong))
-    assert shapes.keys() == declared(), "not all statements are reached"
+    # Those that give a row the time at which a wait for another transaction was over: tests/reliability/test_waits.py has them.
+    waits = {name for name in declared() if name.startswith("stamp_")}
+    assert shapes.keys() == declared() - waits, "not all statements are reached"
     differ = {name: found for name, found in shapes.items() if len(found) > 1}
     assert not differ, "\n".join(f"{name}, {contents}: {plan}" for name, found in differ.items() for plan, contents in found.items())
 

@@ -354,7 +354,7 @@ def cancelled(admin, session, sql, after):
 def test_a_cancel_is_heard_at_once_with_large_values(connect, worker, soak, figures):
     """At some moments of each call of each function that takes or gives a value."""
     admin, session = connect(), connect(role=worker)
-    admin.execute(VALUES.format(worker=worker, bytes=soak(12, 56) * 1_000_000))
+    admin.execute(VALUES.format(worker=worker, bytes=soak(3, 56) * 1_000_000))
     late = {}
     for name in ("string", "escapes", "list", "objects"):
         arguments = {as_: f"(SELECT value FROM public.huge WHERE (name, as_) = ('{name}', '{as_}'))"
@@ -362,7 +362,7 @@ def test_a_cancel_is_heard_at_once_with_large_values(connect, worker, soak, figu
         for function, call in HUGE_CALLS.items():
             sql = f"SELECT count(*) FROM layra.{call.format(name=name, **arguments)}"
             _, whole = cancelled(admin, session, sql, 3600)
-            moments = soak(4, 8)
+            moments = soak(2, 8)
             for moment in range(moments):
                 least = None
                 for _ in range(3):
