@@ -99,7 +99,7 @@ STREAMS = {
 
 
 # Those whose result is small whatever there is.
-SMALL_SETS = {"remembered"}
+SMALL_SETS = {"remembered", "help"}
 
 
 @pytest.fixture(scope="module")

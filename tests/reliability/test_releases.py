@@ -137,9 +137,12 @@ TEXT = re.compile(r"^(psql:\S+ )?(ERROR|WARNING|NOTICE|HINT|DETAIL|CONTEXT): +(?
 
 
 def comparable(output):
-    """Without texts, what payloads have got since, and the widths of columns, which follow from both."""
-    output = TEXT.sub(r"\2", output)
+    """Without texts, what payloads have got since, and the widths of columns, which follow from both. An error may have got a hint."""
+    output = re.sub(r"^HINT\n", "", TEXT.sub(r"\2", output), flags=re.MULTILINE)
     output = re.sub(r"^(message|hint) +\|.*", r"\1", output, flags=re.MULTILINE)
+    # Of the problems of a definition, which have a path and a text.
+    output = re.sub(r"^( /\S*) +\|.*", r"\1", output, flags=re.MULTILINE)
+    output = re.sub(r'"message": "[^"]*"', '"message"', output)
     output = re.sub(r'"completed": {[^}]*}, ', "", output)
     return re.sub(r"  +", " ", re.sub(r"--+", "-", output))
 
