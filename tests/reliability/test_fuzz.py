@@ -177,6 +177,9 @@ class Fuzzer:
                 # The server starts again after a crash.
                 if time.monotonic() > deadline:
                     raise
+        # A call before may have spoken another encoding, which has not all that is stored.
+        if connection.info.encoding != "utf-8":
+            connection.execute("SET client_encoding = 'UTF8'")
         return connection
 
     def settle(self):
