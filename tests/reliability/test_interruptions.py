@@ -15,6 +15,8 @@ CANCELLED = "57014"
 
 # They read no table.
 NOT_TO_BE_STOPPED = {"owns", "reads_runs_of", "remembered", "format_3"}
+# It reads the catalogue alone, which nobody holds: a timeout may come in time, or not.
+PERHAPS_STOPPED = {"help"}
 
 SESSION = """
     SELECT current_user, session_user, pg_catalog.current_setting('role'), pg_catalog.string_agg(name || '=' || setting, ' ' ORDER BY name)
@@ -120,7 +122,7 @@ def test_every_function_is_cancelled_wherever_it_may_wait(interruptions, soak, f
             session.execute("ROLLBACK")
             assert session_state(session) == state, f"{call} after {obstacle}"
         assert interruptions.content() == before, call
-    assert there - stopped.keys() == NOT_TO_BE_STOPPED
+    assert there - stopped.keys() - PERHAPS_STOPPED == NOT_TO_BE_STOPPED
     assert interruptions.admin.execute("SELECT * FROM layra.verify()").fetchall() == []
     places = sum(map(len, stopped.values()))
     figures(f"{count:,} calls of {len(there)} functions, cancelled at {places} places; nothing changed")
