@@ -51,7 +51,7 @@ def fill(connection, stranger):
     call("on_event('note', 'public.handle(text, bigint, text, jsonb)', 'flow')")
     call("define_breaker('mail', 1)")
     call("breaker_failure('mail', '{\"status\": 503}')")
-    connection.execute("UPDATE layra.breaker_probe SET probe_at = now()")
+    connection.execute("UPDATE layra.breaker_probe SET probe_at = now(), probe_by = 'anna'")
 
     call("start_run('work', 'flow', metadata => '{\"customer\": 7}')")
     call("begin_node('work', 'first', 'anna', '1 hour')")
