@@ -23,13 +23,14 @@ use crate::store::cell::{COUNTER, CellId};
 use crate::store::checkpoint;
 use crate::store::compare::differences;
 use crate::store::db::Db;
+use crate::store::event;
 use crate::store::lease;
 use crate::store::node::Node;
 use crate::store::run;
 use pgrx::datum::{Interval, TimestampWithTimeZone};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// How many states recovery validates as a whole, and at how many checkpoints it looks for cells that are known to be wrong:
@@ -56,6 +57,9 @@ struct Report {
     version: i64,
     lost: Vec<String>,
 }
+
+/// Of the rollbacks of a recovery.
+const REASON: &str = "recovery";
 
 /// Of a run: the version of the cell, and what is in it.
 type Nodes = BTreeMap<String, (i64, Node)>;
@@ -136,9 +140,9 @@ fn recover(run_id: Option<&str>, dry_run: bool, roll_back: bool) -> Result<Repor
         report.problems.extend(gave_up);
         report.lost = found.map(|version| lost_cells(&change, version)).unwrap_or_default();
     }
-    let back = report.checkpoint_version.filter(|_| roll_back);
+    let back = report.checkpoint_version.filter(|_| roll_back && !has_gone_back(&change));
     if let (Some(version), false) = (back, dry_run) {
-        rollback::restore(&mut change, version, None, Some("recovery"))?;
+        rollback::restore(&mut change, version, None, Some(REASON))?;
     }
     // In a dry run: what would be found after the rollback.
     let past = back.filter(|_| dry_run);
@@ -160,6 +164,29 @@ fn recover(run_id: Option<&str>, dry_run: bool, roll_back: bool) -> Result<Repor
     let version = report.version;
     change.close(version)?;
     Ok(report)
+}
+
+/// Whether the newest events are those of a recovery that went back. Where what it went back for stopped the run, what is only
+/// reported may be left, and the same call again would go back for that.
+fn has_gone_back(change: &Change<'_>) -> bool {
+    let mut gone = false;
+    event::after(&change.db, change.run_id, change.head.version - 2, 2, None, |event| {
+        gone = match event.type_name.as_str() {
+            "run.rolled_back" => event.payload.is_some_and(|payload| reason(payload).as_deref() == Some(REASON)),
+            "run.recovered" => gone,
+            _ => false,
+        };
+        true
+    });
+    gone
+}
+
+fn reason(payload: Jsonb) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Payload {
+        reason: Option<String>,
+    }
+    serde_json::from_str::<Payload>(payload.text()).ok()?.reason
 }
 
 /// Nodes as a rollback brings them back: nobody works on them, but on those that it does not touch.

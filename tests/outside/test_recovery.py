@@ -470,6 +470,26 @@ def test_the_recorded_run_recovers(recorded, db):
     sound(db, fork)
 
 
+def test_the_same_recovery_again_goes_no_further_back(db):
+    """What stopped the run is gone after the first one; what is only reported stays, and a lost response costs no work."""
+    run_id = start(db, "twice", TOLERANT)
+    call(db, "checkpoint(%s, 'sound')", run_id)
+    complete(db, run_id, "stranger")
+    reported = call(db, "checkpoint(%s, 'reported')", run_id)
+    breaks(db, run_id)
+    found = recover(db, run_id)
+    assert found["checkpoint_version"] == reported
+    assert {problem["rule"] for problem in broken(db, run_id)} == {"reference"}
+    again = recover(db, run_id)
+    assert again["version"] == found["version"]
+    assert (again["from_version"], again["resume_at"]) == (found["version"], found["resume_at"])
+    # Somebody went on, and asks again.
+    call(db, "append_event(%s, 'note')", run_id)
+    assert recover(db, run_id)["version"] > found["version"] + 1
+    assert broken(db, run_id) == []
+    sound(db, run_id)
+
+
 # --- runs that need it ---------------------------------------------------------------------------------------------------
 
 
