@@ -587,7 +587,7 @@ mod hashing {
     use crate::pure::hash::{Hash, Link, cells_hash, hex, value_hash};
     use proptest::prelude::*;
 
-    /// Texts between which an octet is easily moved from one field to the next, and that look like prefixes of fields.
+    /// Texts between which a byte is easily moved from one field to the next, and that look like prefixes of fields.
     fn piece() -> impl Strategy<Value = String> {
         "[\u{0}\u{1}a]{0,2}"
     }
@@ -599,7 +599,7 @@ mod hashing {
         (prop::collection::vec(piece(), 3), prop::collection::vec(prop::option::of(piece()), 4), 0..2i64)
     }
 
-    /// Two sets of fields: the second with one octet, or one NULL, somewhere else; or another one altogether.
+    /// Two sets of fields: the second with one byte, or one NULL, somewhere else; or another one altogether.
     fn two() -> impl Strategy<Value = (Fields, Fields)> {
         let moved = (fields(), 0..7usize, 0..7usize).prop_map(|(fields, from, to)| {
             let (mut texts, mut options, number) = fields.clone();
@@ -647,7 +647,7 @@ mod hashing {
             other in prop::collection::vec((piece(), piece(), -1..2i64, prop::option::of(0..2u8)), 0..3),
             swap in any::<bool>(),
         ) {
-            // The same octets in scope and key, divided otherwise.
+            // The same bytes in scope and key, divided otherwise.
             let other = if !swap { other } else {
                 one.iter().map(|(scope, key, ordinal, hash)| {
                     let mut both = scope.clone() + key;
@@ -855,7 +855,7 @@ mod texts {
         Some(String::from_utf8(out).unwrap())
     }
 
-    /// Of jsonb's text: sorted by length, then octets, with its blanks.
+    /// Of jsonb's text: sorted by length, then bytes, with its blanks.
     fn json() -> impl Strategy<Value = String> {
         let string =
             || "[ -~é🦀\n\t\u{8}\u{c}\r\u{1}\u{1f}\u{7f}]{0,40}".prop_map(|text| serde_json::to_string(&text).unwrap());
@@ -1129,7 +1129,7 @@ mod deltas {
 
         #[test]
         fn a_patch_on_another_value_gives_a_value_or_nothing(a in edits(), b in edits()) {
-            // Whatever comes out is what jsonb can be: it is read again, and patched to something else.
+            // Whatever comes out is what jsonb can be: it is read again, and changed by a delta to something else.
             if let Some(patch) = patch(&a[0], &a[1])
                 && let Some(odd) = apply(&binary(&b[0]), &[&patch])
                 && let Some(back) = diff(&odd, &binary(&b[1]), usize::MAX)
@@ -1156,7 +1156,7 @@ mod deltas {
         }
     }
 
-    /// Octets 0x80 to 0xBF begin no character.
+    /// Bytes 0x80 to 0xBF begin no character.
     #[test]
     fn a_string_that_begins_in_the_middle_of_a_character_is_refused_or_patched() {
         let (old, new) = (binary(&json!(["x".repeat(100)])), binary(&json!(["y".repeat(100)])));

@@ -155,7 +155,7 @@ fn resume_run(
         change.now = interaction::now(&change.db)?;
         must_be_assignee(change, interaction.assignee.as_deref())?;
         if interaction.status == "answered" && interaction.response_hash == Some(hash) {
-            // The answer to the first call got lost: the same response again is that one.
+            // The response of the first call was lost: the same response again is that one.
             return Ok(interaction.closed_version.unwrap_or(change.head.version));
         }
         change.expect_version(expected)?;

@@ -177,7 +177,7 @@ fn next(run_id: Option<&str>, loop_id: Option<&str>, after: Option<i32>) -> Resu
     let Some(current) = current else { return Err(inactive(&change, loop_id)) };
     if let Some(after) = after.map(i64::from) {
         if current.index == after + 1 {
-            // The answer to the first call got lost.
+            // The response of the first call was lost.
             return Ok(i32::try_from(current.index).ok());
         }
         if current.index != after {

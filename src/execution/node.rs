@@ -394,7 +394,7 @@ fn complete(
     let (values, highest) = change.cells.load_node_values(&change.db, change.run_id, ids, node_id);
     let node = Node::parse(values.get(&Node::id(node_id)));
     if node.status == "completed" {
-        // The answer to the first call got lost: the same completion again is that one.
+        // The response of the first call was lost: the same completion again is that one.
         let recorded = output_of(change, node_id, &node).map(|value| value_hash(value.text()));
         let given = output.map(|value| value_hash(value.text()));
         if recorded == given && attempt.is_none_or(|attempt| node.attempt == Some(attempt)) {
@@ -568,7 +568,7 @@ fn reset_nodes(
     })?)
 }
 
-/// Where all nodes are so already (the answer to the first call got lost): the version in which they became so.
+/// Where all nodes are so already (the response of the first call was lost): the version in which they became so.
 fn all_are(change: &Change<'_>, nodes: &[String], current: &HashMap<CellId, Jsonb>, status: &str) -> Option<i64> {
     if nodes.iter().any(|id| Node::parse(current.get(&Node::id(id))).status != status) {
         return None;

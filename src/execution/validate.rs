@@ -1,4 +1,4 @@
-//! Validation of a whole state: schemas, references, loop bounds, sizes, hashes, and rules of one's own.
+//! Validation of a whole state: schemas, references, loop bounds, sizes, hashes, and custom rules.
 
 use crate::execution::loops::DEFAULT_MAX;
 use crate::pure::hash::value_hash;

@@ -3,7 +3,7 @@
 //! Whatever gives None for want of memory says so, and has another way behind it, or 53200.
 //!
 //! PostgreSQL has not changed it since 9.4 (utils/jsonb.h): a container is a header (flags and a count), an entry for each
-//! element (for an object each key, then each value), and their octets. Where it is aligned, so are its parts. An entry has
+//! element (for an object each key, then each value), and their bytes. Where it is aligned, so are its parts. An entry has
 //! a type and a length, padding included; every 32nd has the offset of its end instead.
 
 use crate::pure::room::{fits, reserve};
@@ -111,7 +111,7 @@ pub enum Value<'a> {
 
 pub type Member<'a> = (Cow<'a, [u8]>, Value<'a>);
 
-/// jsonb sorts keys by their length, then by their octets.
+/// jsonb sorts keys by their length, then by their bytes.
 pub fn order(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
@@ -383,7 +383,7 @@ fn number_of(rest: &mut &[u8]) -> Option<Vec<u8>> {
     Some(octets)
 }
 
-/// Whether octets are as long as a numeric in them says, and have its header: the server reads no further.
+/// Whether bytes are as long as a numeric in them says, and have its header: the server reads no further.
 fn is_numeric(octets: &[u8]) -> bool {
     const SHORT_OR_SPECIAL: u8 = 0x80;
     let (Some(size), Some(header)) = (word(octets, 0), octets.get(4..6)) else { return false };
@@ -404,7 +404,7 @@ pub trait Server {
     fn pause(&mut self);
 }
 
-/// Appends the text of a value, octet for octet as PostgreSQL's jsonb_out makes it. None where the form is broken, or where
+/// Appends the text of a value, byte for byte as PostgreSQL's jsonb_out makes it. None where the form is broken, or where
 /// there is no memory for it.
 pub fn text(value: Item<'_>, server: &mut impl Server, out: &mut Vec<u8>) -> Option<()> {
     match value.kind {
@@ -452,15 +452,15 @@ fn separate(index: usize, server: &mut impl Server, out: &mut Vec<u8>) -> Option
     Some(())
 }
 
-/// Whether an octet stands for itself in a JSON string.
+/// Whether a byte stands for itself in a JSON string.
 const fn is_plain(octet: u8) -> bool {
     octet >= b' ' && octet != b'"' && octet != b'\\'
 }
 
-/// How many octets from the first one on stand for themselves. Eight at a time: one at a time took 1,250 instructions for 100.
+/// How many bytes from the first one on stand for themselves. Eight at a time: one at a time took 1,250 instructions for 100.
 pub fn plain(octets: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    // The highest bit of each octet that is less than `low`, for octets below 0x80 and such a `low`.
+    // The highest bit of each byte that is less than `low`, for bytes below 0x80 and such a `low`.
     let less = |word: u64, low: u8| word.wrapping_sub(ONES * u64::from(low)) & !word;
     let equal = |word: u64, octet: u8| less(word ^ (ONES * u64::from(octet)), 1);
     let mut at = 0;

@@ -1,11 +1,11 @@
-//! What changed from one version of a large value to the next, as a patch that is itself jsonb. Pure: it reads and writes
-//! jsonb's binary form, in which an element is copied octet by octet, so numbers, depth and order come back as they were.
+//! What changed from one version of a large value to the next, as a delta that is itself jsonb. Pure: it reads and writes
+//! jsonb's binary form, in which an element is copied byte by byte, so numbers, depth and order come back as they were.
 //!
-//! A patch has the type of the value that it applies to:
+//! A delta has the type of the value that it applies to:
 //!
-//! - a string: `"HEAD TAIL MIDDLE"`, the new string is HEAD octets of the old one's head, MIDDLE, and TAIL octets of its tail;
+//! - a string: `"HEAD TAIL MIDDLE"`, the new string is HEAD bytes of the old one's head, MIDDLE, and TAIL bytes of its tail;
 //! - an array: the pieces of the new array. `"FROM COUNT"` is COUNT elements of the old one from FROM on, an array is new
-//!   elements, an object `{"INDEX": PATCH}` is an old element, patched. No old element is used twice, and they keep their order;
+//!   elements, an object `{"INDEX": DELTA}` is an old element with a delta applied. No old element is used twice, and they keep their order;
 //! - an object: `{"s": {members to set}, "p": {members to patch}, "r": [keys to remove]}`, each part where there is something.
 
 use crate::pure::binary::{ARRAY, Item, Member, OBJECT, STRING, Value, octets_of, order, root};
@@ -14,13 +14,13 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::vec::IntoIter;
 
-/// What it takes to apply a patch: a list of elements that are as short as can be, in pieces.
+/// What it takes to apply a delta: a list of elements that are as short as can be, in pieces.
 pub const WORK: usize = 64;
 /// Below this many levels a change is stored whole.
 const DEPTH: u32 = 64;
-/// What a piece of a patch takes beside the octets that it brings.
+/// What a piece of a delta takes beside the bytes that it brings.
 const PIECE: usize = 16;
-/// A change of a string that is shorter is not worth a patch.
+/// A change of a string that is shorter is not worth a delta.
 const SHORT: usize = 64;
 
 impl<'a> Item<'a> {
@@ -35,8 +35,8 @@ impl<'a> Item<'a> {
 
 // ----------------------------------------------------------------------------------------------------------- patching
 
-/// The value that the patches, one after the other, make of a whole one; None where they do not fit, or where there is no
-/// memory for it: at most `WORK` bytes for each of theirs. `tick` is called at every patch and at every part of one.
+/// The value that the deltas, one after the other, make of a whole one; None where they do not fit, or where there is no
+/// memory for it: at most `WORK` bytes for each of theirs. `tick` is called at every delta and at every part of one.
 pub fn apply(base: &[u8], patches: &[&[u8]], tick: fn()) -> Option<Vec<u8>> {
     let mut value = Value::Raw(root(base)?);
     for patch in patches {
@@ -203,7 +203,7 @@ fn range(text: &[u8]) -> Option<(usize, usize)> {
 
 // ------------------------------------------------------------------------------------------------------------ diffing
 
-/// The patch that makes the new value of the old one; None where it would take more than `limit` octets, or more memory than
+/// The delta that makes the new value of the old one; None where it would take more than `limit` bytes, or more memory than
 /// there is. `tick` is called throughout.
 pub fn diff(old: &[u8], new: &[u8], limit: usize, tick: fn()) -> Option<Vec<u8>> {
     if !fits(4 * limit.min(new.len())) {
@@ -214,7 +214,7 @@ pub fn diff(old: &[u8], new: &[u8], limit: usize, tick: fn()) -> Option<Vec<u8>>
     octets_of(&patch, limit - left.octets).filter(|patch| patch.len() <= limit)
 }
 
-/// What a patch may still take.
+/// What a delta may still take.
 struct Left {
     octets: usize,
     tick: fn(),
@@ -226,7 +226,7 @@ fn spend(left: &mut Left, octets: usize) -> Option<()> {
     Some(())
 }
 
-/// The patch between two values of the same type that takes at most what is left.
+/// The delta between two values of the same type that takes at most what is left.
 fn difference<'a>(old: Item<'a>, new: Item<'a>, left: &mut Left, depth: u32) -> Option<Value<'a>> {
     let depth = depth.checked_sub(1)?;
     if let (Some(old), Some(new)) = (old.string(), new.string()) {
@@ -240,7 +240,7 @@ fn difference<'a>(old: Item<'a>, new: Item<'a>, left: &mut Left, depth: u32) -> 
     }
 }
 
-/// The patch of a part, where it takes less than half of what the new part does.
+/// The delta of a part, where it takes less than half of what the new part does.
 fn part_difference<'a>(old: Item<'a>, new: Item<'a>, left: &mut Left, depth: u32) -> Option<Value<'a>> {
     if new.octets.len() < SHORT {
         return None;
@@ -366,7 +366,7 @@ fn matches<'a, 'b>(old: &[Item<'a>], new: &'b [Item<'a>], tick: fn()) -> Vec<(us
     matches
 }
 
-/// The pieces of an array's patch.
+/// The pieces of an array's delta.
 struct Pieces<'a, 'b> {
     old: &'b [Item<'a>],
     /// Old elements to keep, of which more may follow.
@@ -399,7 +399,7 @@ impl<'a> Pieces<'a, '_> {
         }
     }
 
-    /// New elements where the old ones up to `until` were, each as a patch of the old one at its place where that is short.
+    /// New elements where the old ones up to `until` were, each as a delta of the old one at its place where that is short.
     fn bring(&mut self, brought: &[Item<'a>], until: usize, left: &mut Left, depth: u32) -> Option<()> {
         for (index, item) in (self.next..).zip(brought) {
             self.flush();

@@ -9,7 +9,7 @@ pub fn value_hash(text: &str) -> Hash {
     *blake3::hash(text.as_bytes()).as_bytes()
 }
 
-/// A field: one zero octet for NULL, else 1, the length as 64 bits big-endian, the octets.
+/// A field: one zero byte for NULL, else 1, the length as 64 bits big-endian, the bytes.
 fn field(hasher: &mut blake3::Hasher, octets: Option<&[u8]>) {
     match octets {
         None => {
@@ -38,7 +38,7 @@ pub fn cells_hash<'a>(cells: impl Iterator<Item = (&'a str, &'a str, i64, Option
 
 /// Everything of an event that its hash covers.
 pub struct Link<'a> {
-    /// 32 zero octets for the first event of a run.
+    /// 32 zero bytes for the first event of a run.
     pub previous: Hash,
     pub run_id: &'a str,
     pub version: i64,

@@ -28,7 +28,7 @@ pub trait Columns {
         unsafe { T::from_datum(datum, null) }
     }
 
-    /// How a text column that is not null compares with a text, octet by octet, as collation "C" does.
+    /// How a text column that is not null compares with a text, byte by byte, as collation "C" does.
     fn compare(&self, column: i32, text: &str) -> Ordering {
         self.require(column, |oid| oid == pg_sys::TEXTOID);
         let (datum, _) = self.datum(column);
@@ -68,7 +68,7 @@ pub trait Columns {
         if null { None } else { Some(Jsonb::copy_of(datum)) }
     }
 
-    /// A 32-octet hash.
+    /// A 32-byte hash.
     fn hash(&self, column: i32) -> Option<[u8; 32]> {
         self.require(column, |oid| oid == pg_sys::BYTEAOID);
         let (datum, null) = self.datum(column);
@@ -97,7 +97,7 @@ fn raw_size(datum: pg_sys::Datum) -> usize {
     unsafe { if is_in_place(value) { pgrx::varlena::varsize_any(value) } else { pg_sys::toast_raw_datum_size(datum) } }
 }
 
-/// What `read` makes of a text's or bytea's octets, in place where they are neither compressed nor out of line.
+/// What `read` makes of a text's or bytea's bytes, in place where they are neither compressed nor out of line.
 fn octets<T>(datum: pg_sys::Datum, read: impl FnOnce(&[u8]) -> T) -> T {
     let value: *mut pg_sys::varlena = datum.cast_mut_ptr();
     // SAFETY: the callers have a text or bytea that is not null; what the server decompresses is a copy.

@@ -1,7 +1,7 @@
-//! The short way to single rows of plain tables: what logical replication and referential integrity do for theirs. A row is
-//! found by its primary key, locked and inserted by PostgreSQL's own functions for one row, without a plan. A statement that
+//! The fast path to single rows, direct heap access: what logical replication and referential integrity do for theirs. A row is
+//! found by its primary key, locked and inserted by PostgreSQL's own functions for one row, without a statement. A statement that
 //! inserts an event takes 85,000 instructions, of which this leaves 40,000: the rest is the start of an executor, which makes
-//! descriptors and compiles expressions for each column anew.
+//! descriptors and compiles expressions for each column again.
 //!
 //! Only at READ COMMITTED (reads: at any level) and only where a table is plain. Is it anything else (partitioned,
 //! distributed, with triggers, rules or other columns), then there is no such `Table`, and statements serve, which PostgreSQL
@@ -28,7 +28,7 @@ pub struct Shape {
     /// The columns that are written and may be NULL: nobody has forbidden it.
     pub nullable: &'static [usize],
     /// The CHECKs, sorted, whose rules the functions keep themselves: they are for who writes otherwise. PostgreSQL reads
-    /// and compiles them anew for each statement, which for the two of a cell is 240,000 instructions. (None: as the table
+    /// and compiles them again for each statement, which for the two of a cell is 240,000 instructions. (None: as the table
     /// is not written.)
     pub checks: Option<&'static [&'static CStr]>,
     /// The columns of the primary key.
@@ -203,7 +203,7 @@ pub(super) unsafe fn is_btree_on(index: pg_sys::Relation, columns: &[i16]) -> bo
             return false;
         }
         let keys = form.indkey.values.as_slice(usize::try_from(form.indnkeyatts).unwrap_or(0));
-        // Names are compared as octets here, too; a column of another type has no collation.
+        // Names are compared as bytes here, too; a column of another type has no collation.
         let octets = |index_column| {
             let collation = *(*index).rd_indcollation.add(index_column);
             collation == pg_sys::C_COLLATION_OID || collation == pg_sys::InvalidOid

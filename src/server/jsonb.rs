@@ -109,14 +109,14 @@ impl Jsonb {
 
     /// The root container.
     pub fn octets(&self) -> &[u8] {
-        // SAFETY: a detoasted jsonb is a header of four octets with its size, and a container.
+        // SAFETY: a detoasted jsonb is a header of four bytes with its size, and a container.
         unsafe {
             let size = pgrx::varlena::varsize_4b(self.0.cast());
             std::slice::from_raw_parts(self.0.cast::<u8>().add(HEADER), size.saturating_sub(HEADER))
         }
     }
 
-    /// From the octets of the binary form, as `delta` puts them together.
+    /// From the bytes of the binary form, as `delta` puts them together.
     pub fn from_octets(octets: &[u8]) -> Jsonb {
         let size = octets.len() + HEADER;
         // SAFETY: a fresh datum of that size, with its header set, in the current memory context; palloc aligns it.
@@ -141,7 +141,7 @@ impl Jsonb {
             return text;
         }
         memory::expect(text.len());
-        // SAFETY: as many octets as are copied; they live in the current memory context, as the value itself does. A UTF8
+        // SAFETY: as many bytes as are copied; they live in the current memory context, as the value itself does. A UTF8
         // database (the install script refuses others) makes them valid UTF-8.
         unsafe {
             let copy = palloc(text.len());
@@ -227,7 +227,7 @@ pub fn object(mut members: Vec<Member<'_>>) -> Value<'_> {
     Value::Object(members)
 }
 
-/// Octets of a varlena's header, of a container's, of an entry's.
+/// Bytes of a varlena's header, of a container's, of an entry's.
 const HEADER: usize = 4;
 
 /// Bytes that a member takes beside those of its key and value: where it stands, its key's own piece of memory, its datum.
@@ -267,7 +267,7 @@ fn boxed(items: &[Item<'_>]) -> Vec<Jsonb> {
     };
     let total: usize = items.iter().map(size).sum();
     // SAFETY: each value is written where there is room for it: its size, and the container, which for a scalar is a header,
-    // an entry and its octets. The memory is aligned, and so are the values in it, whose sizes are multiples of 4.
+    // an entry and its bytes. The memory is aligned, and so are the values in it, whose sizes are multiples of 4.
     unsafe {
         let mut at = pg_sys::palloc_extended(total.max(1), pg_sys::MCXT_ALLOC_HUGE as i32).cast::<u8>();
         items
@@ -296,7 +296,7 @@ struct Backend;
 
 impl Server for Backend {
     fn number(&mut self, numeric: &[u8], out: &mut Vec<u8>) -> Option<()> {
-        // SAFETY: a numeric as jsonb keeps it, aligned to 4 octets; the C string is copied and freed.
+        // SAFETY: a numeric as jsonb keeps it, aligned to 4 bytes; the C string is copied and freed.
         unsafe {
             let argument = Some(pg_sys::Datum::from(numeric.as_ptr()));
             let datum = pgrx::direct_function_call_as_datum(pg_sys::numeric_out, &[argument]);

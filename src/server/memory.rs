@@ -192,7 +192,7 @@ pub fn trim_heap() {
     }
 }
 
-/// Octets of a page of memory, in which the kernel counts.
+/// Bytes of a page of memory, in which the kernel counts.
 pub fn page_size() -> usize {
     // SAFETY: a function of POSIX that takes nothing.
     unsafe extern "C" {

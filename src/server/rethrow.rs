@@ -1,6 +1,6 @@
 //! PostgreSQL's own errors pass unchanged.
 //!
-//! pgrx takes an error of PostgreSQL apart, lets Rust unwind, and raises it anew from message, DETAIL, HINT and those
+//! pgrx takes an error of PostgreSQL apart, lets Rust unwind, and raises it again from message, DETAIL, HINT and those
 //! SQLSTATEs that it knows: one of a handler's own would arrive as XX000, and no CONTEXT and no name of a constraint at all.
 //! Both times PostgreSQL asks everybody on its stack of error contexts to add what he knows. A `Witness` there copies the
 //! first error, and completes the second one, which is the same.
@@ -9,7 +9,7 @@ use crate::server::memory;
 use pgrx::{PgLogLevel, PgSqlErrorCode, pg_sys};
 use std::ffi::{CStr, c_char, c_int, c_void};
 
-/// Stands on the stack of error contexts until dropped. While an error unwinds it stays there, until that is raised anew.
+/// Stands on the stack of error contexts until dropped. While an error unwinds it stays there, until that is raised again.
 pub struct Witness(Option<*mut Entry>);
 
 /// Allocated by PostgreSQL, as it has to outlive the frames of Rust.
@@ -108,7 +108,7 @@ unsafe extern "C-unwind" fn found(entry: *mut c_void) {
     }
 }
 
-/// Whether this is the error that pgrx raised anew: an error of our own may have followed one that was caught.
+/// Whether this is the error that pgrx raised again: an error of our own may have followed one that was caught.
 unsafe fn is_same(error: &pg_sys::ErrorData, seen: &pg_sys::ErrorData) -> bool {
     // SAFETY: the caller has errors of PostgreSQL's, whose texts are C strings or null.
     unsafe {

@@ -139,7 +139,7 @@ pub struct Scan<'t> {
 }
 
 impl Scan<'_> {
-    /// Begins anew, with other values and bounds.
+    /// Begins again, with other values and bounds.
     pub fn again(&mut self, keys: &[Key]) {
         // SAFETY: zeroed keys are then written one by one, and copied by index_rescan.
         unsafe {

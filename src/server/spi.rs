@@ -316,7 +316,7 @@ impl Rows {
         At(self, row).jsonb(column)
     }
 
-    /// A 32-octet hash.
+    /// A 32-byte hash.
     pub fn hash(&self, row: usize, column: i32) -> Option<[u8; 32]> {
         At(self, row).hash(column)
     }

@@ -137,7 +137,7 @@ impl Drop for Writer<'_> {
     }
 }
 
-/// Texts and octets as values of rows that are about to be written, in few pieces of memory: PostgreSQL's own functions
+/// Texts and bytes as values of rows that are about to be written, in few pieces of memory: PostgreSQL's own functions
 /// take 400 instructions for each, which set_variables of 19 needs 80 times.
 #[derive(Default)]
 pub struct Values {
@@ -145,7 +145,7 @@ pub struct Values {
     pieces: Vec<Vec<u32>>,
 }
 
-/// Octets of the header of a text or bytea.
+/// Bytes of the header of a text or bytea.
 const HEADER: usize = 4;
 
 impl Values {
@@ -165,7 +165,7 @@ impl Values {
         let piece = self.pieces.last_mut()?;
         let start = piece.len();
         piece.resize(start + words, 0);
-        // SAFETY: there is room for so many octets from `start` on, aligned to 4, and the piece does not move.
+        // SAFETY: there is room for so many bytes from `start` on, aligned to 4, and the piece does not move.
         unsafe {
             let value = piece.as_mut_ptr().add(start);
             pgrx::varlena::set_varsize_4b(value.cast(), size as i32);

@@ -257,7 +257,7 @@ impl<'a> Change<'a> {
         Ok(at.map(|at| at.saturating_add(every)))
     }
 
-    /// The checkpoint that the policy asks for after this many more octets, or because of the time.
+    /// The checkpoint that the policy asks for after this many more bytes, or because of the time.
     fn due(&mut self, octets: i64, time: bool) -> Result<Option<NewCheckpoint<'static>>> {
         let bytes = self.compiled()?.and_then(|compiled| compiled.definition.policy.bytes);
         let full = bytes.is_some_and(|bytes| self.head.bytes_since_checkpoint.saturating_add(octets) >= bytes);

@@ -435,7 +435,7 @@ pub fn document(db: &Db, run_id: &str, at_version: Option<i64>) -> Jsonb {
                     fields.insert(key, value());
                 }
             },
-            // Written by hand.
+            // Written manually.
             _ => {}
         }
     }

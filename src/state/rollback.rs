@@ -123,7 +123,7 @@ pub fn restore(change: &mut Change<'_>, to_version: i64, label: Option<&str>, re
     Ok(version)
 }
 
-/// The row that brings a cell back as it was in an older row; it counts no octets, being nothing new. A value that stands
+/// The row that brings a cell back as it was in an older row; it counts no bytes, being nothing new. A value that stands
 /// whole there is copied inside SQL, but for a node that was running: it comes back pending.
 pub fn restored(
     change: &mut Change<'_>,

@@ -467,7 +467,7 @@ impl Check {
         value.unwrap_or_else(|reason| Err(Unusable::Unreadable(reason)))
     }
 
-    /// Compares an event with the rows that it names, which come next; returns the octets of their values, where all of them
+    /// Compares an event with the rows that it names, which come next; returns the bytes of their values, where all of them
     /// can be read.
     fn check_cells<'c>(
         &mut self,
@@ -548,7 +548,7 @@ impl Check {
         octets
     }
 
-    /// The running counter of octets: payloads and new values since the last checkpoint; what a rollback or a fork brings
+    /// The running counter of bytes: payloads and new values since the last checkpoint; what a rollback or a fork brings
     /// back is not new.
     fn check_bytes(&mut self, event: &Event, payload: Option<&str>, octets: Option<i64>) {
         let brought_back = matches!(event.type_name.as_str(), "run.rolled_back" | "run.forked");

@@ -71,7 +71,7 @@ pub(super) const CONTEXT: &str = "context";
 /// Where a node keeps the counter of its context entries.
 pub const COUNTER: i64 = -1;
 
-/// Sorted as cells are in the hash: scope and key as octets, ordinal as a number.
+/// Sorted as cells are in the hash: scope and key as bytes, ordinal as a number.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CellId {
     pub scope: &'static str,
@@ -166,7 +166,7 @@ impl<'a> Place<'a> {
         Place { run_id, scope: "variable", key: name, ordinal: 0 }
     }
 
-    /// The row of the cell at a version (None: the newest), or the newest before it, by the short way.
+    /// The row of the cell at a version (None: the newest), or the newest before it, on the fast path.
     pub fn newest(self, tables: &Tables, at: Option<i64>) -> Option<Scan<'_>> {
         let mut scan = tables.cell.begin();
         self.seek(&mut scan, at).then_some(scan)

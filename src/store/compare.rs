@@ -87,7 +87,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// False of a node that was written anew with the value that it had.
+    /// False of a node that was written again with the value that it had.
     pub fn is_one(&self) -> bool {
         self.old_hash != self.new_hash
     }
@@ -131,7 +131,7 @@ pub fn differences(db: &Db, run_id: &str, from: i64, to: i64) -> Vec<Difference>
     differences
 }
 
-/// As `differences`, by the short way.
+/// As `differences`, on the fast path.
 fn plain_differences(tables: &Tables, run_id: &str, ids: &[CellId], from: i64, to: i64) -> Vec<Difference> {
     let (mut old, mut new) = (tables.cell.begin(), tables.cell.begin());
     let mut differences: Vec<Difference> = ids

@@ -52,7 +52,7 @@ impl Db {
         }
     }
 
-    /// What `find` finds by the short way. From then on `plain` takes it, too.
+    /// What `find` finds on the fast path. From then on `plain` takes it, too.
     pub fn find_plain<T>(&self, find: impl FnOnce(&Tables) -> Option<T>) -> Option<T> {
         let tables = if self.read_only { Tables::open_to_read() } else { Tables::open_to_write() }?;
         self.require_the_same_schema();
@@ -62,7 +62,7 @@ impl Db {
         Some(found)
     }
 
-    /// Does `work` by the short way, on the tables of the run that `find_plain` found; None where there are none.
+    /// Does `work` on the fast path, on the tables of the run that `find_plain` found; None where there are none.
     pub fn plain<T>(&self, work: impl FnOnce(&Tables) -> T) -> Option<T> {
         let tables = self.tables.get()?;
         Some(self.with_snapshot(|| work(tables)))

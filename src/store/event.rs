@@ -53,7 +53,7 @@ statement! {
 
 statement! {
     /// Above READ COMMITTED the snapshot can hide the true head: the insert then finds the version taken. It costs 50
-    /// octets of WAL a row more, so below that level the lock alone does.
+    /// bytes of WAL a row more, so below that level the lock alone does.
     INSERT_EVENT_UNLESS_TAKEN, [TEXTOID, INT8OID, TEXTOID, JSONBOID, BYTEAOID, TEXTARRAYOID, BYTEAOID, TEXTOID, TEXTOID,
         TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID, INT8OID, INT8OID],
     "/* layra.insert_event_unless_taken */\n", insert_event!(), " ON CONFLICT DO NOTHING"
@@ -187,7 +187,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// The head of a run, by the short way.
+    /// The head of a run, on the fast path.
     pub(super) fn find(tables: &Tables, run_id: &str) -> Option<Head> {
         let run = Key::Text(1, Is::Equal, run_id);
         let near = guess::near(run_id).map(|version| Key::Number(2, Is::AtLeast, version));
@@ -222,8 +222,8 @@ pub fn newest(db: &Db, run_id: &str) -> Option<i64> {
 /// Whether a run has this version. Looking for one event takes a fifth of looking for the newest.
 pub fn is_there(db: &Db, run_id: &str, version: i64) -> bool {
     let keys = [Key::Text(1, Is::Equal, run_id), Key::Number(2, Is::Equal, version)];
-    let by_short_way = db.plain(|tables| tables.event.scan(&keys).down());
-    by_short_way.unwrap_or_else(|| hash_at(db, run_id, version).is_some())
+    let by_fast_path = db.plain(|tables| tables.event.scan(&keys).down());
+    by_fast_path.unwrap_or_else(|| hash_at(db, run_id, version).is_some())
 }
 
 /// What the chain says of a version: its hash, and its time.
@@ -520,7 +520,7 @@ stored! {
 
 /// Visits events as they stand from a version on, at most so many, while `visit` says so; whether there may be more.
 pub fn stored_from(db: &Db, run_id: &str, from: i64, most: usize, mut visit: impl FnMut(Stored<'_>) -> bool) -> bool {
-    let by_short_way = db.plain(|tables| {
+    let by_fast_path = db.plain(|tables| {
         let run = Key::Text(1, Is::Equal, run_id);
         let mut scan = tables.event.scan(&[run, Key::Number(2, Is::AtLeast, from)]);
         for _ in 0..most {
@@ -533,7 +533,7 @@ pub fn stored_from(db: &Db, run_id: &str, from: i64, most: usize, mut visit: imp
         }
         true
     });
-    by_short_way.unwrap_or_else(|| {
+    by_fast_path.unwrap_or_else(|| {
         let rows = db.query(&VERIFY_EVENTS, &[run_id.into_datum(), from.into_datum(), (most as i64).into_datum()]);
         (0..rows.len()).any(|row| !visit(Stored::Selected(At(&rows, row)))) || rows.len() == most
     })

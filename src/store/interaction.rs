@@ -39,7 +39,7 @@ WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.id OPERATOR(pg_catalog.=) $2"
 
 statement! {
     /// Withdraws the interactions above a version that are pending, with the version that did it. By version and not by the
-    /// index of those that wait, in which the ones below would be passed over.
+    /// index of those that wait, in which the ones below would be skipped.
     WITHDRAW_ABOVE, [TEXTOID, INT8OID, INT8OID], "/* layra.withdraw_above */
 UPDATE layra.interaction i SET status = 'withdrawn', closed_version = $3
 WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.closed_version IS NULL AND i.version OPERATOR(pg_catalog.>) $2"

@@ -192,7 +192,7 @@ pub fn find_use(
 pub(super) fn uses(db: &Db, run_id: &str, key: &str, up_to: i64) -> Vec<(i64, String)> {
     const INDEX: &CStr = c"event_idempotency_key";
     const COLUMNS: [i16; 3] = [1, 11, 2];
-    let by_short_way = db.plain(|tables| {
+    let by_fast_path = db.plain(|tables| {
         let keys = [Key::Text(1, Is::Equal, run_id), Key::Text(2, Is::Equal, key)];
         let mut uses = Vec::new();
         tables.event.scan_by(heap::schema(SCHEMA), INDEX, &COLUMNS, &keys, |event| {
@@ -201,7 +201,7 @@ pub(super) fn uses(db: &Db, run_id: &str, key: &str, up_to: i64) -> Vec<(i64, St
         uses.retain(|(version, _)| *version <= up_to);
         Some(uses)
     });
-    if let Some(uses) = by_short_way.flatten() {
+    if let Some(uses) = by_fast_path.flatten() {
         return uses;
     }
     let rows = db.query(&KEY_USES, &[run_id.into_datum(), key.into_datum(), up_to.into_datum()]);

@@ -187,7 +187,7 @@ fn live(db: &Db, run_id: &str, scope: Option<&str>, at_version: Option<i64>, val
     let (low, high) = scope.map_or(("engine", "variable"), |scope| (scope, scope));
     let id = run_id.into_datum();
     let mut cells = Vec::new();
-    let by_short_way = db.plain(|tables| {
+    let by_fast_path = db.plain(|tables| {
         if scope != Some("context") {
             walk(tables, run_id, low, high, at_version, None, |scope, key, row| {
                 cells.extend(LiveCell::of(tables, run_id, scope, key, row, values));
@@ -198,7 +198,7 @@ fn live(db: &Db, run_id: &str, scope: Option<&str>, at_version: Option<i64>, val
             cells.extend(live_context(tables, run_id, at_version, values));
         }
     });
-    if by_short_way.is_some() {
+    if by_fast_path.is_some() {
         return cells;
     }
     if scope != Some("context") {
@@ -459,7 +459,7 @@ pub struct Compared {
 
 /// Visits every cell that a document is compared with; of context, only what is live.
 pub fn compared(db: &Db, run_id: &str, mut visit: impl FnMut(Compared)) {
-    let by_short_way = db.plain(|tables| {
+    let by_fast_path = db.plain(|tables| {
         walk(tables, run_id, "engine", "variable", None, None, |scope, key, row| {
             let id = CellId::new(scope, key);
             let small = scope == "node" || scope == "loop" || id.key == graph::CELL;
@@ -484,7 +484,7 @@ pub fn compared(db: &Db, run_id: &str, mut visit: impl FnMut(Compared)) {
             });
         });
     });
-    if by_short_way.is_some() {
+    if by_fast_path.is_some() {
         return;
     }
     let rows = db.query(&STATE_HASHES, &[run_id.into_datum(), "engine".into_datum(), "variable".into_datum()]);

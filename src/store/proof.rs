@@ -72,7 +72,7 @@ pub fn rows_at<V>(
     found
 }
 
-/// By the short way: the rows of each cell one after the other, from the newest version down.
+/// On the fast path: the rows of each cell one after the other, from the newest version down.
 fn plain_rows_at<V>(
     db: &Db,
     tables: &Tables,

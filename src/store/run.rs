@@ -33,7 +33,7 @@ FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) $1 FOR KEY SHARE"
 }
 
 statement! {
-    /// No row: the run exists already. It never raises 23505, which would not tell whose run it is.
+    /// No row: the run already exists. It never raises 23505, which would not tell whose run it is.
     INSERT_RUN, [TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID, BYTEAOID, TEXTOID, INT8OID, JSONBOID, TIMESTAMPTZOID],
     "/* layra.insert_run */
 INSERT INTO layra.run (run_id, status, owner, workflow_owner, workflow, workflow_version, definition_hash,
@@ -199,20 +199,20 @@ impl Run {
         }
     }
 
-    /// The run, by the short way.
+    /// The run, on the fast path.
     fn find(tables: &Tables, run_id: &str) -> Option<Run> {
         let mut scan = tables.run.scan(&[Key::Text(1, Is::Equal, run_id)]);
         scan.down().then(|| Run::of(&scan, 2))
     }
 
-    /// The run, locked, by the short way. None where a statement has to tell what became of it.
+    /// The run, locked, on the fast path. None where a statement has to tell what became of it.
     pub(super) fn lock(tables: &Tables, run_id: &str) -> Option<Run> {
         let mut scan = tables.run.scan(&[Key::Text(1, Is::Equal, run_id)]);
         let locked = scan.down() && scan.lock() && scan.get::<String>(1).as_deref() == Some(run_id);
         locked.then(|| Run::of(&scan, 2))
     }
 
-    /// Inserts the row of a new run, and returns its time; None where the run exists already.
+    /// Inserts the row of a new run, and returns its time; None where the run already exists.
     pub fn insert(&self, db: &Db, run_id: &str, metadata: Jsonb) -> Result<Option<i64>> {
         let insert = |now| self.insert_at(db, run_id, metadata, now);
         // In this order, as all calls do. Its first event has this time, too.

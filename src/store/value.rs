@@ -32,7 +32,7 @@ ORDER BY c.version DESC LIMIT 129"
 
 /// Smaller values are stored whole: they stand in the table's own page or two, and nothing is read before they are written.
 const LARGE: usize = 4096;
-/// A chain has at most so many patches, and they take less than the value, where each counts for `ROW` octets more than it
+/// A chain has at most so many patches, and they take less than the value, where each counts for `ROW` bytes more than it
 /// has: so reading a chain costs at most about twice what reading the value in one piece does.
 const LONGEST: usize = 128;
 const ROW: usize = 256;
@@ -85,7 +85,7 @@ impl Place<'_> {
         Ok(self.chain(db, version)?.map(|chain| chain.value))
     }
 
-    /// As `value_at`, by the short way.
+    /// As `value_at`, on the fast path.
     pub fn value_at_row(self, tables: &Tables, version: i64) -> Result<Option<Jsonb>> {
         Ok(self.chain_of(&self.plain_links(tables, version))?.map(|chain| chain.value))
     }

@@ -1,4 +1,4 @@
-//! From one cell to the next along the primary key, by the short way: one descent of the index a cell, whatever its versions.
+//! From one cell to the next along the primary key, on the fast path: one descent of the index a cell, whatever its versions.
 
 use crate::server::columns::Columns;
 use crate::server::interrupts::check_for_interrupts;
@@ -9,7 +9,7 @@ use crate::store::cell::{
 use crate::store::guess;
 use crate::store::tables::Tables;
 
-/// Rows that are passed over one by one; beyond that a new descent is cheaper, however many there are.
+/// Rows that are skipped one by one; beyond that a new descent is cheaper, however many there are.
 pub const NEAR: usize = 8;
 
 /// Visits the newest row, up to a version (None: of all), of each cell in the scopes `low` to `high`, live or not, from the
@@ -43,7 +43,7 @@ pub fn walk(
     // At the newest row of each cell.
     while there {
         check_for_interrupts();
-        // A row that somebody wrote by hand may be of no scope: it is passed over.
+        // A row that somebody wrote manually may be of no scope: it is skipped.
         let place: String = scan.get(SCOPE).unwrap_or_default();
         let (scope, known) = (place.as_str(), static_scope(&place));
         let mut visit = |key: &str, row: &Scan<'_>| known.is_none_or(|scope| visit(scope, key, row));
@@ -186,7 +186,7 @@ pub fn walk_context(tables: &Tables, run_id: &str, at: Option<i64>, mut visit: i
             visit(Context::List(&list));
             let mut ordinal = last;
             while ordinal >= first {
-                // The next entry downwards, in its newest version; then those of it that are older are passed over.
+                // The next entry downwards, in its newest version; then those of it that are older are skipped.
                 scan.again(&[
                     run,
                     context,

@@ -96,7 +96,7 @@ pub struct Write {
     pub id: CellId,
     pub revision: i64,
     pub hash: Option<Hash>,
-    /// Octets of the value's JSON text, for the policy that counts them.
+    /// Bytes of the value's JSON text, for the policy that counts them.
     pub octets: usize,
     pub content: Content,
 }

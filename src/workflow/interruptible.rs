@@ -15,7 +15,7 @@ use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// How much the process may grow in one use of a schema, in octets.
+/// How much the process may grow in one use of a schema, in bytes.
 const MAX_GROWTH: usize = 256 << 20;
 
 /// To ask the kernel for the size costs about 2 µs, which small schemas and values do not spend.
@@ -72,7 +72,7 @@ fn tick() {
     }
 }
 
-/// What this process has of the memory, in octets; 0 where the kernel does not say.
+/// What this process has of the memory, in bytes; 0 where the kernel does not say.
 fn resident_size() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * memory::page_size()
