@@ -1,4 +1,4 @@
-//! Kept plans and their execution.
+//! Cached plans and their execution.
 
 use crate::server::columns::{Columns, attribute};
 use crate::server::context::context_below;
@@ -304,6 +304,10 @@ impl Rows {
 
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = At<'_>> {
+        (0..self.len).map(|row| At(self, row))
     }
 
     /// Column `column` (from 1) of row `row` (from 0), copied out.

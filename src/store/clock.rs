@@ -5,11 +5,19 @@ use crate::server::settings;
 use crate::server::spi::Statement;
 use crate::server::transaction::completions;
 use crate::store::db::Db;
+use crate::store::event::INSERT_EVENT;
+use crate::store::write::INSERT_CELL;
 
 /// The time that it is once the tables of a statement are locked.
 pub fn now_for(db: &Db, statement: &'static Statement) -> Result<i64> {
     db.lock_for(statement);
     settings::now()
+}
+
+/// Locks the tables that a change of a run is appended to, in the order in which every call does.
+pub fn lock_to_append(db: &Db) {
+    db.lock_for(&INSERT_EVENT);
+    db.lock_for(&INSERT_CELL);
 }
 
 /// Microseconds that a statement of one row hardly takes unless it waits.

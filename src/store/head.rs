@@ -3,13 +3,13 @@
 use crate::server::error::{Error, Remedy, Result};
 use crate::server::spi::{At, Rows};
 use crate::server::transaction::{above_read_committed, completions};
+use crate::store::clock;
 use crate::store::db::Db;
-use crate::store::event::{Head, INSERT_EVENT};
+use crate::store::event::Head;
 use crate::store::handler::Flags;
 use crate::store::key;
 use crate::store::run::Run;
 use crate::store::statement::statement;
-use crate::store::write::INSERT_CELL;
 use pgrx::IntoDatum;
 
 /// A run, locked, and its head. The lock comes first, but the head is as the statement's snapshot has it, which may be
@@ -96,7 +96,7 @@ impl Locked<'_> {
         match &self.rows {
             Some(rows) => {
                 // Before anybody reads the clock.
-                [&INSERT_EVENT, &INSERT_CELL].into_iter().for_each(|statement| db.lock_for(statement));
+                clock::lock_to_append(db);
                 self.read(rows)
             }
             None => {

@@ -158,7 +158,7 @@ impl Stored {
     }
 
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
-        (0..self.0.len()).map(|row| Row(At(&self.0, row)))
+        self.0.iter().map(Row)
     }
 }
 

@@ -8,11 +8,9 @@ use crate::server::scan::{Is, Key};
 use crate::server::spi::{At, Rows, Statement};
 use crate::store::clock;
 use crate::store::db::Db;
-use crate::store::event::INSERT_EVENT;
 use crate::store::statement::statement;
 use crate::store::tables::Tables;
 use crate::store::workflow::WorkflowRef;
-use crate::store::write::INSERT_CELL;
 use pgrx::IntoDatum;
 use pgrx::datum::TimestampWithTimeZone;
 
@@ -216,7 +214,8 @@ impl Run {
     pub fn insert(&self, db: &Db, run_id: &str, metadata: Jsonb) -> Result<Option<i64>> {
         let insert = |now| self.insert_at(db, run_id, metadata, now);
         // In this order, as all calls do. Its first event has this time, too.
-        [&INSERT_RUN, &INSERT_EVENT, &INSERT_CELL].into_iter().for_each(|statement| db.lock_for(statement));
+        db.lock_for(&INSERT_RUN);
+        clock::lock_to_append(db);
         clock::insert_now(db, &INSERT_RUN, insert, |now| {
             delete(db, run_id);
             insert(now);
