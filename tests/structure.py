@@ -125,6 +125,10 @@ def findings():
     for file in sorted(SOURCE.glob("*/mod.rs")):
         if re.sub(r"(?m)^(?://.*|pub mod \w+;)?\n", "", file.read_text()):
             yield f"{file.relative_to(ROOT)} has more than the names of its files"
+    page = "docs/architecture.md"
+    for named in re.findall(rf"`((?:{'|'.join(WINGS)})::\w+)`", (ROOT / page).read_text()):
+        if named not in sources:
+            yield f"{page} names {named}, which is not there"
     listed = re.findall(r'"\.\./sql/(.*)" as', (SOURCE / "sql.rs").read_text())
     for file in sorted((ROOT / "sql").glob("*/*.sql")):
         if str(file.relative_to(ROOT / "sql")) not in listed:
