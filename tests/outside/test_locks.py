@@ -101,7 +101,9 @@ def test_an_index_that_another_takes_the_place_of(db, connect, waiting):  # noqa
     assert call(session, repeated) == first
     with ExitStack() as stack:
         with db.transaction():
+            # The table first, as ALTER TABLE has it: autovacuum that has the table and waits for the index's row would be a deadlock.
             db.execute("""
+                LOCK TABLE layra.event;
                 ALTER INDEX layra.event_idempotency_key RENAME TO before;
                 CREATE INDEX event_idempotency_key ON layra.event (run_id, idempotency_key, version)
                 WHERE idempotency_key IS NOT NULL""")
