@@ -98,6 +98,16 @@ ALTER VIEW layra.loops RESET (security_barrier);
 ALTER VIEW layra.contexts RESET (security_barrier);
 ALTER VIEW layra.breakers RESET (security_barrier);
 ALTER VIEW layra.interactions RESET (security_barrier);
+-- The newest event of a run in the order of the primary key, whatever PostgreSQL expects of how many there are.
+CREATE OR REPLACE VIEW layra.runs WITH (security_invoker) AS
+SELECT r.run_id, r.status, r.owner, r.workflow, r.workflow_version, e.version, e.at AS last_activity,
+    r.created_at, r.finished_at, r.parent_run_id, r.parent_version, r.metadata, r.result
+FROM layra.run r
+CROSS JOIN LATERAL (
+    SELECT e.version, e.at FROM layra.event e
+    WHERE e.run_id OPERATOR(pg_catalog.>=) r.run_id
+      AND ROW(e.run_id, e.version) OPERATOR(pg_catalog.<=) ROW(r.run_id, 9223372036854775807)
+    ORDER BY e.run_id DESC, e.version DESC LIMIT 1) e;
 CREATE OR REPLACE VIEW layra.interactions WITH (security_invoker) AS
 SELECT i.run_id, i.id AS interaction, i.node_id, i.status, i.assignee, i.prompt, i.response_schema,
     i.created_at, i.expires_at, i.version, i.closed_version, i.response, i.answered_by, i.answered_for

@@ -459,15 +459,8 @@ LAWS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 
 
-# Not right yet: where most runs are short, PostgreSQL expects two events of each, and may read all of a long one and sort them to find
-# the newest (a bitmap scan: 442 pages for 10,000 events, else 9).
-SORTED = "the newest event of a run, by a plan that may sort"
-
-
 def law(dimension, name):
     """Why a call may grow with a dimension; None where it must not."""
-    if dimension in OF_A_RUN and name.startswith("view runs "):
-        return SORTED
     function = name.partition(" ")[0]
     laws = LAWS.get(dimension, {})
     return laws.get(name) or laws.get(function)
