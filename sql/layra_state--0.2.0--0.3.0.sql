@@ -55,6 +55,15 @@ CREATE INDEX interaction_pending ON layra.interaction (run_id, COALESCE(expires_
 COMMENT ON INDEX layra.interaction_pending IS 'The questions that wait in a run, by when they expire.';
 CREATE INDEX interaction_closed ON layra.interaction (run_id, closed_version) WHERE closed_version IS NOT NULL;
 COMMENT ON INDEX layra.interaction_closed IS 'The questions of a run that were answered or withdrawn, by the version that did it, for rollback.';
+-- The questions know whose they are: what waits for a role was looked for in each of its runs. One pass over them, with the table
+-- locked against everybody (ACCESS EXCLUSIVE).
+ALTER TABLE layra.interaction ADD COLUMN owner text;
+UPDATE layra.interaction i SET owner = (SELECT r.owner FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) i.run_id);
+COMMENT ON COLUMN layra.interaction.owner IS 'Owner of the run, as layra.run has it; NULL in rows of a dump of version 0.2.0: whose they are is looked up.';
+CREATE INDEX interaction_owner ON layra.interaction (owner);
+COMMENT ON INDEX layra.interaction_owner IS 'The questions in the runs of an owner, for row security.';
+CREATE INDEX interaction_open ON layra.interaction (owner, run_id) WHERE status = 'pending';
+COMMENT ON INDEX layra.interaction_open IS 'The questions that wait in the runs of an owner.';
 CREATE INDEX breaker_owner ON layra.breaker (owner, name);
 COMMENT ON INDEX layra.breaker_owner IS 'The breakers of an owner, for row security.';
 CREATE INDEX breaker_age ON layra.breaker (name, created_at, owner);
@@ -81,7 +90,8 @@ ALTER POLICY readable ON layra.workflow USING (shared OR layra.reads_runs_of(own
 ALTER POLICY readable ON layra.graph USING (layra.reads_runs_of(owner));
 ALTER POLICY readable ON layra.access USING (layra.reads_runs_of(role));
 ALTER POLICY readable ON layra.lease USING (layra.reads_run(run_id));
-ALTER POLICY readable ON layra.interaction USING (layra.reads_run(run_id));
+ALTER POLICY readable ON layra.interaction
+    USING (layra.reads_runs_of(owner) OR (owner IS NULL AND layra.reads_run(run_id)));
 ALTER POLICY readable ON layra.breaker USING (layra.reads_runs_of(owner));
 ALTER POLICY readable ON layra.breaker_probe USING (layra.reads_runs_of(owner));
 ALTER POLICY readable ON layra.breaker_outcome USING (layra.reads_runs_of(owner));
@@ -108,10 +118,6 @@ CROSS JOIN LATERAL (
     WHERE e.run_id OPERATOR(pg_catalog.>=) r.run_id
       AND ROW(e.run_id, e.version) OPERATOR(pg_catalog.<=) ROW(r.run_id, 9223372036854775807)
     ORDER BY e.run_id DESC, e.version DESC LIMIT 1) e;
-CREATE OR REPLACE VIEW layra.interactions WITH (security_invoker) AS
-SELECT i.run_id, i.id AS interaction, i.node_id, i.status, i.assignee, i.prompt, i.response_schema,
-    i.created_at, i.expires_at, i.version, i.closed_version, i.response, i.answered_by, i.answered_for
-FROM layra.run r JOIN layra.interaction i ON i.run_id OPERATOR(pg_catalog.=) r.run_id;
 
 -- Keys of dropped runs stand once for all of their forks. What forks have inherited so far stays where it is.
 CREATE TABLE layra.bequeathed_key (

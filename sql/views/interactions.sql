@@ -1,8 +1,7 @@
--- By way of the run, which is found by its owner: the rows of a run say nothing of whose they are.
 CREATE VIEW layra.interactions WITH (security_invoker) AS
 SELECT i.run_id, i.id AS interaction, i.node_id, i.status, i.assignee, i.prompt, i.response_schema,
     i.created_at, i.expires_at, i.version, i.closed_version, i.response, i.answered_by, i.answered_for
-FROM layra.run r JOIN layra.interaction i ON i.run_id OPERATOR(pg_catalog.=) r.run_id;
+FROM layra.interaction i;
 
 COMMENT ON VIEW layra.interactions IS
 'The questions that runs ask people, and the answers.

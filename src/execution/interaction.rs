@@ -104,8 +104,8 @@ fn pause_run(
         writes: vec![],
         checkpoint: Some(checkpoint),
     })?;
-    let question =
-        Question { id, version, node_id, prompt, response_schema, assignee, created_at: change.head.at, expires_at };
+    let (created_at, owner) = (change.head.at, change.run.owner.as_str());
+    let question = Question { id, version, node_id, prompt, response_schema, assignee, created_at, expires_at, owner };
     interaction::insert(&change.db, change.run_id, &question);
     change.restore_status(Status::Paused);
     change.close(version)?;

@@ -292,6 +292,7 @@ fn change_owner(run_id: Option<&str>, owner: Option<Name>, expected: Option<i64>
         let payload = Jsonb::of(&OwnerChanged { owner, previous: &change.run.owner });
         let version = change.append(NewEvent::new("run.owner_changed", payload, vec![]))?;
         rows::set_owner(&change.db, change.run_id, owner);
+        interaction::set_owner(&change.db, change.run_id, owner);
         Ok(version)
     })
 }

@@ -14,10 +14,10 @@ use pgrx::datum::Uuid;
 use std::collections::HashSet;
 
 statement! {
-    INSERT_INTERACTION, [TEXTOID, UUIDOID, INT8OID, TEXTOID, JSONBOID, JSONBOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID],
+    INSERT_INTERACTION, [TEXTOID, UUIDOID, INT8OID, TEXTOID, JSONBOID, JSONBOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID],
     "/* layra.insert_interaction */
-INSERT INTO layra.interaction (run_id, id, version, node_id, status, prompt, response_schema, assignee, created_at, expires_at)
-VALUES ($1, $2, $3, $4, 'pending', $5, $6, $7, $8, $9)"
+INSERT INTO layra.interaction (run_id, id, version, node_id, status, prompt, response_schema, assignee, created_at, expires_at, owner)
+VALUES ($1, $2, $3, $4, 'pending', $5, $6, $7, $8, $9, $10)"
 }
 
 statement! {
@@ -128,6 +128,11 @@ WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.closed_version OPERATOR(pg_catalo
 }
 
 statement! {
+    UPDATE_OWNERS, [TEXTOID, TEXTOID], "/* layra.update_owners */
+UPDATE layra.interaction i SET owner = $2 WHERE i.run_id OPERATOR(pg_catalog.=) $1"
+}
+
+statement! {
     DELETE_INTERACTIONS, [TEXTOID], "/* layra.delete_interactions */
 DELETE FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) $1"
 }
@@ -135,7 +140,7 @@ DELETE FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) $1"
 statement! {
     VERIFY_INTERACTIONS, [TEXTOID, INT8OID], "/* layra.verify_interactions */
 SELECT i.version, i.id::pg_catalog.text, i.node_id, i.status, i.prompt, i.response_schema, i.assignee, i.closed_version, i.response,
-    i.answered_by, i.answered_for, i.created_at, i.expires_at, i.response_hash
+    i.answered_by, i.answered_for, i.created_at, i.expires_at, i.response_hash, i.owner
 FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.version OPERATOR(pg_catalog.>=) $2 ORDER BY i.version LIMIT 100"
 }
 
@@ -158,6 +163,8 @@ pub struct Question<'a> {
     pub assignee: Option<&'a str>,
     pub created_at: i64,
     pub expires_at: Option<i64>,
+    /// That of the run.
+    pub owner: &'a str,
 }
 
 pub fn insert(db: &Db, run_id: &str, question: &Question<'_>) {
@@ -171,6 +178,7 @@ pub fn insert(db: &Db, run_id: &str, question: &Question<'_>) {
         question.assignee.into_datum(),
         question.created_at.into_datum(),
         question.expires_at.into_datum(),
+        question.owner.into_datum(),
     ];
     db.query(&INSERT_INTERACTION, &args);
 }
@@ -318,6 +326,13 @@ pub fn restore(db: &Db, run_id: &str, id: Uuid, status: &str, closed_version: Op
     db.query(&RESTORE_INTERACTION, &args);
 }
 
+/// The run has another owner.
+pub fn set_owner(db: &Db, run_id: &str, owner: &str) {
+    if db.schema.has_owners_of_questions() {
+        db.query(&UPDATE_OWNERS, &[run_id.into_datum(), owner.into_datum()]);
+    }
+}
+
 pub fn delete(db: &Db, run_id: &str) {
     db.query(&DELETE_INTERACTIONS, &[run_id.into_datum()]);
 }
@@ -393,5 +408,9 @@ impl Row<'_> {
 
     pub fn response_hash(&self) -> Option<Hash> {
         hash_of(&self.0, 14)
+    }
+
+    pub fn owner(&self) -> Option<String> {
+        self.0.get(15)
     }
 }

@@ -123,12 +123,17 @@ impl Schema {
     pub fn has_deltas(self) -> bool {
         self == Schema::Own
     }
+
+    pub fn has_owners_of_questions(self) -> bool {
+        self == Schema::Own
+    }
 }
 
 /// A statement's text for the schema of 0.2.0, which stores no deltas, so its cells have no column `base`; and what dropped runs
-/// left stands with their forks, in a table that there still is. Nor does it note who has a breaker's probe permit.
+/// left stands with their forks, in a table that there still is. Nor does it note who has a breaker's probe permit, or whose a
+/// question is.
 fn older(sql: &'static str) -> Cow<'static, str> {
-    const OLDER: [(&str, &str); 10] = [
+    const OLDER: [(&str, &str); 12] = [
         ("layra.cell c", "(SELECT o.*, NULL::pg_catalog.int8 AS base FROM layra.cell o) c"),
         (
             "value, hash, base)\nVALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -146,8 +151,13 @@ fn older(sql: &'static str) -> Cow<'static, str> {
         ("layra.inheritance t", concat!(no_inheritance!(), " t")),
         ("p.probe_at, p.probe_by FROM", "p.probe_at, NULL::pg_catalog.text AS probe_by FROM"),
         ("probe_at = $3, probe_by = $4", "probe_at = $3"),
+        (
+            "expires_at, owner)\nVALUES ($1, $2, $3, $4, 'pending', $5, $6, $7, $8, $9, $10)",
+            "expires_at)\nVALUES ($1, $2, $3, $4, 'pending', $5, $6, $7, $8, $9)",
+        ),
+        ("i.owner", "(SELECT r.owner FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) i.run_id)"),
     ];
-    if ["base", "layra.inheritance", "probe_by"].iter().any(|new| sql.contains(new)) {
+    if ["base", "layra.inheritance", "probe_by", "layra.interaction"].iter().any(|new| sql.contains(new)) {
         Cow::Owned(OLDER.iter().fold(sql.to_owned(), |sql, (own, older)| sql.replace(own, older)))
     } else {
         Cow::Borrowed(sql)

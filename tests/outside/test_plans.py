@@ -410,8 +410,8 @@ FULL = """
         '{}', '\\x00', 'x', now(), 'k', '\\x00', 0 FROM generate_series(1, 2000) n;
     INSERT INTO layra.checkpoint (run_id, version, kind, label, protected, created_at)
     SELECT 'full', n, 'manual', 'label ' || n, true, now() FROM generate_series(1, 2000) n;
-    INSERT INTO layra.interaction (run_id, id, version, node_id, status, prompt, created_at, expires_at)
-    SELECT 'full', gen_random_uuid(), n, 'a', 'pending', '{}', now(), now() FROM generate_series(1, 2000) n;
+    INSERT INTO layra.interaction (run_id, id, version, node_id, status, prompt, created_at, expires_at, owner)
+    SELECT 'full', gen_random_uuid(), n, 'a', 'pending', '{}', now(), now(), session_user FROM generate_series(1, 2000) n;
     INSERT INTO layra.lease SELECT 'full', 'n' || n, 1, 'w', now(), true FROM generate_series(1, 2000) n;
     INSERT INTO layra.run (run_id, status, owner, parent_run_id, parent_version, created_at)
     SELECT 'fork of full ' || n, 'paused', 'somebody', 'full', 1, now() FROM generate_series(1, 2000) n;

@@ -238,8 +238,8 @@ def checkpoints(admin, r, n):
 
 QUESTIONS = """
     INSERT INTO layra.interaction (run_id, id, version, node_id, status, prompt, created_at, expires_at, closed_version, response,
-        response_hash, answered_by)
-    SELECT '{r}', gen_random_uuid(), {head} + {asked}, 'plan', {rest} FROM generate_series(1, {n}) n
+        response_hash, answered_by, owner)
+    SELECT '{r}', gen_random_uuid(), {head} + {asked}, 'plan', {rest}, (SELECT owner FROM layra.run WHERE run_id = '{r}') FROM generate_series(1, {n}) n
 """
 
 
@@ -336,8 +336,11 @@ def outcomes(admin, worker, first, last):
 
 
 def other_runs(admin, worker, first, last):
-    """Finished ones, of the same owner."""
+    """Finished ones, of the same owner, each with a question that was answered."""
     admin.execute(runs(first, last, "'other ' || n", f"'{worker}'", status="completed"))
+    admin.execute("INSERT INTO layra.interaction (run_id, id, version, node_id, status, prompt, created_at, closed_version, response, response_hash,"
+                  " answered_by, owner) SELECT 'other ' || n, gen_random_uuid(), 1, 'plan', 'answered', '{}', now(), 1, '{}', '\\x00', %s, %s"
+                  " FROM generate_series(%s::int, %s::int) n", [worker, worker, first, last])  # fmt: skip
 
 
 def tenants(admin, worker, first, last):
@@ -351,8 +354,8 @@ def tenants(admin, worker, first, last):
         " SELECT 'tenant ' || n, 'api', 1, '1 s', '1 s', now() FROM generate_series(%s::int, %s::int) n",
         "INSERT INTO layra.breaker_outcome (owner, name, at, id, outcome)"
         " SELECT 'tenant ' || n, 'api', now(), gen_random_uuid(), 'failure' FROM generate_series(%s::int, %s::int) n",
-        "INSERT INTO layra.interaction (run_id, id, version, node_id, status, prompt, created_at)"
-        " SELECT 'foreign ' || n, gen_random_uuid(), 1, 'plan', 'pending', '{}', now() FROM generate_series(%s::int, %s::int) n",
+        "INSERT INTO layra.interaction (run_id, id, version, node_id, status, prompt, created_at, owner)"
+        " SELECT 'foreign ' || n, gen_random_uuid(), 1, 'plan', 'pending', '{}', now(), 'tenant ' || n FROM generate_series(%s::int, %s::int) n",
         "INSERT INTO layra.event_type (owner, type, shared, schema, created_at)"
         " SELECT 'tenant ' || n, 'note', false, '{}', now() FROM generate_series(%s::int, %s::int) n",
         "INSERT INTO layra.checkpoint (run_id, version, kind, created_at)"
@@ -435,9 +438,9 @@ LAWS: dict[str, dict[str, str]] = {
     "nodes that ran": {call: why for call, why in STATES.items() if call not in ("get_variables", "view variables 1")} | {"view nodes 1": LIST},
     "context": WHOLE,
     "checkpoints": WHOLE,
-    "answered questions": WHOLE,
+    "answered questions": WHOLE | {"set_owner": "they get the owner, too"},
     "expired questions": WHOLE | {
-        "table interaction 1": LIST, "finish_run": "it withdraws them", "cancel_run": "it withdraws them",
+        "table interaction 1": LIST, "finish_run": "it withdraws them", "cancel_run": "it withdraws them", "set_owner": "they get the owner, too",
     },
     "rollbacks": WHOLE,
     "finishes": WHOLE,
@@ -451,7 +454,6 @@ LAWS: dict[str, dict[str, str]] = {
     "breaker outcomes": {},
     "other runs": {
         "view runs 2": LIST, "table run 1": LIST, "verify of all": LOG,
-        "view interactions 2": "beside others' questions, it asks each run of the caller's",
     },
     "other tenants": {"verify of all": "it skips the runs of others"},
     "definitions": {"table workflow 1": LIST},
@@ -539,7 +541,13 @@ def compare(dimension, before, after, factor, figures):
 
 
 def measured(session, r, calls):
-    return {name: session.pages(call, r) for name, call in calls.items()}
+    pages = {}
+    for name, call in calls.items():
+        pages[name] = session.pages(call, r)
+        if pages[name] > 2000:
+            # What it wrote and took back is no history: the calls after it must not go through that.
+            session.admin.execute("VACUUM layra.interaction")
+    return pages
 
 
 # --- the matrix --------------------------------------------------------------------------------------------------

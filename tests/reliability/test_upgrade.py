@@ -136,11 +136,25 @@ def expected_states(version):
     return json.loads((release_data.DATA / f"release-{version}.json").read_text())
 
 
+def check_questions(connection, version):
+    """Each role sees those of its runs, though the dump turned row security off."""
+    connection.execute("SET row_security = on")
+    asked = {}
+    for role in ("release_alice", "release_bob"):
+        query = "SELECT count(*) FROM layra.interaction i JOIN layra.run r USING (run_id) WHERE r.owner = %s"
+        asked[role] = connection.execute(query, [role]).fetchone()[0]
+        connection.execute(f"SET ROLE {role}")
+        assert connection.execute("SELECT count(*) FROM layra.interactions").fetchone()[0] == asked[role]
+        connection.execute("RESET ROLE")
+    assert any(asked.values()) == (version != "0.1.0"), "there were none yet"
+
+
 def check_runs(connection, version):
     """All that the release knew is there, and all runs go on."""
     recreate_functions(connection)
     assert connection.execute("SELECT * FROM layra.verify()").fetchall() == []
     assert release_data.states(connection) == expected_states(version)
+    check_questions(connection, version)
     for (run_id,) in connection.execute("SELECT run_id FROM layra.runs WHERE status IN ('running', 'paused')").fetchall():
         before = connection.execute("SELECT layra.get_state(%s)", [run_id]).fetchone()
         connection.execute("SELECT layra.set_variable(%s, 'after the update', '1')", [run_id])

@@ -249,7 +249,8 @@ impl Check {
                     answer.on_behalf_of.clone(),
                 ),
             };
-            if said.question != question || outcome != stored {
+            let of_another = row.owner().is_some_and(|owner| owner != self.said.owner);
+            if said.question != question || outcome != stored || of_another {
                 self.problem(Some(version), "the interaction is not what its events say");
             }
         }
