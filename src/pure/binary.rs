@@ -237,6 +237,8 @@ const MAX_PARSED: usize = 1 << 26;
 /// Bytes that a byte of text takes at most while it is read: an element that is a digit, in lists that grow.
 const PARSED: usize = 64;
 const LEVELS: u32 = 64;
+/// A piece of a large string, between which a call can be cancelled: of so many bytes, or behind so many escapes.
+const BLOCK: usize = 1 << 16;
 
 fn value_of<'a>(rest: &mut &'a [u8], levels: u32, tick: fn()) -> Option<Value<'a>> {
     tick();
@@ -246,14 +248,14 @@ fn value_of<'a>(rest: &mut &'a [u8], levels: u32, tick: fn()) -> Option<Value<'a
         Some(Value::Raw(Item { kind, octets: &[] }))
     };
     match rest.first()? {
-        b'"' => Some(match string_of(rest)? {
+        b'"' => Some(match string_of(rest, tick)? {
             Cow::Borrowed(octets) => Value::Raw(Item { kind: STRING, octets }),
             Cow::Owned(octets) => Value::String(octets),
         }),
         b'{' => {
             let mut members: Vec<Member<'a>> = Vec::new();
             list(rest, b'}', |rest| {
-                let name = string_of(rest)?;
+                let name = string_of(rest, tick)?;
                 blanks(rest);
                 *rest = rest.strip_prefix(b":")?;
                 members.push((name, value_of(rest, levels.checked_sub(1)?, tick)?));
@@ -306,10 +308,13 @@ fn list<'a>(rest: &mut &'a [u8], end: u8, mut part: impl FnMut(&mut &'a [u8]) ->
     }
 }
 
-fn string_of<'a>(rest: &mut &'a [u8]) -> Option<Cow<'a, [u8]>> {
+fn string_of<'a>(rest: &mut &'a [u8], tick: fn()) -> Option<Cow<'a, [u8]>> {
     let mut text = rest.strip_prefix(b"\"")?;
     let mut string = Cow::Borrowed(&text[..0]);
-    loop {
+    for escapes in 1.. {
+        if escapes % BLOCK == 0 {
+            tick();
+        }
         let (part, after) = text.split_at(plain(text));
         match &mut string {
             Cow::Borrowed([]) => string = Cow::Borrowed(part),
@@ -335,6 +340,7 @@ fn string_of<'a>(rest: &mut &'a [u8]) -> Option<Cow<'a, [u8]>> {
         string.to_mut().push(octet);
         text = after;
     }
+    None
 }
 
 /// A number as PostgreSQL's numeric has it: its size, a header of 16 bits (short form, sign, digits behind the point, weight
@@ -408,7 +414,7 @@ pub trait Server {
 /// there is no memory for it.
 pub fn text(value: Item<'_>, server: &mut impl Server, out: &mut Vec<u8>) -> Option<()> {
     match value.kind {
-        STRING => string(value.octets, out)?,
+        STRING => string(value.octets, server, out)?,
         NUMERIC if is_numeric(value.octets) => server.number(value.octets, out)?,
         FALSE => out.extend_from_slice(b"false"),
         TRUE => out.extend_from_slice(b"true"),
@@ -421,7 +427,7 @@ pub fn text(value: Item<'_>, server: &mut impl Server, out: &mut Vec<u8>) -> Opt
                 out.push(b'{');
                 for (index, (key, value)) in parts.iter().zip(values).enumerate() {
                     separate(index, server, out)?;
-                    string(key.octets, out)?;
+                    string(key.octets, server, out)?;
                     out.extend_from_slice(b": ");
                     text(value, server, out)?;
                 }
@@ -474,12 +480,26 @@ pub fn plain(octets: &[u8]) -> usize {
     at + octets[at..].iter().position(|octet| !is_plain(*octet)).unwrap_or(octets.len() - at)
 }
 
-fn string(octets: &[u8], out: &mut Vec<u8>) -> Option<()> {
+fn string(octets: &[u8], server: &mut impl Server, out: &mut Vec<u8>) -> Option<()> {
     out.push(b'"');
+    // An escape stands for one byte: a string can be cut anywhere.
+    for (index, block) in octets.chunks(BLOCK).enumerate() {
+        if index > 0 {
+            server.pause();
+        }
+        escaped(block, out)?;
+    }
+    // For the quotation mark.
+    reserve(out, 1)?;
+    out.push(b'"');
+    Some(())
+}
+
+fn escaped(octets: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut rest = octets;
     loop {
         let (before, after) = rest.split_at(plain(rest));
-        // With the longest escape, and the quotation mark.
+        // With the longest escape.
         reserve(out, before.len() + 8)?;
         out.extend_from_slice(before);
         let Some((octet, after)) = after.split_first() else { break };
@@ -490,10 +510,12 @@ fn string(octets: &[u8], out: &mut Vec<u8>) -> Option<()> {
             b'\r' => out.extend_from_slice(b"\\r"),
             b'\t' => out.extend_from_slice(b"\\t"),
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', *octet]),
-            octet => out.extend_from_slice(format!("\\u{octet:04x}").as_bytes()),
+            octet => {
+                let digit = |value: u8| b"0123456789abcdef"[usize::from(value)];
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(octet >> 4), digit(octet & 15)]);
+            }
         }
         rest = after;
     }
-    out.push(b'"');
     Some(())
 }

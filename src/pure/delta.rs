@@ -252,16 +252,28 @@ fn part_difference<'a>(old: Item<'a>, new: Item<'a>, left: &mut Left, depth: u32
     Some(patch)
 }
 
-fn common<T: PartialEq>(a: impl Iterator<Item = T>, b: impl Iterator<Item = T>) -> usize {
-    a.zip(b).take_while(|(a, b)| a == b).count()
+fn common<T: PartialEq>(a: impl Iterator<Item = T>, b: impl Iterator<Item = T>, tick: fn()) -> usize {
+    a.zip(b).inspect(|_| tick()).take_while(|(a, b)| a == b).count()
 }
 
+/// The bytes of the blocks that two strings begin with, or end with, in common.
+fn common_blocks<'a>(blocks: impl Iterator<Item = (&'a [u8], &'a [u8])>, tick: fn()) -> usize {
+    blocks.inspect(|_| tick()).take_while(|(a, b)| a == b).map(|(a, _)| a.len()).sum()
+}
+
+/// A block of a large string, between which a call can be cancelled.
+const BLOCK: usize = 1 << 16;
+
 fn string_difference<'a>(old: &[u8], new: &[u8], left: &mut Left) -> Option<Value<'a>> {
-    let mut head = common(old.iter(), new.iter());
+    let mut head = common_blocks(old.chunks(BLOCK).zip(new.chunks(BLOCK)), left.tick);
+    head += common(old[head..].iter(), new[head..].iter(), || ());
     while !is_boundary(old, head) || !is_boundary(new, head) {
         head -= 1;
     }
-    let mut tail = common(old[head..].iter().rev(), new[head..].iter().rev());
+    let (old_rest, new_rest) = (&old[head..], &new[head..]);
+    let mut tail = common_blocks(old_rest.rchunks(BLOCK).zip(new_rest.rchunks(BLOCK)), left.tick);
+    tail +=
+        common(old_rest[..old_rest.len() - tail].iter().rev(), new_rest[..new_rest.len() - tail].iter().rev(), || ());
     while !is_boundary(old, old.len() - tail) || !is_boundary(new, new.len() - tail) {
         tail -= 1;
     }
@@ -314,8 +326,8 @@ fn object_difference<'a>(
 }
 
 fn array_difference<'a>(old: &[Item<'a>], new: &[Item<'a>], left: &mut Left, depth: u32) -> Option<Value<'a>> {
-    let head = common(old.iter(), new.iter());
-    let tail = common(old[head..].iter().rev(), new[head..].iter().rev());
+    let head = common(old.iter(), new.iter(), left.tick);
+    let tail = common(old[head..].iter().rev(), new[head..].iter().rev(), left.tick);
     let mut pieces = Pieces { old, kept: None, next: 0, pieces: Vec::new() };
     pieces.keep(0, head, left)?;
     let (old_middle, new_middle) = (&old[head..old.len() - tail], &new[head..new.len() - tail]);

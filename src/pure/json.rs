@@ -5,7 +5,6 @@
 //! user's object is an object whatever its keys.
 
 use crate::pure::binary::plain;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 /// None for what is no JSON text, or is nested deeper than `levels`: what works on such a value is recursive, and a stack
@@ -102,6 +101,7 @@ impl<'a> Reader<'a> {
         self.expect(b'"')?;
         loop {
             self.at += plain(self.rest());
+            (self.tick)();
             match self.rest().first()? {
                 b'"' => break,
                 b'\\' => {
@@ -129,9 +129,4 @@ impl<'a> Reader<'a> {
         self.at += length;
         Some(Value::Number(number))
     }
-}
-
-/// JSON text as a part of a payload, untouched.
-pub fn raw(text: &str) -> &RawValue {
-    serde_json::from_str(text).expect("jsonb text is JSON")
 }

@@ -58,12 +58,20 @@ impl Jsonb {
 
     /// From members that may be large; of two with the same key the last counts.
     pub fn object(members: Vec<Member<'_>>) -> Jsonb {
-        let object = object(members);
-        memory::require(2 * object.size());
-        let octets = binary::octets_of(&object, object.size());
+        Jsonb::made(&object(members), "object")
+    }
+
+    /// From elements that may be large.
+    pub fn array(elements: &[Jsonb]) -> Jsonb {
+        Jsonb::made(&Value::Array(elements.iter().map(Jsonb::part).collect()), "array")
+    }
+
+    fn made(value: &Value<'_>, kind: &str) -> Jsonb {
+        memory::require(2 * value.size());
+        let octets = binary::octets_of(value, value.size());
         // PostgreSQL says the same of what it reads.
         let too_large = || Error::Limit {
-            message: "total size of jsonb object elements exceeds the maximum of 268435455 bytes".into(),
+            message: format!("total size of jsonb {kind} elements exceeds the maximum of 268435455 bytes"),
             hint: "Read less at a time: layra.cells and layra.get_variables read parts of a state.",
         };
         Jsonb::from_octets(&octets.unwrap_or_else(|| too_large().raise()))

@@ -1,6 +1,5 @@
 //! Variables: setting them with optimistic locking and three-way merge, unsetting and reading them.
 
-use crate::pure::json::raw;
 use crate::pure::merge::{self, pointer_token};
 use crate::server::args::{self, MAX_VALUE};
 use crate::server::error::{Error, Remedy, Result, Subject, Violation};
@@ -19,7 +18,6 @@ use crate::workflow::definitions;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
@@ -71,20 +69,20 @@ enum OnConflict {
     Merge,
 }
 
-/// A difference that stands in the way of a write, as `try_set_variables` returns it.
+/// A difference that stands in the way of a write, as `try_set_variables` returns it, with the values of each side.
 #[derive(Serialize)]
-struct Difference<'a> {
+struct Difference {
     path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     actual: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    base: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ours: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    theirs: Option<&'a RawValue>,
+    #[serde(skip)]
+    base: Option<Jsonb>,
+    #[serde(skip)]
+    ours: Option<Jsonb>,
+    #[serde(skip)]
+    theirs: Option<Jsonb>,
 }
 
 enum Outcome {
@@ -94,7 +92,7 @@ enum Outcome {
         expected: Option<i64>,
         head: i64,
         paths: Vec<String>,
-        differences: String,
+        differences: Vec<Jsonb>,
         remedy: Remedy,
     },
 }
@@ -196,8 +194,8 @@ impl<'a> SetRequest<'a> {
                 differences.add(Difference {
                     expected,
                     actual: Some(actual),
-                    ours: ours.map(|value| raw(value.text())),
-                    theirs: theirs.map(|value| raw(value.text())),
+                    ours: ours.copied().copied(),
+                    theirs: theirs.copied(),
                     ..named(pointer_token(name))
                 });
             }
@@ -208,7 +206,7 @@ impl<'a> SetRequest<'a> {
                 expected: self.expected,
                 head,
                 paths: differences.paths,
-                differences: format!("[{}]", differences.texts.join(",")),
+                differences: differences.found,
                 remedy,
             });
         }
@@ -228,7 +226,7 @@ impl<'a> SetRequest<'a> {
     }
 }
 
-fn named<'a>(path: String) -> Difference<'a> {
+fn named(path: String) -> Difference {
     Difference { path, expected: None, actual: None, base: None, ours: None, theirs: None }
 }
 
@@ -238,18 +236,19 @@ struct Differences {
     seen: HashSet<String>,
     bytes: usize,
     paths: Vec<String>,
-    texts: Vec<String>,
+    found: Vec<Jsonb>,
 }
 
 impl Differences {
-    fn add(&mut self, difference: Difference<'_>) {
+    fn add(&mut self, difference: Difference) {
         self.any = true;
-        // As text that grows by doubling, and again where all of them are joined.
-        let sides = [difference.base, difference.ours, difference.theirs];
-        self.bytes += difference.path.len() + sides.iter().flatten().map(|side| side.get().len()).sum::<usize>();
+        let sides = [("base", difference.base), ("ours", difference.ours), ("theirs", difference.theirs)];
+        // By itself, and again where all of them are put together.
+        self.bytes +=
+            difference.path.len() + sides.iter().filter_map(|(_, side)| Some(side.as_ref()?.size())).sum::<usize>();
         memory::require(4 * self.bytes);
         if self.seen.insert(difference.path.clone()) {
-            self.texts.push(serde_json::to_string(&difference).expect("a difference is serialisable"));
+            self.found.push(Jsonb::of(&difference).with(sides.each_ref().map(|(name, side)| (*name, side.as_ref()))));
             self.paths.push(difference.path);
         }
     }
@@ -277,9 +276,9 @@ fn merge_with_head(
             Err(conflicts) => {
                 for conflict in conflicts {
                     differences.add(Difference {
-                        base: conflict.base.map(raw),
-                        ours: conflict.ours.map(raw),
-                        theirs: conflict.theirs.map(raw),
+                        base: conflict.base.map(Jsonb::parse),
+                        ours: conflict.ours.map(Jsonb::parse),
+                        theirs: conflict.theirs.map(Jsonb::parse),
                         ..named(conflict.path)
                     });
                 }
@@ -356,7 +355,7 @@ fn try_set(
     let request = SetRequest::new(run_id, updates, expected_variables, on_conflict, expected, key)?;
     Ok(match request.run()? {
         Outcome::Committed(version) => (true, version, None),
-        Outcome::Conflict { head, differences, .. } => (false, head, Some(Jsonb::parse(&differences))),
+        Outcome::Conflict { head, differences, .. } => (false, head, Some(Jsonb::array(&differences))),
     })
 }
 
