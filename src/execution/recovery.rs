@@ -327,15 +327,16 @@ fn places(
         // Of several in one version, the one that is furthest in the graph.
         .max_by_key(|(id, version)| (*version, place(id)))
         .map(|(id, _)| id);
+    let in_graph = |id: &str| graph.as_ref().is_some_and(|graph| graph.number(id).is_some());
+    let to_do = |id: &str| matches!(status(id), Status::Lost | Status::Failed | Status::Pending);
+    let mut points: Vec<String> = nodes.keys().filter(|id| !in_graph(id) && to_do(id)).cloned().collect();
     let Some((compiled, graph)) = compiled.as_ref().zip(graph.as_ref()) else {
-        let again = nodes.keys().filter(|id| matches!(status(id), Status::Lost | Status::Failed));
-        return Ok((last_completed, again.cloned().collect()));
+        return Ok((last_completed, points));
     };
     let turns = loops::turns(&change.db, change.run_id, at_version);
     let turn = |id: &str| turns.get(id).copied();
-    let points = progress::resume_points(&compiled.definition, graph, status, turn, check_for_interrupts);
-    let strangers = lost.iter().filter(|id| graph.number(id).is_none());
-    let mut points: Vec<String> = points.into_iter().map(str::to_owned).chain(strangers.cloned()).collect();
+    let of_graph = progress::resume_points(&compiled.definition, graph, status, turn, check_for_interrupts);
+    points.extend(of_graph.into_iter().map(str::to_owned));
     points.sort_unstable();
     Ok((last_completed, points))
 }

@@ -115,6 +115,26 @@ def test_failed_nodes_are_places_to_resume_at(db):
     assert recover(db, run)["resume_at"] == ["draft"]
 
 
+@pytest.mark.parametrize("graph", [True, False], ids=["beside a graph", "without a graph"])
+def test_nodes_that_no_graph_has_are_named_until_they_are_done(db, graph):
+    """Also when asked again: a lost response loses no place."""
+    run = start(db, "strangers", flow() if graph else None)
+    complete(db, run, *(["prepare", "outer", "report"] if graph else []))
+    begin(db, run, "lost", "w")
+    begin(db, run, "failed", "w")
+    call(db, "fail_node(%s, 'failed', '1')", run)
+    begin(db, run, "reset", "w")
+    call(db, "reset_nodes(%s, '{reset}')", run)
+    call(db, "skip_nodes(%s, '{skipped}')", run)
+    complete(db, run, "completed")
+    dry = recover(db, run, dry_run=True)
+    assert dry["resume_at"] == ["failed", "lost", "reset"]
+    assert recover(db, run)["resume_at"] == dry["resume_at"]
+    assert recover(db, run)["resume_at"] == dry["resume_at"]
+    complete(db, run, "lost", "reset")
+    assert recover(db, run)["resume_at"] == ["failed"]
+
+
 def test_resume_points_of_a_saved_graph(db):
     run = start(db, "saved")
     call(db, "save_state(%s, %s::jsonb)", run, json.dumps({
