@@ -1,11 +1,18 @@
 //! What long loops and deep recursions ask for.
 
 use crate::server::memory;
+use crate::server::rethrow::Witness;
 use pgrx::pg_sys;
 
 /// Lets the user cancel a long loop, and ends one that takes more memory than there is.
 pub fn check_for_interrupts() {
-    pgrx::check_for_interrupts!();
+    // SAFETY: a flag that a signal's handler sets, and what PostgreSQL does where it is set.
+    unsafe {
+        if pg_sys::InterruptPending != 0 {
+            let _witness = Witness::enter();
+            pg_sys::ProcessInterrupts();
+        }
+    }
     memory::check();
 }
 

@@ -7,7 +7,8 @@ use crate::pure::binary::{self, ARRAY, CONTAINER, HAS_OFFSET, Item, Member, OBJE
 use crate::pure::room::reserve;
 use crate::server::error::Error;
 use crate::server::interrupts::{check_for_interrupts, check_stack_depth};
-use crate::server::memory;
+use crate::server::memory::{self, palloc};
+use crate::server::rethrow::Witness;
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::nullable::Nullable;
 use pgrx::pgrx_sql_entity_graph::metadata::{
@@ -138,12 +139,14 @@ impl Jsonb {
 
     /// The text that `jsonb_out` gives.
     pub fn text(&self) -> &str {
+        let _witness = Witness::enter();
         let octets = self.octets();
         let mut text = Vec::new();
         let made = reserve(&mut text, octets.len() + octets.len() / 8 + 32)
             .and_then(|()| binary::root(octets))
             .and_then(|root| binary::text(root, &mut Backend, &mut text));
         if made.is_none() || text.len() > MAX_TEXT {
+            drop(text);
             let text = self.text_of_server();
             memory::expect(text.len());
             return text;
@@ -256,12 +259,6 @@ impl Write for Text {
     }
 }
 
-/// Memory of PostgreSQL's, which raises 53200 where there is none.
-unsafe fn palloc(size: usize) -> *mut u8 {
-    // SAFETY: the caller keeps it no longer than the current memory context.
-    unsafe { pg_sys::palloc(size).cast() }
-}
-
 /// Bytes that a byte of a value, or what it takes to read it, may need as text.
 const LONGEST: usize = binary::PART / 4;
 
@@ -277,7 +274,7 @@ fn boxed(items: &[Item<'_>]) -> Vec<Jsonb> {
     // SAFETY: each value is written where there is room for it: its size, and the container, which for a scalar is a header,
     // an entry and its bytes. The memory is aligned, and so are the values in it, whose sizes are multiples of 4.
     unsafe {
-        let mut at = pg_sys::palloc_extended(total.max(1), pg_sys::MCXT_ALLOC_HUGE as i32).cast::<u8>();
+        let mut at = palloc(total.max(1));
         items
             .iter()
             .map(|item| {
@@ -325,8 +322,13 @@ impl Server for Backend {
 
 impl FromDatum for Jsonb {
     unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Jsonb> {
+        if is_null {
+            return None;
+        }
+        // It allocates where the value is compressed or stored apart.
+        let _witness = Witness::enter();
         // SAFETY: the caller states that this is a jsonb datum.
-        (!is_null).then(|| Jsonb(unsafe { pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast() }).met())
+        Some(Jsonb(unsafe { pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast() }).met())
     }
 }
 
@@ -351,11 +353,13 @@ unsafe impl SqlTranslatable for Jsonb {
 // SAFETY: unboxes with `from_datum`, as pgrx's own JsonB does.
 unsafe impl<'fcx> ArgAbi<'fcx> for Jsonb {
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        memory::begin();
         // SAFETY: stated by the caller.
         unsafe { arg.unbox_arg_using_from_datum().expect("argument must not be null") }
     }
 
     unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
+        memory::begin();
         // SAFETY: stated by the caller.
         unsafe { arg.unbox_arg_using_from_datum().into() }
     }

@@ -10,6 +10,7 @@
 //! - There is a cushion, whose size is that of some copies of the largest value that the call has met. Where the kernel refuses
 //!   in spite of that, it is given up, and `check` raises 53200 as soon as it can.
 //! - After that, the session ends with 53200: no other one does.
+//! - A reserve is there for errors of PostgreSQL's only: `rethrow` gives it up when one comes.
 
 use crate::pure::room::{self, SMALL, fits};
 use crate::server::error::Error;
@@ -22,8 +23,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 /// What there is for what nobody asked for: the parts of an error, and everything small; and for a large value, so many times
 /// what it takes.
-const CUSHION: usize = 4 * SMALL;
+const LEAST_CUSHION: usize = 4 * SMALL;
 const COPIES: usize = 3;
+
+/// What there is for an error of PostgreSQL's on its way, beside the cushion: pgrx copies it into the current memory context, and
+/// for want of memory for that goes round until PostgreSQL ends all sessions (ERRORDATA_STACK_SIZE). A context that has grown
+/// asks for 1 MB to give a byte.
+const ERRORS: usize = 9 * SMALL;
 
 /// Freed memory of this size goes back to the kernel.
 const MUCH: usize = 16 << 20;
@@ -53,9 +59,10 @@ static ONCE_MORE: AtomicBool = AtomicBool::new(false);
 static REFUSED: AtomicBool = AtomicBool::new(false);
 /// With how much in use `check` looks again.
 static LOOK_AT: AtomicUsize = AtomicUsize::new(usize::MAX);
-static HELD: Held = Held(UnsafeCell::new(None));
+static CUSHION: Held = Held(UnsafeCell::new(None));
+static RESERVE: Held = Held(UnsafeCell::new(None));
 
-/// The cushion, while there is one.
+/// Room that is there to be given up.
 struct Held(UnsafeCell<Option<Room>>);
 
 // SAFETY: a backend has one thread.
@@ -72,13 +79,14 @@ impl Held {
         unsafe { *self.0.get() = room };
     }
 
-    /// Makes it this large, or as small as it is at least; false where there is no room for that.
+    /// Makes it this large; where there is no room for that it stays as it is, and the answer is false.
     fn resize(&self, bytes: usize) -> bool {
+        let before = self.bytes();
         self.set(None);
         self.set(Room::take(bytes));
         let done = self.bytes() > 0;
-        if !done {
-            self.set(Room::take(CUSHION));
+        if !done && before > 0 {
+            self.set(Room::take(before));
         }
         done
     }
@@ -120,10 +128,10 @@ unsafe impl GlobalAlloc for Counted {
 /// A request that was refused, once more without the cushion.
 #[cold]
 fn again(request: impl Fn() -> *mut u8) -> *mut u8 {
-    if HELD.bytes() > 0 {
+    if CUSHION.bytes() > 0 {
         REFUSED.store(true, Relaxed);
         LOOK_AT.store(0, Relaxed);
-        HELD.set(None);
+        CUSHION.set(None);
         let memory = request();
         if !memory.is_null() {
             return memory;
@@ -143,6 +151,7 @@ unsafe extern "C-unwind" {
 /// Ends this session, and no other, in an orderly way: PostgreSQL aborts its transaction and calls `exit`.
 #[cold]
 fn end_session() -> ! {
+    give_up();
     // SAFETY: PostgreSQL keeps memory for this report. An error of level FATAL does not come back, nor does it unwind or jump
     // over the frames of Rust; nobody is asked for context, which would take memory.
     unsafe {
@@ -168,8 +177,11 @@ pub fn register() {
 /// session may live for weeks. PostgreSQL frees some of it only after this: so once more at the next end.
 unsafe extern "C-unwind" fn transaction_ended(_: pg_sys::XactEvent::Type, _: *mut c_void) {
     REFUSED.store(false, Relaxed);
-    if HELD.bytes() != CUSHION {
-        HELD.resize(CUSHION);
+    if CUSHION.bytes() != LEAST_CUSHION {
+        CUSHION.resize(LEAST_CUSHION);
+    }
+    if RESERVE.bytes() == 0 {
+        RESERVE.resize(ERRORS);
     }
     let live = LIVE.load(Relaxed);
     let much = MOST.load(Relaxed).saturating_sub(live) > MUCH;
@@ -201,11 +213,12 @@ pub fn page_size() -> usize {
     getpagesize() as usize
 }
 
-/// At the beginning of a call: 53200 where there is not even room for the cushion.
+/// At the beginning of a call: 53200 where there is not even room for the reserve and the cushion.
 pub fn begin() {
     REFUSED.store(false, Relaxed);
     LOOK_AT.store(LIVE.load(Relaxed) + SMALL, Relaxed);
-    if HELD.bytes() == 0 && !HELD.resize(CUSHION) {
+    let holds = |held: &Held, bytes| held.bytes() > 0 || held.resize(bytes);
+    if !holds(&RESERVE, ERRORS) || !holds(&CUSHION, LEAST_CUSHION) {
         refuse();
     }
 }
@@ -242,9 +255,9 @@ pub fn require(bytes: usize) {
 /// A value of this size was met, and may be copied: 53200 where there is no room for some copies of it.
 #[inline]
 pub fn expect(bytes: usize) {
-    if bytes >= SMALL && COPIES * bytes > HELD.bytes() {
+    if bytes >= SMALL && COPIES * bytes > CUSHION.bytes() {
         saw(LIVE.load(Relaxed).saturating_add(bytes));
-        if !HELD.resize(COPIES * bytes) {
+        if !CUSHION.resize(COPIES * bytes) {
             refuse();
         }
     }
@@ -254,12 +267,33 @@ fn saw(bytes: usize) {
     MOST.store(MOST.load(Relaxed).max(bytes), Relaxed);
 }
 
-/// PostgreSQL is about to raise 53200 itself, and to copy that error takes memory, too.
-pub fn give_up_cushion() {
-    HELD.set(None);
+/// PostgreSQL is about to raise an error, and to copy that takes memory.
+pub fn make_room_for_error() {
+    if !kernel_has(ERRORS) {
+        give_up();
+    }
+}
+
+/// Until the next call, or the next part of this one, begins.
+pub fn give_up() {
+    CUSHION.set(None);
+    RESERVE.set(None);
 }
 
 /// As PostgreSQL says it of its own allocations.
-fn refuse() -> ! {
+pub fn refuse() -> ! {
     Error::Memory.raise()
+}
+
+/// Memory of PostgreSQL's in the current context; 53200 where there is none, raised here: an error of PostgreSQL's own takes
+/// memory on its way.
+///
+/// # Safety
+///
+/// The caller keeps it no longer than that context.
+pub unsafe fn palloc(size: usize) -> *mut u8 {
+    const FLAGS: u32 = pg_sys::MCXT_ALLOC_HUGE | pg_sys::MCXT_ALLOC_NO_OOM;
+    // SAFETY: stated by the caller.
+    let memory = unsafe { pg_sys::palloc_extended(size, FLAGS as c_int) };
+    if memory.is_null() { refuse() } else { memory.cast() }
 }

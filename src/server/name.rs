@@ -3,6 +3,7 @@
 use crate::server::error::Error;
 use crate::server::guard::Flag;
 use crate::server::memory;
+use crate::server::rethrow::Witness;
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::datum::Uuid;
 use pgrx::nullable::Nullable;
@@ -65,6 +66,8 @@ impl FromDatum for Texts {
         if is_null {
             return None;
         }
+        memory::begin();
+        let _witness = Witness::enter();
         // SAFETY: an array of texts, whole and uncompressed from here on.
         unsafe {
             let array = pg_sys::pg_detoast_datum(datum.cast_mut_ptr());

@@ -6,7 +6,7 @@
 //! first error, and completes the second one, which is the same.
 
 use crate::server::memory;
-use pgrx::{PgLogLevel, PgSqlErrorCode, pg_sys};
+use pgrx::{PgLogLevel, pg_sys};
 use std::ffi::{CStr, c_char, c_int, c_void};
 
 /// Stands on the stack of error contexts until dropped. While an error unwinds it stays there, until that is raised again.
@@ -27,7 +27,6 @@ struct Entry {
 // Without pgrx's guard, as who makes an error calls them; two of them it leaves out of its bindings for that.
 unsafe extern "C-unwind" {
     fn errcode(sqlstate: c_int) -> c_int;
-    fn geterrcode() -> c_int;
     fn errcontext_msg(format: *const c_char, ...) -> c_int;
     fn errdetail_log(format: *const c_char, ...) -> c_int;
 }
@@ -42,7 +41,7 @@ impl Witness {
             if !top.is_null() && (*top).callback.is_some_and(|callback| std::ptr::fn_addr_eq(callback, FOUND)) {
                 return Witness(None);
             }
-            let entry = pg_sys::palloc(size_of::<Entry>()).cast::<Entry>();
+            let entry = memory::palloc(size_of::<Entry>()).cast::<Entry>();
             let context = pg_sys::ErrorContextCallback { previous: top, callback: Some(FOUND), arg: entry.cast() };
             let memory = pg_sys::CurrentMemoryContext;
             entry.write(Entry { context, memory, seen: std::ptr::null_mut(), unwound: false, busy: false });
@@ -79,11 +78,12 @@ unsafe extern "C-unwind" fn found(entry: *mut c_void) {
     unsafe {
         let entry = &mut *entry.cast::<Entry>();
         // In a critical section nothing may be allocated; an error there ends the server.
-        if pg_sys::CritSectionCount > 0 || std::mem::replace(&mut entry.busy, true) {
+        if pg_sys::CritSectionCount > 0 {
             return;
         }
-        if geterrcode() == PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY as c_int {
-            memory::give_up_cushion();
+        memory::make_room_for_error();
+        if std::mem::replace(&mut entry.busy, true) {
+            return;
         }
         let before = pg_sys::MemoryContextSwitchTo(entry.memory);
         let error = pg_sys::CopyErrorData();

@@ -3,6 +3,7 @@
 //! A set of one row would do the same in FROM, but PostgreSQL calls what stands beside a set in a SELECT list once more to
 //! learn that the set has ended: an event would be appended twice.
 
+use crate::server::rethrow::Witness;
 use pgrx::callconv::{BoxRet, FcInfo};
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
@@ -23,6 +24,7 @@ unsafe impl<T> SqlTranslatable for Row<T> {
 // SAFETY: returns a row of the type that the function is declared with, in the function's result context.
 unsafe impl<T: IntoHeapTuple> BoxRet for Row<T> {
     unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> pgrx::datum::Datum<'fcx> {
+        let _witness = Witness::enter();
         // SAFETY: the call that is being answered; the tuple has the columns of the function's OUT parameters.
         unsafe {
             let mut columns = std::ptr::null_mut();

@@ -70,6 +70,7 @@ impl Drop for Spi {
 impl Session {
     pub fn open(schema: &'static CStr, table: &'static CStr, read_only: bool) -> Session {
         memory::begin();
+        let witness = Witness::enter();
         let caller = guard::caller();
         let guard = Guard::enter(schema, table);
         // SAFETY: the current memory context outlives this call. What is allocated belongs to the caller: results outlive
@@ -78,7 +79,7 @@ impl Session {
         Session {
             spi: OnceCell::new(),
             guard,
-            _witness: Witness::enter(),
+            _witness: witness,
             read_only,
             memory: Cell::new(memory),
             home: memory,

@@ -3,6 +3,7 @@
 
 use crate::server::context::Memory;
 use crate::server::error::Result;
+use crate::server::memory;
 use std::vec::IntoIter;
 
 /// A batch ends with the value that makes it this large.
@@ -35,6 +36,8 @@ impl<T, F: FnMut() -> Result<Vec<T>>> Iterator for Batches<T, F> {
             let [memory, before] = &self.memory;
             self.rows = memory.within(&mut self.read).unwrap_or_else(|error| error.raise()).into_iter();
             before.clear();
+            // pgrx copies each of these rows once more, without a `Witness`.
+            memory::give_up();
             self.rows.next()
         })
     }

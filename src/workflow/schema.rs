@@ -12,6 +12,7 @@ use crate::store::db::Db;
 use crate::store::graph;
 use crate::workflow::interruptible::{self, Interruptible, Offline};
 use jsonschema::PatternOptions;
+use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -159,8 +160,8 @@ pub fn validator(schema: &str) -> Result<Validator, String> {
     if schema.len() > MAX_SCHEMA {
         return Err(format!("has {} bytes, more than {MAX_SCHEMA}", schema.len()));
     }
-    let schema = json::value(schema, MAX_SCHEMA_DEPTH, interrupts::check_for_interrupts)
-        .ok_or_else(|| format!("is nested deeper than {MAX_SCHEMA_DEPTH} levels"))?;
+    let schema =
+        parsed(schema, MAX_SCHEMA_DEPTH).ok_or_else(|| format!("is nested deeper than {MAX_SCHEMA_DEPTH} levels"))?;
     let options = jsonschema::options_for::<Interruptible>()
         .with_retriever(Offline)
         .with_pattern_options(PatternOptions::regex())
@@ -172,12 +173,20 @@ pub fn validator(schema: &str) -> Result<Validator, String> {
         .map_err(|error| format!("is not a valid JSON Schema: {error}"))
 }
 
+/// With room for the copies that the crate makes of it in one piece.
+fn parsed(text: &str, max_depth: usize) -> Option<Value> {
+    let before = memory::in_use();
+    let value = json::value(text, max_depth, interrupts::check_for_interrupts)?;
+    memory::expect(memory::in_use().saturating_sub(before));
+    Some(value)
+}
+
 /// Where and how a value breaks its schema; `path` is the pointer to the value. One violation of the value as a whole where
 /// it takes too much memory to tell.
 pub fn violations(validator: &Validator, path: &str, text: &str) -> Vec<Violation> {
     let whole = |keyword: &str| vec![Violation { path: path.to_owned(), keyword: keyword.to_owned() }];
     let check = || {
-        let Some(value) = json::value(text, MAX_VALUE_DEPTH, interrupts::check_for_interrupts) else {
+        let Some(value) = parsed(text, MAX_VALUE_DEPTH) else {
             return whole("depth");
         };
         // Nothing is collected for a valid value: alternatives that do not match are errors, too, until one does.
