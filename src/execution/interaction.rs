@@ -201,7 +201,7 @@ fn must_be_assignee(change: &Change<'_>, assignee: Option<&str>) -> Result<()> {
     let message = format!("the interaction of run {:?} is assigned to somebody else", change.run_id);
     Err(Error::Privilege {
         message,
-        hint: "layra.interactions shows the assignee: of role:NAME, members of that role answer; else whose layra.actor it is.",
+        hint: "layra.interactions shows the assignee: role:NAME means members of that role, any other name a session with that layra.actor.",
     })
 }
 

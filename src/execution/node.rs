@@ -341,7 +341,7 @@ fn beat(run_id: Option<&str>, node_id: Option<&str>, attempt: Option<i32>, lease
     } else if lease.until.is_none() {
         Some("It has ended, or was begun without a lease.")
     } else if lease.is_over(now) {
-        Some("The lease ran out: take the node again with layra.begin_node, which nobody may have done meanwhile.")
+        Some("The lease ran out: take the node again with layra.begin_node.")
     } else {
         None
     };
