@@ -35,6 +35,7 @@ impl Jsonb {
 
     fn parse_by_server(text: &str) -> Jsonb {
         assert!(!text.contains('\0'), "JSON text has no NUL");
+        let _witness = Witness::enter();
         // SAFETY: jsonb_in takes a C string, here a copy that is freed afterwards, and returns a fresh datum; it raises an
         // error for what is not JSON.
         unsafe {

@@ -16,12 +16,42 @@ pub struct Witness(Option<*mut Entry>);
 struct Entry {
     context: pg_sys::ErrorContextCallback,
     memory: pg_sys::MemoryContext,
-    /// The last error that was seen, or null: perhaps one that somebody caught.
-    seen: *mut pg_sys::ErrorData,
+    /// The last error that was seen: perhaps one that somebody caught.
+    seen: Option<Copy>,
     /// Whether Rust has unwound.
     unwound: bool,
     /// Whether `found` is at work: without memory for a copy it would be asked about its own error, without end.
     busy: bool,
+}
+
+/// An error, in a memory context of its own: a larger one might take all that there is, 1 MB or more, to give a few bytes.
+struct Copy {
+    error: *mut pg_sys::ErrorData,
+    context: pg_sys::MemoryContext,
+}
+
+impl Copy {
+    /// Of the error in hand.
+    unsafe fn take(parent: pg_sys::MemoryContext) -> Copy {
+        const BLOCK: usize = 1024;
+        // SAFETY: the caller has an error in hand, and a context that outlives this one.
+        unsafe {
+            let context = pg_sys::AllocSetContextCreateInternal(parent, c"layra_state error".as_ptr(), 0, BLOCK, BLOCK);
+            let before = pg_sys::MemoryContextSwitchTo(context);
+            let error = pg_sys::CopyErrorData();
+            // Not all minor versions copy that, and pgrx has it in memory that goes with the error.
+            if !(*error).filename.is_null() {
+                (*error).filename = pg_sys::pstrdup((*error).filename);
+            }
+            pg_sys::MemoryContextSwitchTo(before);
+            Copy { error, context }
+        }
+    }
+
+    fn free(self) {
+        // SAFETY: made by `take`, and nobody else has it.
+        unsafe { pg_sys::MemoryContextDelete(self.context) };
+    }
 }
 
 // Without pgrx's guard, as who makes an error calls them; two of them it leaves out of its bindings for that.
@@ -44,7 +74,7 @@ impl Witness {
             let entry = memory::palloc(size_of::<Entry>()).cast::<Entry>();
             let context = pg_sys::ErrorContextCallback { previous: top, callback: Some(FOUND), arg: entry.cast() };
             let memory = pg_sys::CurrentMemoryContext;
-            entry.write(Entry { context, memory, seen: std::ptr::null_mut(), unwound: false, busy: false });
+            entry.write(Entry { context, memory, seen: None, unwound: false, busy: false });
             pg_sys::error_context_stack = &raw mut (*entry).context;
             Witness(Some(entry))
         }
@@ -85,23 +115,19 @@ unsafe extern "C-unwind" fn found(entry: *mut c_void) {
         if std::mem::replace(&mut entry.busy, true) {
             return;
         }
-        let before = pg_sys::MemoryContextSwitchTo(entry.memory);
-        let error = pg_sys::CopyErrorData();
-        // Not all minor versions copy that, and pgrx has it in memory that goes with the error.
-        if !(*error).filename.is_null() {
-            (*error).filename = pg_sys::pstrdup((*error).filename);
-        }
-        pg_sys::MemoryContextSwitchTo(before);
-        if (*error).elevel != PgLogLevel::ERROR as c_int {
-            pg_sys::FreeErrorData(error);
+        let copy = Copy::take(entry.memory);
+        if (*copy.error).elevel != PgLogLevel::ERROR as c_int {
+            copy.free();
         } else if !entry.unwound {
             forget(entry);
-            entry.seen = error;
+            entry.seen = Some(copy);
         } else {
-            if !entry.seen.is_null() && is_same(&*error, &*entry.seen) {
-                complete(&*entry.seen);
+            if let Some(seen) = &entry.seen
+                && is_same(&*copy.error, &*seen.error)
+            {
+                complete(&*seen.error);
             }
-            pg_sys::FreeErrorData(error);
+            copy.free();
             forget(entry);
         }
         entry.busy = false;
@@ -152,10 +178,8 @@ unsafe fn complete(seen: &pg_sys::ErrorData) {
 }
 
 /// Frees what was seen.
-unsafe fn forget(entry: &mut Entry) {
-    let seen = std::mem::replace(&mut entry.seen, std::ptr::null_mut());
-    if !seen.is_null() {
-        // SAFETY: a copy that nobody else has.
-        unsafe { pg_sys::FreeErrorData(seen) };
+fn forget(entry: &mut Entry) {
+    if let Some(seen) = entry.seen.take() {
+        seen.free();
     }
 }
