@@ -328,9 +328,7 @@ pub fn restore(db: &Db, run_id: &str, id: Uuid, status: &str, closed_version: Op
 
 /// The run has another owner.
 pub fn set_owner(db: &Db, run_id: &str, owner: &str) {
-    if db.schema.has_owners_of_questions() {
-        db.query(&UPDATE_OWNERS, &[run_id.into_datum(), owner.into_datum()]);
-    }
+    db.query(&UPDATE_OWNERS, &[run_id.into_datum(), owner.into_datum()]);
 }
 
 pub fn delete(db: &Db, run_id: &str) {

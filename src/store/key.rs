@@ -47,24 +47,6 @@ WHERE k.source OPERATOR(pg_catalog.=) $1 AND k.idempotency_key OPERATOR(pg_catal
 }
 
 statement! {
-    /// In the schema of version 0.2.0: a fork has the keys of one live range of the parent's log itself.
-    INHERIT_KEYS, [TEXTOID, TEXTOID, INT8OID, INT8OID], "/* layra.inherit_keys */
-INSERT INTO layra.inherited_key (run_id, idempotency_key, type)
-SELECT $2, e.idempotency_key, e.type FROM layra.event e
-WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.idempotency_key IS NOT NULL
-  AND e.version OPERATOR(pg_catalog.>=) $3 AND e.version OPERATOR(pg_catalog.<=) $4
-ON CONFLICT DO NOTHING"
-}
-
-statement! {
-    /// In the schema of version 0.2.0.
-    INHERIT_INHERITED_KEYS, [TEXTOID, TEXTOID], "/* layra.inherit_inherited_keys */
-INSERT INTO layra.inherited_key (run_id, idempotency_key, type)
-SELECT $2, i.idempotency_key, i.type FROM layra.inherited_key i WHERE i.run_id OPERATOR(pg_catalog.=) $1
-ON CONFLICT DO NOTHING"
-}
-
-statement! {
     /// What a run that is dropped leaves to its forks, once for all of them: its idempotency keys, and under the key '' the
     /// rollbacks, which tell the live ones at a version, and the version 0, which stands for the run itself. No row: it has no key.
     LEAVE_KEYS, [TEXTOID, UUIDOID], "/* layra.leave_keys */
@@ -256,47 +238,25 @@ pub(super) fn bequeath(db: &Db, run_id: &str, run: &Run) {
     let run_datum = run_id.into_datum();
     let mut source = None;
     loop {
-        let forks = run::lock_forks(db, run_id);
         // A fork that was dropped while we waited for it has left its own forks to this run.
-        if forks.is_empty() {
+        if !run::lock_forks(db, run_id) {
             return;
         }
-        if db.schema.shares_keys() {
-            let source = *source.get_or_insert_with(|| {
-                let source = fresh_uuid();
-                let left = db.query(&LEAVE_KEYS, &[run_datum, source.into_datum()]);
-                Some(source).filter(|_| !left.is_empty())
-            });
-            if source.is_some() {
-                db.query(&INHERIT, &[run_datum, source.into_datum()]);
-            }
-            db.query(&INHERIT_INHERITED, &[run_datum]);
-        } else {
-            copy_keys(db, run_id, forks);
+        let source = *source.get_or_insert_with(|| {
+            let source = fresh_uuid();
+            let left = db.query(&LEAVE_KEYS, &[run_datum, source.into_datum()]);
+            Some(source).filter(|_| !left.is_empty())
+        });
+        if source.is_some() {
+            db.query(&INHERIT, &[run_datum, source.into_datum()]);
         }
+        db.query(&INHERIT_INHERITED, &[run_datum]);
         run::set_parent_of_forks(db, run_id, run.parent.clone());
-    }
-}
-
-/// In the schema of version 0.2.0 each fork has the keys itself.
-fn copy_keys(db: &Db, run_id: &str, forks: Vec<(Option<String>, Option<i64>)>) {
-    for (fork, mut top) in forks {
-        let fork = fork.into_datum();
-        while let Some(to) = top {
-            let rollback = event::rollback_before(db, run_id, to);
-            let from = rollback.map_or(1, |(at, _)| at);
-            db.query(&INHERIT_KEYS, &[run_id.into_datum(), fork, from.into_datum(), to.into_datum()]);
-            top = rollback.map(|(_, to_version)| to_version);
-        }
-        db.query(&INHERIT_INHERITED_KEYS, &[run_id.into_datum(), fork]);
     }
 }
 
 /// A run that is gone comes from nowhere; what dropped runs left goes with the last that came from them.
 pub(super) fn disinherit(db: &Db, run_id: &str) {
-    if !db.schema.shares_keys() {
-        return;
-    }
     let rows = db.query(&DISINHERIT, &[run_id.into_datum()]);
     let mut sources: Vec<Uuid> = (0..rows.len()).filter_map(|row| rows.get(row, 1)).collect();
     sources.sort_by_key(|source| *source.as_bytes());

@@ -6,8 +6,8 @@
 //! makes PostgreSQL tell all sessions so (a relation cache message); a session that has got such a message looks again, with
 //! its lock on `layra.run` held.
 
+use crate::server::cache;
 use crate::server::heap;
-use crate::server::invalidation;
 use crate::server::spi::{Edition, Session};
 use crate::store::statement::statement;
 use crate::store::tables::SCHEMA;
@@ -23,15 +23,14 @@ SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.extname OPERATOR(pg_c
 }
 
 const LIBRARY: &str = env!("CARGO_PKG_VERSION");
-const BEFORE: &str = "0.2.0";
+const BEFORE: &str = "0.3.0";
 
 /// The schemas that the library serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Schema {
     /// That of this release.
     Own,
-    /// That of the release before it. All that serves it is below, and in the two places that ask for it: it goes with the
-    /// next release.
+    /// That of the release before it. All that serves it is below, and where it is asked for: it goes with the next release.
     Before,
 }
 
@@ -47,7 +46,7 @@ thread_local! {
 
 /// Once in a session.
 pub fn register() {
-    invalidation::on_relation_change(|relation| {
+    cache::on_relation_change(|relation| {
         if relation.is_none_or(|relation| TABLES.get().contains(&relation)) {
             SEEN.set(None);
         }
@@ -100,12 +99,6 @@ fn format_3() -> bool {
 
 // ------------------------------------------------------------------------------------------- the release before this one
 
-macro_rules! no_inheritance {
-    () => {
-        "(SELECT ''::pg_catalog.text COLLATE \"C\" AS run_id, NULL::pg_catalog.uuid AS source, 0::pg_catalog.int8 AS version, 0::pg_catalog.int8 AS distance WHERE false)"
-    };
-}
-
 impl Schema {
     /// How statements are worded for this schema.
     pub fn edition(self) -> Edition {
@@ -114,52 +107,9 @@ impl Schema {
             Schema::Before => Edition { number: 1, text: older },
         }
     }
-
-    /// Whether what a dropped run leaves stands once for all of its forks.
-    pub fn shares_keys(self) -> bool {
-        self == Schema::Own
-    }
-
-    pub fn has_deltas(self) -> bool {
-        self == Schema::Own
-    }
-
-    pub fn has_owners_of_questions(self) -> bool {
-        self == Schema::Own
-    }
 }
 
-/// A statement's text for the schema of 0.2.0, which stores no deltas, so its cells have no column `base`; and what dropped runs
-/// left stands with their forks, in a table that there still is. Nor does it note who has a breaker's probe permit, or whose a
-/// question is.
+/// A statement's text for the schema of 0.3.0.
 fn older(sql: &'static str) -> Cow<'static, str> {
-    const OLDER: [(&str, &str); 12] = [
-        ("layra.cell c", "(SELECT o.*, NULL::pg_catalog.int8 AS base FROM layra.cell o) c"),
-        (
-            "value, hash, base)\nVALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-            "value, hash)\nVALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        ),
-        ("value, hash, base)\nSELECT", "value, hash)\nSELECT"),
-        ("n.hash, n.base", "n.hash"),
-        (
-            "layra.bequeathed_key k",
-            "(SELECT NULL::pg_catalog.uuid AS source, ''::pg_catalog.text AS idempotency_key, 0::pg_catalog.int8 AS version, \
-             ''::pg_catalog.text AS type WHERE false) k",
-        ),
-        ("layra.inheritance i", concat!(no_inheritance!(), " i")),
-        ("layra.inheritance n", concat!(no_inheritance!(), " n")),
-        ("layra.inheritance t", concat!(no_inheritance!(), " t")),
-        ("p.probe_at, p.probe_by FROM", "p.probe_at, NULL::pg_catalog.text AS probe_by FROM"),
-        ("probe_at = $3, probe_by = $4", "probe_at = $3"),
-        (
-            "expires_at, owner)\nVALUES ($1, $2, $3, $4, 'pending', $5, $6, $7, $8, $9, $10)",
-            "expires_at)\nVALUES ($1, $2, $3, $4, 'pending', $5, $6, $7, $8, $9)",
-        ),
-        ("i.owner", "(SELECT r.owner FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) i.run_id)"),
-    ];
-    if ["base", "layra.inheritance", "probe_by", "layra.interaction"].iter().any(|new| sql.contains(new)) {
-        Cow::Owned(OLDER.iter().fold(sql.to_owned(), |sql, (own, older)| sql.replace(own, older)))
-    } else {
-        Cow::Borrowed(sql)
-    }
+    Cow::Borrowed(sql)
 }

@@ -52,7 +52,7 @@ UPDATE layra.run r SET owner = $2 WHERE r.run_id OPERATOR(pg_catalog.=) $1"
 statement! {
     /// The forks of a run, locked.
     FORKS, [TEXTOID], "/* layra.forks */
-SELECT r.run_id, r.parent_version FROM layra.run r WHERE r.parent_run_id OPERATOR(pg_catalog.=) $1 ORDER BY r.run_id FOR NO KEY UPDATE"
+SELECT r.run_id FROM layra.run r WHERE r.parent_run_id OPERATOR(pg_catalog.=) $1 ORDER BY r.run_id FOR NO KEY UPDATE"
 }
 
 statement! {
@@ -292,10 +292,9 @@ pub fn set_owner(db: &Db, run_id: &str, owner: &str) {
     db.query(&UPDATE_OWNER, &[run_id.into_datum(), owner.into_datum()]);
 }
 
-/// The forks of a run, locked, and the versions that they were taken at.
-pub(super) fn lock_forks(db: &Db, run_id: &str) -> Vec<(Option<String>, Option<i64>)> {
-    let rows = db.query(&FORKS, &[run_id.into_datum()]);
-    (0..rows.len()).map(|row| (rows.get(row, 1), rows.get(row, 2))).collect()
+/// Locks the forks of a run, where there are any.
+pub(super) fn lock_forks(db: &Db, run_id: &str) -> bool {
+    !db.query(&FORKS, &[run_id.into_datum()]).is_empty()
 }
 
 /// The forks of a dropped run become forks of that run's own parent; where there is none, orphans.

@@ -243,7 +243,7 @@ impl<'a> Stores<'a> {
     pub fn store(&mut self, version: i64, id: &CellId, revision: i64, value: Jsonb) -> Stored {
         // What the extension keeps of its own is read inside SQL.
         let own = || id.scope == "node" || id.scope == "loop" || (id.scope == "engine" && id.key.starts_with("layra."));
-        if value.octets().len() < LARGE || own() || !self.db.schema.has_deltas() {
+        if value.octets().len() < LARGE || own() {
             return (Some(value), None);
         }
         let before = self.chains.remove(id).or_else(|| self.before(id, revision));
