@@ -6,6 +6,7 @@
 //! | wing | what lives there |
 //! | --- | --- |
 //! | `observe` | what operators look at |
+//! | `lifecycle` | how runs go, and the seals that account for what is gone |
 //! | `execution` | nodes, loops, recovery, questions to people, circuit breakers, validation of a whole state |
 //! | `state` | the change that every write is; runs, variables, documents, the log, checkpoints, the past, proofs |
 //! | `workflow` | what holds for many runs: definitions, schemas, event types, handlers |
@@ -21,6 +22,7 @@
 use pgrx::prelude::*;
 
 mod execution;
+mod lifecycle;
 mod observe;
 mod pure;
 mod server;

@@ -67,11 +67,30 @@ Result bigint: the run's new version.
 Errors: 22023 bad argument, 42704 no such role, P0002 no such run, 42501 not the caller's run or role, 40001 another version, 55000 finished.
 Example: SELECT layra.set_owner('order-17', 'billing_team');$$;
 
-COMMENT ON FUNCTION layra.drop_run(text) IS
-$$Erases a run with all that belongs to it, whatever its status.
-Nothing is kept of its log, cells, checkpoints and questions, nor of who dropped it, and verify misses nothing: keep its digest elsewhere if you need proof.
+COMMENT ON FUNCTION layra.drop_run(text, text) IS
+$$Erases a run with all that belongs to it, and leaves a seal.
+It does so whatever the status of the run is, unless somebody holds it. The seal says what there was, who dropped it, when and why. A new run can have its id: its first event then names the seal.
 Its forks stay, with the idempotency keys that they had from it, and become forks of its own parent; where it had none, their parent_run_id is NULL and their parent_version 0.
 run_id text: the run.
+reason text, default NULL: kept in the seal.
 Result: none.
-Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 40001 above READ COMMITTED where the run was written to or forked since the snapshot.
-Example: SELECT layra.drop_run('order-17');$$;
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 55000 the run is held, 54000 the reason is over 64 MB, 40001 above READ COMMITTED where the run was written to or forked since the snapshot.
+Example: SELECT layra.drop_run('order-17', 'a test');$$;
+
+COMMENT ON FUNCTION layra.hold_run(text, text) IS
+$$Holds a run, finished or not: it cannot be dropped until release_run.
+The same call again does nothing; another reason replaces the one before. Nothing else that the run does is forbidden; a fork of it is not held.
+run_id text: the run.
+reason text: why, as the view runs shows it.
+Result bigint: the run's new version.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 54000 the reason is over 64 MB.
+Example: SELECT layra.hold_run('order-17', 'audit 2026');$$;
+
+COMMENT ON FUNCTION layra.release_run(text, text) IS
+$$Ends the hold of a run, so that it can be dropped again.
+Without a hold it does nothing.
+run_id text: the run.
+reason text, default NULL: kept in the event.
+Result bigint: the run's new version.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 54000 the reason is over 64 MB.
+Example: SELECT layra.release_run('order-17', 'the audit is over');$$;

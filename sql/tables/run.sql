@@ -12,6 +12,7 @@ CREATE TABLE layra.run (
     result           jsonb,
     created_at       timestamptz NOT NULL,
     finished_at      timestamptz,
+    hold             text,
     CONSTRAINT run_finished_at CHECK ((finished_at IS NOT NULL) = (status IN ('completed', 'failed', 'cancelled'))),
     CONSTRAINT run_result CHECK (finished_at IS NOT NULL OR result IS NULL),
     CONSTRAINT run_workflow CHECK ((workflow IS NULL) = (workflow_version IS NULL)
@@ -23,8 +24,8 @@ CREATE TABLE layra.run (
 -- In the order in which a run that is dropped locks its forks. PostgreSQL evaluates format_3() when a session plans its first
 -- statement on the table, and never again: that of an older release, whose library has no such function, ends there.
 CREATE INDEX run_parent ON layra.run (parent_run_id, run_id) WHERE parent_run_id IS NOT NULL AND layra.format_3();
--- The runs of a role, for row security. Owners hardly ever change, so updates of a run stay on its page.
-CREATE INDEX run_owner ON layra.run (owner);
+-- The runs of a role, for row security and for heads. Owners hardly ever change, so updates of a run stay on its page.
+CREATE INDEX run_owner ON layra.run (owner, run_id);
 CREATE INDEX run_running ON layra.run (owner, run_id) WHERE status = ANY ('{running,paused}'::text[]);
 
 ALTER TABLE layra.run ENABLE ROW LEVEL SECURITY;
@@ -46,6 +47,7 @@ COMMENT ON COLUMN layra.run.metadata IS 'JSON object given when the run was star
 COMMENT ON COLUMN layra.run.result IS 'JSON value given to finish_run; NULL while the run is not finished.';
 COMMENT ON COLUMN layra.run.created_at IS 'Time of the first event.';
 COMMENT ON COLUMN layra.run.finished_at IS 'Time of finish_run; NULL while the run is not finished.';
+COMMENT ON COLUMN layra.run.hold IS 'Why somebody holds the run, which is then never dropped; NULL: nobody does.';
 COMMENT ON CONSTRAINT run_status_check ON layra.run IS 'The statuses that a run can have.';
 COMMENT ON CONSTRAINT run_finished_at ON layra.run IS 'A finished run has the time at which it was finished, and no other has one.';
 COMMENT ON CONSTRAINT run_result ON layra.run IS 'Only a finished run has a result.';
@@ -54,5 +56,5 @@ COMMENT ON CONSTRAINT run_parent_version ON layra.run IS 'A fork has a parent an
 COMMENT ON POLICY readable ON layra.run IS 'A role sees the runs whose owner''s privileges it has; auditors see all.';
 COMMENT ON INDEX layra.run_pkey IS 'A run by its name.';
 COMMENT ON INDEX layra.run_running IS 'The running and paused runs of each owner, for stale_runs.';
-COMMENT ON INDEX layra.run_owner IS 'The runs of an owner, for row security.';
+COMMENT ON INDEX layra.run_owner IS 'The runs of an owner in order, for row security and heads.';
 COMMENT ON INDEX layra.run_parent IS 'The forks of a run, for drop_run.';

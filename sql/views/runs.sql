@@ -2,7 +2,7 @@
 -- have on average, and where these are few, it reads all events of a long run and sorts them.
 CREATE VIEW layra.runs WITH (security_invoker) AS
 SELECT r.run_id, r.status, r.owner, r.workflow, r.workflow_version, e.version, e.at AS last_activity,
-    r.created_at, r.finished_at, r.parent_run_id, r.parent_version, r.metadata, r.result
+    r.created_at, r.finished_at, r.parent_run_id, r.parent_version, r.metadata, r.result, r.hold
 FROM layra.run r
 CROSS JOIN LATERAL (
     SELECT e.version, e.at FROM layra.event e
@@ -26,3 +26,4 @@ COMMENT ON COLUMN layra.runs.parent_run_id IS 'Run that it was forked from; NULL
 COMMENT ON COLUMN layra.runs.parent_version IS 'Version of the parent that it began with; 0: the parent was dropped.';
 COMMENT ON COLUMN layra.runs.metadata IS 'JSON object given when it was started.';
 COMMENT ON COLUMN layra.runs.result IS 'JSON value given to finish_run.';
+COMMENT ON COLUMN layra.runs.hold IS 'Why somebody holds the run, which is then never dropped; NULL: nobody does.';

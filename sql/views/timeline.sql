@@ -14,6 +14,8 @@ SELECT e.run_id, e.version, e.at, e.type,
             WHEN 'checkpoint.unprotected' THEN e.payload OPERATOR(pg_catalog.->>) 'label'
         END,
         e.payload OPERATOR(pg_catalog.->>) 'reason',
+        CASE WHEN e.version OPERATOR(pg_catalog.=) 1 THEN 'after the run that seal '
+            OPERATOR(pg_catalog.||) pg_catalog.left(e.payload OPERATOR(pg_catalog.->>) 'seal', 16) OPERATOR(pg_catalog.||) ' accounts for' END,
         'checkpoint ' OPERATOR(pg_catalog.||) e.checkpoint_kind
             OPERATOR(pg_catalog.||) COALESCE(' ' OPERATOR(pg_catalog.||) e.checkpoint_label, ''),
         CASE WHEN c.total OPERATOR(pg_catalog.>) 0 THEN pg_catalog.concat('changed ', c.names,

@@ -74,6 +74,77 @@ impl Link<'_> {
     }
 }
 
+const SEAL_DOMAIN: &[u8] = b"layra-seal-1";
+
+/// Everything of a seal that its hash covers: all of its columns.
+pub struct Seal<'a> {
+    /// Of the seal before of the same run id, where there is one.
+    pub previous: Option<Hash>,
+    pub run_id: &'a str,
+    pub number: i64,
+    pub what: &'a str,
+    pub owner: &'a str,
+    pub workflow: Option<&'a str>,
+    pub workflow_version: Option<i64>,
+    pub first_version: i64,
+    pub last_version: i64,
+    pub head_hash: Hash,
+    pub events: i64,
+    pub cells: i64,
+    pub bytes: i64,
+    /// Microseconds since 1970-01-01 UTC.
+    pub at: i64,
+    pub actor: &'a str,
+    pub on_behalf_of: Option<&'a str>,
+    pub reason: Option<&'a str>,
+}
+
+impl Seal<'_> {
+    pub fn hash(&self) -> Hash {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(SEAL_DOMAIN);
+        field(&mut hasher, self.previous.as_ref().map(|hash| hash.as_slice()));
+        field(&mut hasher, Some(self.run_id.as_bytes()));
+        field(&mut hasher, Some(&self.number.to_be_bytes()));
+        field(&mut hasher, Some(self.what.as_bytes()));
+        field(&mut hasher, Some(self.owner.as_bytes()));
+        field(&mut hasher, self.workflow.map(str::as_bytes));
+        field(&mut hasher, self.workflow_version.map(i64::to_be_bytes).as_ref().map(|bytes| bytes.as_slice()));
+        for number in [self.first_version, self.last_version] {
+            field(&mut hasher, Some(&number.to_be_bytes()));
+        }
+        field(&mut hasher, Some(&self.head_hash));
+        for number in [self.events, self.cells, self.bytes, self.at] {
+            field(&mut hasher, Some(&number.to_be_bytes()));
+        }
+        field(&mut hasher, Some(self.actor.as_bytes()));
+        field(&mut hasher, self.on_behalf_of.map(str::as_bytes));
+        field(&mut hasher, self.reason.map(str::as_bytes));
+        *hasher.finalize().as_bytes()
+    }
+}
+
+/// The hash of all heads, which come in order: by run id, the seals of one first, by number.
+pub struct Heads(blake3::Hasher);
+
+impl Heads {
+    pub fn new() -> Heads {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"layra-heads-1");
+        Heads(hasher)
+    }
+
+    pub fn add(&mut self, run_id: &str, version: i64, hash: &Hash) {
+        field(&mut self.0, Some(run_id.as_bytes()));
+        field(&mut self.0, Some(&version.to_be_bytes()));
+        field(&mut self.0, Some(hash));
+    }
+
+    pub fn hash(self) -> Hash {
+        *self.0.finalize().as_bytes()
+    }
+}
+
 /// Lower-case hexadecimal digits.
 pub fn hex(hash: &[u8]) -> String {
     hash.iter().map(|octet| format!("{octet:02x}")).collect()

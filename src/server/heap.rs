@@ -25,6 +25,8 @@ pub struct Shape {
     pub name: &'static CStr,
     /// Their types; a column that was dropped has none.
     pub columns: &'static [pg_sys::Oid],
+    /// How many of them, at the end, an older schema may not have; only where the table is not written.
+    pub added: usize,
     /// The columns that are written and may be NULL: nobody has forbidden it.
     pub nullable: &'static [usize],
     /// The CHECKs, sorted, whose rules the functions keep themselves: they are for who writes otherwise. PostgreSQL reads
@@ -45,8 +47,12 @@ impl Shape {
                 }
                 _ => &[],
             };
-            columns.natts as usize == self.columns.len()
-                && self.columns.iter().enumerate().all(|(index, oid)| (*attribute(columns, index)).atttypid == *oid)
+            let count = columns.natts as usize;
+            (self.columns.len() - self.added..=self.columns.len()).contains(&count)
+                && self.columns[..count]
+                    .iter()
+                    .enumerate()
+                    .all(|(index, oid)| (*attribute(columns, index)).atttypid == *oid)
                 && self.checks.is_none_or(|names| {
                     checks.iter().map(|check| CStr::from_ptr(check.ccname)).eq(names.iter().copied())
                 })
@@ -234,8 +240,8 @@ impl Drop for Open {
 }
 
 /// Whether these tables, of which others know only through the catalogue, have no row for sure.
-pub fn are_void(schema: pg_sys::Oid, names: [&CStr; 2]) -> bool {
-    names.into_iter().all(|name| {
+pub fn are_void(schema: pg_sys::Oid, names: &[&CStr]) -> bool {
+    names.iter().all(|name| {
         let Some(oid) = lock_to_read(schema, name) else { return false };
         // SAFETY: the size of an open relation.
         unsafe {

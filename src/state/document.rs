@@ -248,11 +248,8 @@ fn save(request: Request<'_>, document: Document, expected: Option<i64>) -> Resu
     };
     change.expect_version(expected)?;
     change.require_unfinished()?;
-    let payload = if created {
-        first_payload(&change.run, Jsonb::parse("{}"), None, Completed::new())
-    } else {
-        Jsonb::parse("{}")
-    };
+    let payload =
+        if created { first_payload(&change, Jsonb::parse("{}"), None, Completed::new()) } else { Jsonb::parse("{}") };
     let writes = plan(&mut change, document, created)?;
     let version = change.append(NewEvent::new("state.saved", payload, writes))?;
     change.close(version)

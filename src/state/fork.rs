@@ -77,7 +77,7 @@ fn fork(run_id: Option<&str>, new_run_id: Option<&str>, at_version: Option<i64>,
     debug_assert!(writes.iter().all(|write| !matches!(write.content, Content::Unset)));
     let completed = completion::in_fork(completion::order(&change.db, parent_id, completed));
     let parent = Parent { run_id: parent_id, version, hash: hex(&hash) };
-    let payload = first_payload(&change.run, metadata, Some(parent), completed);
+    let payload = first_payload(&change, metadata, Some(parent), completed);
     let version = change.append(NewEvent::new("run.forked", payload, writes))?;
     change.close(version)
 }

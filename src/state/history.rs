@@ -1,8 +1,7 @@
-//! Reading the past: the history of a cell, the cells at a version, the version at a time, the digest.
+//! Reading the past: the history of a cell, the cells at a version, the version at a time.
 
-use crate::pure::hash::hex;
 use crate::server::args;
-use crate::server::error::{Error, Result};
+use crate::server::error::Result;
 use crate::server::jsonb::Jsonb;
 use crate::server::stream::{BYTES, Batches};
 use crate::state::reader::Reader;
@@ -174,12 +173,4 @@ fn version_at(
         if earlier { low = middle } else { high = middle - 1 }
     }
     Ok((low > 0).then_some(low))
-}
-
-#[pg_extern(stable)]
-fn digest(run_id: Option<&str>) -> std::result::Result<String, ErrorReport> {
-    let reader = Reader::open(args::run_id(run_id)?)?;
-    let (hash, _) = event::hash_at(&reader.db, reader.run_id, reader.head())
-        .ok_or_else(|| Error::Corrupt(format!("run {:?} has no events", reader.run_id)))?;
-    Ok(hex(&hash.unwrap_or_default()))
 }

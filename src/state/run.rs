@@ -1,4 +1,4 @@
-//! Runs: starting, finishing, reopening, cancelling, owners, dropping.
+//! Runs: starting, finishing, reopening, cancelling, owners.
 
 use crate::pure::hash::hex;
 use crate::server::args::{self, MAX_VALUE};
@@ -7,16 +7,15 @@ use crate::server::interrupts::check_for_interrupts;
 use crate::server::jsonb::Jsonb;
 use crate::server::name::Name;
 use crate::server::role;
-use crate::state::access;
-use crate::state::change::{NewEvent, Opened, Request, checked_reason, existing, with_change};
+use crate::state::change::{Change, NewEvent, Opened, Request, checked_reason, existing, with_change};
 use crate::state::completion::Completed;
 use crate::state::variables;
 use crate::store::cell::CellId;
 use crate::store::db::Db;
-use crate::store::drop;
 use crate::store::graph::{self, Parts};
 use crate::store::interaction;
 use crate::store::run::{self as rows, Run, Status};
+use crate::store::seal::Newest;
 use crate::workflow::definitions;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -43,6 +42,9 @@ struct Started<'a> {
     parent: Option<Parent<'a>>,
     #[serde(skip_serializing_if = "Completed::is_empty")]
     completed: Completed,
+    /// Of the run of the same id that is gone, where there was one: its hash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seal: Option<String>,
 }
 
 /// Where a fork comes from.
@@ -53,10 +55,12 @@ pub struct Parent<'a> {
     pub hash: String,
 }
 
-/// The payload of a run's first event.
-pub fn first_payload(run: &Run, metadata: Jsonb, parent: Option<Parent<'_>>, completed: Completed) -> Jsonb {
+/// The payload of a run's first event, however it begins.
+pub fn first_payload(change: &Change<'_>, metadata: Jsonb, parent: Option<Parent<'_>>, completed: Completed) -> Jsonb {
+    let run = &change.run;
     Jsonb::of(&Started {
         owner: &run.owner,
+        seal: Newest::now(&change.db, change.run_id).map(|seal| hex(&seal.hash)),
         workflow: run.workflow.as_ref().map(|w| WorkflowPayload {
             owner: &w.owner,
             name: &w.name,
@@ -136,7 +140,7 @@ fn start(
             MAX_VALUE,
         )?);
     }
-    let payload = first_payload(&change.run, metadata, None, Completed::new());
+    let payload = first_payload(&change, metadata, None, Completed::new());
     let version = change.append(NewEvent::new("run.started", payload, writes))?;
     change.close(version)
 }
@@ -295,20 +299,4 @@ fn change_owner(run_id: Option<&str>, owner: Option<Name>, expected: Option<i64>
         interaction::set_owner(&change.db, change.run_id, owner);
         Ok(version)
     })
-}
-
-// ------------------------------------------------------------------------------------------------------------- drop
-
-#[pg_extern]
-fn drop_run(run_id: Option<&str>) -> std::result::Result<(), ErrorReport> {
-    Ok(remove(run_id)?)
-}
-
-fn remove(run_id: Option<&str>) -> Result<()> {
-    let run_id = args::run_id(run_id)?;
-    let db = Db::write();
-    let run = drop::lock(&db, run_id).ok_or_else(|| Error::NoSuchRun(run_id.to_owned()))?;
-    access::may_write(&db, run_id, &run.owner)?;
-    drop::delete(&db, run_id, &run)?;
-    Ok(())
 }

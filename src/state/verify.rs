@@ -5,6 +5,7 @@
 
 mod rows;
 mod said;
+mod seals;
 
 use crate::pure::hash::{self, Hash, Link, hex, value_hash};
 use crate::server::args;
@@ -27,6 +28,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use rows::{OfNoRun, OfTable};
 use said::{Payload, Said, Told};
+use seals::OfSeals;
 use std::collections::HashSet;
 use std::vec::IntoIter;
 
@@ -61,6 +63,7 @@ struct Verification {
     from: Option<String>,
     /// Whether the caller reads everything.
     everything: bool,
+    seals: OfSeals,
     of_no_run: OfNoRun,
 }
 
@@ -74,14 +77,14 @@ struct OfRun {
 
 impl Verification {
     fn new(run_id: Option<&str>) -> Result<Verification> {
-        let (runs, of_no_run) = (Vec::new().into_iter(), OfNoRun::default());
+        let (runs, seals, of_no_run) = (Vec::new().into_iter(), OfSeals::new(run_id), OfNoRun::default());
         if let Some(run_id) = run_id {
             Reader::open(args::run_id(Some(run_id))?)?;
             let run = Some(OfRun::new(run_id));
-            return Ok(Verification { run, runs, from: None, everything: false, of_no_run });
+            return Ok(Verification { run, runs, from: None, everything: false, seals, of_no_run });
         }
         let everything = access::may_read(&Db::read(), "");
-        Ok(Verification { run: None, runs, from: Some(String::new()), everything, of_no_run })
+        Ok(Verification { run: None, runs, from: Some(String::new()), everything, seals, of_no_run })
     }
 
     fn read(&mut self) -> Vec<Problem> {
@@ -115,7 +118,8 @@ impl Verification {
             self.runs = runs.into_iter();
             return true;
         }
-        self.everything && self.of_no_run.go_on(db, problems)
+        let reads = |owner: &str| self.everything || role::has_privileges_of(db.caller, owner);
+        self.seals.go_on(db, reads, problems) || self.everything && self.of_no_run.go_on(db, problems)
     }
 }
 

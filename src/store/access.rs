@@ -50,9 +50,11 @@ statement! {
 WITH RECURSIVE ", owners_of!("run_owner", "layra.run"), ",
 ", owners_of!("workflow_owner", "layra.workflow"), ",
 ", owners_of!("graph_owner", "layra.graph"), ",
-", owners_of!("breaker_owner", "layra.breaker"), "
+", owners_of!("breaker_owner", "layra.breaker"), ",
+", owners_of!("seal_owner", "layra.seal"), "
 SELECT r.owner FROM run_owner r UNION SELECT w.owner FROM workflow_owner w
-UNION SELECT g.owner FROM graph_owner g UNION SELECT b.owner FROM breaker_owner b"
+UNION SELECT g.owner FROM graph_owner g UNION SELECT b.owner FROM breaker_owner b
+UNION SELECT s.owner FROM seal_owner s"
 }
 
 /// Whether a role has the privileges of one that has this level.

@@ -34,11 +34,6 @@ macro_rules! newest_cell {
 pub(super) use newest_cell;
 
 statement! {
-    DELETE_CELLS, [TEXTOID], "/* layra.delete_cells */
-DELETE FROM layra.cell c WHERE c.run_id OPERATOR(pg_catalog.=) $1"
-}
-
-statement! {
     /// Cell rows that no event names, some behind one. Only run where the count says that there are some.
     ORPHAN_CELLS, [TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID], "/* layra.orphan_cells */
 SELECT c.scope, c.key, c.ordinal, c.version FROM layra.cell c
@@ -303,8 +298,4 @@ pub fn orphans(db: &Db, run_id: &str, after: Option<&Orphan>) -> Vec<Orphan> {
         version: rows.get(row, 4).unwrap_or_default(),
     };
     (0..rows.len()).map(orphan).collect()
-}
-
-pub fn delete(db: &Db, run_id: &str) {
-    db.query(&DELETE_CELLS, &[run_id.into_datum()]);
 }

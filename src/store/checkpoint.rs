@@ -8,11 +8,6 @@ use crate::store::statement::statement;
 use pgrx::IntoDatum;
 
 statement! {
-    DELETE_CHECKPOINTS, [TEXTOID], "/* layra.delete_checkpoints */
-DELETE FROM layra.checkpoint c WHERE c.run_id OPERATOR(pg_catalog.=) $1"
-}
-
-statement! {
     /// No row: the label is taken.
     INSERT_CHECKPOINT, [TEXTOID, INT8OID, TEXTOID, TEXTOID, BOOLOID, JSONBOID, TIMESTAMPTZOID], "/* layra.insert_checkpoint */
 INSERT INTO layra.checkpoint (run_id, version, kind, label, protected, metadata, created_at)
@@ -124,10 +119,6 @@ pub fn below(db: &Db, run_id: &str, version: i64) -> Option<i64> {
 fn one(db: &Db, statement: &'static Statement, args: &[Arg]) -> Option<i64> {
     let rows = db.query(statement, args);
     if rows.is_empty() { None } else { rows.get(0, 1) }
-}
-
-pub fn delete(db: &Db, run_id: &str) {
-    db.query(&DELETE_CHECKPOINTS, &[run_id.into_datum()]);
 }
 
 /// The checkpoints of a run as they stand, whose metadata may be damaged.

@@ -1,17 +1,21 @@
 //! A run goes, with its rows in all tables.
 
+use crate::pure::hash::Hash;
+use crate::server::columns::Columns;
 use crate::server::error::{Error, Remedy, Result};
-use crate::server::spi::Rows;
+use crate::server::spi::{At, Rows};
 use crate::server::transaction::above_read_committed;
 use crate::store::db::Db;
+use crate::store::key;
 use crate::store::run::{self, Run};
 use crate::store::statement::statement;
-use crate::store::{cell, checkpoint, event, interaction, key, lease};
 use pgrx::IntoDatum;
 
 statement! {
+    /// With whether somebody holds it.
     LOCK_RUN_TO_DROP, [TEXTOID], "/* layra.lock_run_to_drop */
-SELECT r.status, r.owner, r.workflow_owner, r.workflow, r.workflow_version, r.definition_hash, r.parent_run_id, r.parent_version
+SELECT r.status, r.owner, r.workflow_owner, r.workflow, r.workflow_version, r.definition_hash, r.parent_run_id, r.parent_version,
+    r.hold IS NOT NULL
 FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) $1 FOR UPDATE"
 }
 
@@ -21,26 +25,79 @@ SELECT (SELECT e.version FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=
     (SELECT pg_catalog.count(*) FROM layra.run r WHERE r.parent_run_id OPERATOR(pg_catalog.=) $1)"
 }
 
-/// Locks a run against everybody.
-pub fn lock(db: &Db, run_id: &str) -> Option<Run> {
-    Run::read(&run::lock_row(db, &LOCK_RUN_TO_DROP, run_id))
+statement! {
+    LAST_EVENT, [TEXTOID], "/* layra.last_event */
+SELECT e.version, e.hash, e.at FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) $1 ORDER BY e.version DESC LIMIT 1"
+}
+
+statement! {
+    /// All rows of a run, in one statement, as most of them cost less than to begin one: how many cells and events, the bytes of
+    /// their values and payloads as they were stored, the first version, and which dropped runs it came from.
+    DELETE_ALL_OF_RUN, [TEXTOID], "/* layra.delete_all_of_run */
+WITH cells AS (
+    DELETE FROM layra.cell c WHERE c.run_id OPERATOR(pg_catalog.=) $1 RETURNING pg_catalog.pg_column_size(c.value) AS bytes),
+events AS (
+    DELETE FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) $1
+    RETURNING e.version, pg_catalog.pg_column_size(e.payload) AS bytes),
+checkpoints AS (DELETE FROM layra.checkpoint c WHERE c.run_id OPERATOR(pg_catalog.=) $1),
+leases AS (DELETE FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.=) $1),
+interactions AS (DELETE FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) $1),
+keys AS (DELETE FROM layra.inherited_key k WHERE k.run_id OPERATOR(pg_catalog.=) $1),
+sources AS (DELETE FROM layra.inheritance i WHERE i.run_id OPERATOR(pg_catalog.=) $1 RETURNING i.source),
+run AS (DELETE FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) $1)
+SELECT c.count, c.bytes, e.count, e.bytes, e.first, ARRAY(SELECT s.source FROM sources s)
+FROM (SELECT pg_catalog.count(*), pg_catalog.sum(c.bytes) AS bytes FROM cells c) c
+CROSS JOIN (SELECT pg_catalog.count(*), pg_catalog.sum(e.bytes) AS bytes, pg_catalog.min(e.version) AS first FROM events e) e"
+}
+
+/// Locks a run against everybody; and whether somebody holds it.
+pub fn lock(db: &Db, run_id: &str) -> Option<(Run, bool)> {
+    let rows = run::lock_row(db, &LOCK_RUN_TO_DROP, run_id);
+    Run::read(&rows).map(|run| (run, rows.get(0, 9).unwrap_or_default()))
+}
+
+/// What there was of a run.
+#[derive(Default)]
+pub struct Gone {
+    pub cells: i64,
+    pub events: i64,
+    /// Of values and payloads, as they were stored.
+    pub bytes: i64,
+    pub first_version: i64,
+    pub last_version: i64,
+    /// Of the last event.
+    pub head_hash: Hash,
+    /// Microseconds since 2000-01-01; None where a damaged run had no event any more.
+    pub last_activity: Option<i64>,
 }
 
 /// Deletes a run that is locked; its forks keep the idempotency keys that they have from it.
-pub fn delete(db: &Db, run_id: &str, run: &Run) -> Result<()> {
+pub fn delete(db: &Db, run_id: &str, run: &Run) -> Result<Gone> {
     if above_read_committed() {
         must_see_everything(db, run_id)?;
     }
+    let last = db.query(&LAST_EVENT, &[run_id.into_datum()]);
     key::bequeath(db, run_id, run);
-    key::disinherit(db, run_id);
-    cell::delete(db, run_id);
-    event::delete(db, run_id);
-    checkpoint::delete(db, run_id);
-    key::delete_inherited(db, run_id);
-    lease::delete(db, run_id);
-    interaction::delete(db, run_id);
-    run::delete(db, run_id);
-    Ok(())
+    let rows = db.query(&DELETE_ALL_OF_RUN, &[run_id.into_datum()]);
+    let gone = At(&rows, 0);
+    key::disinherit(db, gone.get(6).unwrap_or_default());
+    let number = |column| gone.get::<i64>(column).unwrap_or_default();
+    let counted = Gone {
+        cells: number(1),
+        events: number(3),
+        bytes: number(2) + number(4),
+        first_version: number(5),
+        ..Gone::default()
+    };
+    if last.is_empty() {
+        return Ok(counted);
+    }
+    Ok(Gone {
+        last_version: last.get(0, 1).unwrap_or_default(),
+        head_hash: last.hash(0, 2).unwrap_or_default(),
+        last_activity: last.get(0, 3),
+        ..counted
+    })
 }
 
 /// Above READ COMMITTED the snapshot may hide events that were added, and forks that were made, since it was taken: what

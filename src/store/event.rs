@@ -120,11 +120,6 @@ UNION ALL ", newest_of_type!("run.rolled_back")
 }
 
 statement! {
-    DELETE_EVENTS, [TEXTOID], "/* layra.delete_events */
-DELETE FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) $1"
-}
-
-statement! {
     VERIFY_EVENTS, [TEXTOID, INT8OID, INT8OID], "/* layra.verify_events */
 SELECT e.version, e.type, e.payload, e.payload_hash, e.changed, e.cells_hash, e.actor, e.on_behalf_of, e.at,
     e.idempotency_key, e.checkpoint_kind, e.checkpoint_label, e.hash, NULL, e.bytes_since_checkpoint, e.checkpoint_version
@@ -351,10 +346,6 @@ fn array_literal(elements: &[String]) -> String {
     let quoted: Vec<String> =
         elements.iter().map(|element| format!("\"{}\"", element.replace('\\', "\\\\").replace('"', "\\\""))).collect();
     format!("{{{}}}", quoted.join(","))
-}
-
-pub fn delete(db: &Db, run_id: &str) {
-    db.query(&DELETE_EVENTS, &[run_id.into_datum()]);
 }
 
 // ------------------------------------------------------------------------------------------------------------ reading

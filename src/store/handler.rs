@@ -62,7 +62,7 @@ impl Flags {
 
     pub fn read(db: &Db) -> Flags {
         // A table that never had a row has no page: most installations have neither.
-        if heap::are_void(heap::schema(SCHEMA), [c"handler", c"event_type"]) {
+        if heap::are_void(heap::schema(SCHEMA), &[c"handler", c"event_type"]) {
             return Flags::default();
         }
         Flags::of(&At(&db.query(&FLAGS, &[]), 0), 1)

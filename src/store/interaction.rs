@@ -133,11 +133,6 @@ UPDATE layra.interaction i SET owner = $2 WHERE i.run_id OPERATOR(pg_catalog.=) 
 }
 
 statement! {
-    DELETE_INTERACTIONS, [TEXTOID], "/* layra.delete_interactions */
-DELETE FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) $1"
-}
-
-statement! {
     VERIFY_INTERACTIONS, [TEXTOID, INT8OID], "/* layra.verify_interactions */
 SELECT i.version, i.id::pg_catalog.text, i.node_id, i.status, i.prompt, i.response_schema, i.assignee, i.closed_version, i.response,
     i.answered_by, i.answered_for, i.created_at, i.expires_at, i.response_hash, i.owner
@@ -329,10 +324,6 @@ pub fn restore(db: &Db, run_id: &str, id: Uuid, status: &str, closed_version: Op
 /// The run has another owner.
 pub fn set_owner(db: &Db, run_id: &str, owner: &str) {
     db.query(&UPDATE_OWNERS, &[run_id.into_datum(), owner.into_datum()]);
-}
-
-pub fn delete(db: &Db, run_id: &str) {
-    db.query(&DELETE_INTERACTIONS, &[run_id.into_datum()]);
 }
 
 /// The interactions of a run as they stand, whose values may be damaged.

@@ -94,11 +94,6 @@ ON CONFLICT DO NOTHING"
 }
 
 statement! {
-    DISINHERIT, [TEXTOID], "/* layra.disinherit */
-DELETE FROM layra.inheritance i WHERE i.run_id OPERATOR(pg_catalog.=) $1 RETURNING i.source"
-}
-
-statement! {
     /// One at a time decides whether somebody else still comes from a dropped run.
     LOCK_SOURCE, [UUIDOID], "/* layra.lock_source */
 SELECT k.version FROM layra.bequeathed_key k
@@ -113,11 +108,6 @@ SELECT i.run_id FROM layra.inheritance i WHERE i.source OPERATOR(pg_catalog.=) $
 statement! {
     DELETE_BEQUEATHED_KEYS, [UUIDOID], "/* layra.delete_bequeathed_keys */
 DELETE FROM layra.bequeathed_key k WHERE k.source OPERATOR(pg_catalog.=) $1"
-}
-
-statement! {
-    DELETE_INHERITED_KEYS, [TEXTOID], "/* layra.delete_inherited_keys */
-DELETE FROM layra.inherited_key i WHERE i.run_id OPERATOR(pg_catalog.=) $1"
 }
 
 /// The version of the live use of a key, and its type. Keys of undone versions count as unused.
@@ -256,9 +246,7 @@ pub(super) fn bequeath(db: &Db, run_id: &str, run: &Run) {
 }
 
 /// A run that is gone comes from nowhere; what dropped runs left goes with the last that came from them.
-pub(super) fn disinherit(db: &Db, run_id: &str) {
-    let rows = db.query(&DISINHERIT, &[run_id.into_datum()]);
-    let mut sources: Vec<Uuid> = (0..rows.len()).filter_map(|row| rows.get(row, 1)).collect();
+pub(super) fn disinherit(db: &Db, mut sources: Vec<Uuid>) {
     sources.sort_by_key(|source| *source.as_bytes());
     for source in sources {
         db.query(&LOCK_SOURCE, &[source.into_datum()]);
@@ -266,9 +254,4 @@ pub(super) fn disinherit(db: &Db, run_id: &str) {
             db.query(&DELETE_BEQUEATHED_KEYS, &[source.into_datum()]);
         }
     }
-}
-
-/// Those that each fork had itself before version 0.3.0.
-pub(super) fn delete_inherited(db: &Db, run_id: &str) {
-    db.query(&DELETE_INHERITED_KEYS, &[run_id.into_datum()]);
 }

@@ -57,11 +57,6 @@ statement! {
 SELECT l.node_id, l.until FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.=) $1 AND l.held FOR NO KEY UPDATE"
 }
 
-statement! {
-    DELETE_LEASES, [TEXTOID], "/* layra.delete_leases */
-DELETE FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.=) $1"
-}
-
 /// What the row of a node that was ever begun says of its lease.
 pub struct Lease {
     pub attempt: i32,
@@ -142,10 +137,6 @@ fn release_plain(leases: &Table, run_id: &str, nodes: &[String]) -> bool {
 pub fn lock_held(db: &Db, run_id: &str) -> Vec<(String, i64)> {
     let rows = db.query(&LEASES, &[run_id.into_datum()]);
     (0..rows.len()).filter_map(|row| rows.get(row, 1).zip(rows.get(row, 2))).collect()
-}
-
-pub fn delete(db: &Db, run_id: &str) {
-    db.query(&DELETE_LEASES, &[run_id.into_datum()]);
 }
 
 /// The leases of a run as they stand, with the cells of their nodes, which may be damaged.

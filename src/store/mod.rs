@@ -25,6 +25,7 @@ pub mod orphan;
 pub mod proof;
 pub mod release;
 pub mod run;
+pub mod seal;
 pub mod statement;
 pub mod tables;
 pub mod validator;

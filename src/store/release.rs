@@ -6,8 +6,8 @@
 //! makes PostgreSQL tell all sessions so (a relation cache message); a session that has got such a message looks again, with
 //! its lock on `layra.run` held.
 
-use crate::server::cache;
 use crate::server::heap;
+use crate::server::invalidation;
 use crate::server::spi::{Edition, Session};
 use crate::store::statement::statement;
 use crate::store::tables::SCHEMA;
@@ -46,7 +46,7 @@ thread_local! {
 
 /// Once in a session.
 pub fn register() {
-    cache::on_relation_change(|relation| {
+    invalidation::on_relation_change(|relation| {
         if relation.is_none_or(|relation| TABLES.get().contains(&relation)) {
             SEEN.set(None);
         }
@@ -109,7 +109,12 @@ impl Schema {
     }
 }
 
-/// A statement's text for the schema of 0.3.0.
+/// A statement's text for the schema of 0.3.0, in which runs that go leave no seals, and nobody holds one.
 fn older(sql: &'static str) -> Cow<'static, str> {
-    Cow::Borrowed(sql)
+    const OLDER: [(&str, &str); 2] =
+        [("layra.seal o", "(SELECT ''::pg_catalog.text AS owner WHERE false) o"), ("r.hold", "NULL::pg_catalog.text")];
+    match OLDER.iter().any(|(own, _)| sql.contains(own)) {
+        true => Cow::Owned(OLDER.iter().fold(sql.to_owned(), |sql, (own, older)| sql.replace(own, older))),
+        false => Cow::Borrowed(sql),
+    }
 }

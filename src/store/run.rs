@@ -62,6 +62,39 @@ UPDATE layra.run r SET parent_run_id = $2, parent_version = $3 WHERE r.parent_ru
 }
 
 statement! {
+    HOLD, [TEXTOID], "/* layra.hold */
+SELECT r.hold FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) $1"
+}
+
+statement! {
+    UPDATE_HOLD, [TEXTOID, TEXTOID], "/* layra.update_hold */
+UPDATE layra.run r SET hold = $2 WHERE r.run_id OPERATOR(pg_catalog.=) $1"
+}
+
+/// Runs and their newest versions and hashes, by run id.
+macro_rules! heads {
+    ($condition:literal) => {
+        concat!(
+            "SELECT r.run_id, e.version, e.hash FROM (
+    SELECT r.run_id FROM layra.run r WHERE ",
+            $condition,
+            " AND r.run_id OPERATOR(pg_catalog.>) $1 ORDER BY r.run_id LIMIT $2) r
+LEFT JOIN LATERAL (
+    SELECT e.version, e.hash FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) r.run_id
+    ORDER BY e.version DESC LIMIT 1) e ON true"
+        )
+    };
+}
+
+statement! {
+    HEADS, [TEXTOID, INT8OID], "/* layra.heads */\n", heads!("true")
+}
+
+statement! {
+    HEADS_OF, [TEXTOID, INT8OID, TEXTOID], "/* layra.heads_of */\n", heads!("r.owner OPERATOR(pg_catalog.=) $3")
+}
+
+statement! {
     DELETE_RUN, [TEXTOID], "/* layra.delete_run */
 DELETE FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) $1"
 }
@@ -81,7 +114,8 @@ SELECT r.status, r.owner, r.metadata, r.result, r.created_at, r.finished_at, r.w
     EXISTS (SELECT FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) $1),
     EXISTS (SELECT FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.=) $1),
     EXISTS (SELECT FROM layra.inherited_key n WHERE n.run_id OPERATOR(pg_catalog.=) $1)
-        OR EXISTS (SELECT FROM layra.inheritance n WHERE n.run_id OPERATOR(pg_catalog.=) $1)
+        OR EXISTS (SELECT FROM layra.inheritance n WHERE n.run_id OPERATOR(pg_catalog.=) $1),
+    r.hold
 FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) $1"
 }
 
@@ -292,6 +326,29 @@ pub fn set_owner(db: &Db, run_id: &str, owner: &str) {
     db.query(&UPDATE_OWNER, &[run_id.into_datum(), owner.into_datum()]);
 }
 
+/// Why somebody holds a run; None: nobody does.
+pub fn hold(db: &Db, run_id: &str) -> Option<String> {
+    let rows = db.query(&HOLD, &[run_id.into_datum()]);
+    if rows.is_empty() { None } else { rows.get(0, 1) }
+}
+
+pub fn set_hold(db: &Db, run_id: &str, hold: Option<&str>) {
+    db.query(&UPDATE_HOLD, &[run_id.into_datum(), hold.into_datum()]);
+}
+
+/// Some runs, of one owner or of all, in the order of their ids behind one, with their newest versions and hashes.
+pub fn heads(db: &Db, owner: Option<&str>, after: &str, limit: i64) -> Vec<(String, i64, Hash)> {
+    let rows = match owner {
+        None => db.query(&HEADS, &[after.into_datum(), limit.into_datum()]),
+        Some(owner) => db.query(&HEADS_OF, &[after.into_datum(), limit.into_datum(), owner.into_datum()]),
+    };
+    let head = |row| {
+        let row = At(&rows, row);
+        (row.get(1).unwrap_or_default(), row.get(2).unwrap_or_default(), row.hash(3).unwrap_or_default())
+    };
+    (0..rows.len()).map(head).collect()
+}
+
 /// Locks the forks of a run, where there are any.
 pub(super) fn lock_forks(db: &Db, run_id: &str) -> bool {
     !db.query(&FORKS, &[run_id.into_datum()]).is_empty()
@@ -419,6 +476,10 @@ impl Stored {
 
     pub fn inherits_keys(&self) -> bool {
         self.row().get(17) == Some(true)
+    }
+
+    pub fn hold(&self) -> Option<String> {
+        self.row().get(18)
     }
 }
 

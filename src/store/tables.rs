@@ -14,7 +14,9 @@ use pg_sys::{
 
 const RUN: Shape = Shape {
     name: c"run",
-    columns: &[TEXT, TEXT, TEXT, TEXT, TEXT, INT4, BYTEA, TEXT, INT8, JSONB, JSONB, TIME, TIME],
+    columns: &[TEXT, TEXT, TEXT, TEXT, TEXT, INT4, BYTEA, TEXT, INT8, JSONB, JSONB, TIME, TIME, TEXT],
+    // Without `hold` in the schema of 0.3.0.
+    added: 1,
     nullable: &[],
     checks: None,
     key: &[1],
@@ -24,6 +26,7 @@ const EVENT: Shape = Shape {
     columns: &[
         TEXT, INT8, TEXT, JSONB, BYTEA, TEXTS, BYTEA, TEXT, TEXT, TIME, TEXT, TEXT, TEXT, BYTEA, XID8, INT8, INT8,
     ],
+    added: 0,
     nullable: &[4, 9, 11, 12, 13, 17],
     checks: Some(&[]),
     key: &[1, 2],
@@ -31,6 +34,7 @@ const EVENT: Shape = Shape {
 const CELL: Shape = Shape {
     name: c"cell",
     columns: &[TEXT, TEXT, TEXT, INT8, INT8, INT8, JSONB, BYTEA, INT8],
+    added: 0,
     nullable: &[7, 8, 9],
     checks: Some(&[c"cell_loop", c"cell_node"]),
     key: &[1, 2, 3, 4, 5],
@@ -38,6 +42,7 @@ const CELL: Shape = Shape {
 const LEASE: Shape = Shape {
     name: c"lease",
     columns: &[TEXT, TEXT, INT4, TEXT, TIME, BOOL],
+    added: 0,
     nullable: &[5],
     checks: Some(&[c"lease_attempt_check", c"lease_held_until"]),
     key: &[1, 2],

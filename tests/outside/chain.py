@@ -187,3 +187,41 @@ def head(connection, run_id):
     """The head's hash, computed, as `digest` has to print it."""
     events, _ = read(connection, run_id)
     return event_hash(run_id, events[-1], events[-2].hash if len(events) > 1 else FIRST_PREVIOUS).hex()
+
+
+# --- runs that are gone, and all of them -------------------------------------------------------------------------
+
+SEALS = """
+    SELECT run_id, number, previous, what, owner, workflow, workflow_version, first_version, last_version, head_hash, events, cells,
+        bytes, (extract(epoch FROM at) * 1000000)::bigint, actor, on_behalf_of, reason, hash
+    FROM layra.seal ORDER BY run_id, number
+"""
+
+
+def seals(connection):
+    """{run_id: [(last_version, hash), ...]}, after each of them was computed."""
+    found = {}
+    for run_id, number, previous, *rest, stored in connection.execute(SEALS):
+        before = found.setdefault(run_id, [])
+        assert number == len(before) + 1
+        assert previous == (before[-1][1] if before else None)
+        fields = (previous, run_id, number, *rest)
+        computed = digest(b"layra-seal-1" + b"".join(map(field, fields)))
+        assert stored == computed, (run_id, number)
+        before.append((rest[5], computed))
+    return found
+
+
+def heads(connection):
+    """What `heads` has to return, as a superuser calls it."""
+    found = {run_id: list(rows) for run_id, rows in seals(connection).items()}
+    newest = "SELECT DISTINCT ON (run_id) run_id, version, hash FROM layra.event ORDER BY run_id, version DESC"
+    for run_id, version, stored in connection.execute(newest):
+        found.setdefault(run_id, []).append((version, stored))
+    return [(run_id, version, hash) for run_id in sorted(found, key=str.encode) for version, hash in found[run_id]]
+
+
+def all_heads_hash(connection):
+    """As `digest()` has to print it."""
+    record = b"".join(field(part) for head in heads(connection) for part in head)
+    return digest(b"layra-heads-1" + record).hex()

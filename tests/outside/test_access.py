@@ -137,6 +137,8 @@ WRITES = {
     "cancel_run": "layra.cancel_run('{r}')",
     "reopen_run": "layra.reopen_run('{r} failed')",
     "drop_run": "layra.drop_run('{r}')",
+    "hold_run": "layra.hold_run('{r} failed', 'audit')",
+    "release_run": "layra.release_run('{r}')",
     "set_owner": "layra.set_owner('{r}', current_user)",
     "fork_run": "layra.fork_run('{r}', 'new fork')",
     "begin_node": "layra.begin_node('{r} worked', 'new')",
@@ -156,7 +158,7 @@ WRITES = {
 }
 NOT_ON_A_RUN = {"define_workflow", "start_run", "grant_access", "revoke_access", "stale_runs", "define_breaker", "breaker_try",
                 "breaker_success", "breaker_failure", "reset_breaker", "define_event_type", "add_validator", "remove_validator",
-                "on_event", "off_event", "help"}  # fmt: skip
+                "on_event", "off_event", "help", "heads", "verify_heads"}  # fmt: skip
 INTERNAL = {"owns", "reads_every_run", "reads_run", "reads_runs_of", "readable_owners", "owners_by_index", "check_access", "renew_grants",
             "breaker_state", "format_3", "remembered"}  # fmt: skip
 
@@ -221,6 +223,9 @@ def test_functions_on_no_run(cast, actor):
         "SELECT layra.help()": DENIED if actor in CALL_NOTHING else "works",
         "SELECT layra.help('set_variable')": DENIED if actor in CALL_NOTHING else "works",
         "SELECT layra.help('no such function')": DENIED if actor in CALL_NOTHING else "P0002",
+        "SELECT layra.heads()": DENIED if actor in CALL_NOTHING else "works",
+        "SELECT layra.verify_heads('[]')": DENIED if actor in CALL_NOTHING else "works",
+        "SELECT layra.digest()": DENIED if actor in CALL_NOTHING else "works",
         "SELECT layra.set_variable('no such run', 'v', '1')": "P0002" if writes else DENIED,
         "SELECT layra.get_state('no such run')": DENIED if actor in CALL_NOTHING else "P0002",
         f"SELECT layra.grant_access('{cast['bob']}', 'admin')": "works" if actor == "superuser" else DENIED,

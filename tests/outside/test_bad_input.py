@@ -48,6 +48,8 @@ TYPES = [*NAME, *((f"{prefix}x", ARGUMENT) for prefix in
                    "breaker.", "policy.", "layra.")),
          ("run.", ARGUMENT), ("runs", OK), ("Run.x", OK), ("run", OK), (LONGEST, OK)]  # fmt: skip
 
+HEAD = {"run_id": "run", "version": 1, "hash": "0" * 64}
+
 STATE = [
     *OBJECT, REQUIRED,
     ('{"": 1}', ARGUMENT), (json.dumps({LONG: 1}), ARGUMENT), ('{"a\\u009f": 1}', ARGUMENT),
@@ -131,7 +133,9 @@ FUNCTIONS = {
         {"run_id": "run", "owner": "pg_monitor"},
         {"run_id": RUN, "owner": [REQUIRED, ("", ARGUMENT), ("layra_no_such_role", "42704")]} | WRITE,
     ),
-    "drop_run": ({"run_id": "run"}, {"run_id": RUN}),
+    "drop_run": ({"run_id": "run"}, {"run_id": RUN, "reason": REASON}),
+    "hold_run": ({"run_id": "run", "reason": "audit"}, {"run_id": RUN, "reason": [REQUIRED, ("", ARGUMENT), *REASON[1:]]}),
+    "release_run": ({"run_id": "run"}, {"run_id": RUN, "reason": REASON}),
     "set_variables": (
         {"run_id": "run", "updates": '{"v": 2}'},
         {"run_id": RUN, "updates": [*VARIABLES, REQUIRED], "expected_variables": VERSIONS_OF_VARIABLES,
@@ -233,7 +237,17 @@ FUNCTIONS = {
          "at_version": [DEFAULT, *READ_VERSION], "idempotency_key": [DEFAULT, *KEY]},
     ),
     "verify": ({"run_id": "run"}, {"run_id": [DEFAULT, *NAME, ("no such run", UNKNOWN)]}),
-    "digest": ({"run_id": "run"}, {"run_id": RUN}),
+    "digest": ({"run_id": "run"}, {"run_id": [DEFAULT, *NAME, ("no such run", UNKNOWN), (LONGEST, UNKNOWN)]}),
+    "heads": ({}, {"owner": [DEFAULT, *NAME, ("no such role", OK), (LONGEST, OK)]}),
+    "verify_heads": (
+        {"heads": "[]"},
+        {"heads": [REQUIRED, *((text, ARGUMENT) for text in ("null", "{}", "1", '"x"', "true", "[1]", "[null]", "[{}]", "[[]]")),
+                   *((json.dumps([HEAD | {key: value}]), ARGUMENT) for key, value in (
+                       ("run_id", ""), ("run_id", LONG), ("run_id", "a\u0001"), ("run_id", None), ("run_id", 1), ("version", "1"),
+                       ("version", 1.5), ("version", 2**63), ("version", None), ("hash", ""), ("hash", "0" * 63), ("hash", "A" * 64),
+                       ("hash", "ß" * 32), ("hash", None))),
+                   (json.dumps([HEAD, HEAD | {"version": -(2**63), "more": [1]}, HEAD | {"run_id": LONGEST}]), OK)]},
+    ),
     "grant_access": (
         {"role": "pg_monitor", "level": "writer"},
         {"role": [REQUIRED, ("", ARGUMENT), ("layra_no_such_role", "42704")],

@@ -117,10 +117,11 @@ def test_an_index_that_another_takes_the_place_of(db, connect, waiting):  # noqa
 WRITES = (
     "append_event('r', 'x', '{}', '{\"v\": 2}', idempotency_key => 'k')", "checkpoint('r', 'kept', replace => true)",
     "rollback_to('r', 'kept')", "complete_node('r', 'n', '1', '{\"v\": 3}')", "pause_run('r', 'n')", "finish_run('r')",
-    "set_owner('r', 'postgres')", "drop_run('r')",
+    "set_owner('r', 'postgres')", "hold_run('r', 'audit'), layra.release_run('r')", "drop_run('r')",
 )  # fmt: skip
 READS = (
-    "get_state('r')", "get_state('r', 2)", "history('r', 'v')", "stale_runs('1 s')", "verify('r')",
+    "get_state('r')", "get_state('r', 2)", "history('r', 'v')", "stale_runs('1 s')", "verify('r')", "heads()",
+    "verify_heads((SELECT jsonb_agg(h) FROM layra.heads() h))",
 )  # fmt: skip
 
 

@@ -174,6 +174,15 @@ WORKLOAD = [
     "digest('{r}')",
     "verify('{r}')",
     "verify()",
+    "hold_run('{r}', 'audit')",
+    "release_run('{r}', 'over')",
+    "drop_run('{r}', 'no use')",
+    "start_run('{r}')",
+    "heads()",
+    "heads(session_user::text)",
+    "digest()",
+    "verify_heads((SELECT jsonb_agg(h) FROM layra.heads() h))",
+    "verify('{r}')",
     "drop_run('{r}')",
     "set_variables('{r} fork', '{{\"v\": 5}}', idempotency_key => 'first')",
     "fork_run('{r} fork', '{r} fork again')",
@@ -695,7 +704,7 @@ def test_views_and_tables_of_one_run_read_only_that_run(fresh, worker):
     reader = worker().connection
     reader.execute(f"SELECT layra.save_state('mine', '{STATE}')")
     wrong = []
-    for relation in ("runs", "timeline", "variables", "nodes", "contexts", "loops", "run", "event", "cell", "checkpoint"):
+    for relation in ("runs", "timeline", "variables", "nodes", "contexts", "loops", "run", "event", "cell", "checkpoint", "seal", "seals"):
         sql = f"SELECT * FROM layra.{relation} WHERE run_id = 'mine'"
         (report,) = reader.execute(f"EXPLAIN (VERBOSE, FORMAT JSON) {sql}").fetchone()
         wrong += [f"{relation}: {fault}" for fault in faults(report[0]["Plan"]) if fault.startswith("Seq Scan")]

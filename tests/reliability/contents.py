@@ -122,7 +122,8 @@ FILL = [
         SELECT layra.rollback_to('versions', 'mark', 'went wrong');
         SELECT layra.append_event('versions', 'note', '"once more"', idempotency_key => 'used');
         SELECT layra.protect_checkpoint('versions', 'mark');
-        SELECT layra.start_run('parent', idempotency_key => 'kept'), layra.fork_run('parent', 'orphan'), layra.drop_run('parent');
+        SELECT layra.start_run('parent', idempotency_key => 'kept'), layra.fork_run('parent', 'orphan'), layra.drop_run('parent', 'no use');
+        SELECT layra.start_run('parent'), layra.hold_run('parent', 'audit');
         RESET layra.actor"""),
     ("gone", "SELECT layra.start_run('of gone', variables => '{\"left\": \"behind\"}')"),
 ]  # fmt: skip
@@ -138,6 +139,7 @@ READS = {
     "get_state": "SELECT e.run_id, e.version, f FROM layra.event e, layra.get_state(e.run_id, e.version) f",
     "get_variable": "SELECT v.run_id, v.name, f FROM layra.variables v, layra.get_variable(v.run_id, v.name) f",
     "get_variables": "SELECT r.run_id, f FROM layra.run r, layra.get_variables(r.run_id) f",
+    "heads": "SELECT layra.heads()",
     "help": "SELECT layra.help()",
     "history": "SELECT v.run_id, v.name, f FROM layra.variables v, layra.history(v.run_id, v.name) f",
     "owns": "SELECT r.run_id, f FROM layra.run r, layra.owns(r.owner) f",
@@ -150,6 +152,7 @@ READS = {
     "stale_runs": "SELECT layra.stale_runs('1 hour')",
     "validate_run": "SELECT r.run_id, f FROM layra.run r, layra.validate_run(r.run_id) f",
     "verify": "SELECT layra.verify()",
+    "verify_heads": "SELECT layra.verify_heads((SELECT jsonb_agg(h) FROM layra.heads() h))",
     "version_at": "SELECT e.run_id, e.version, f FROM layra.event e, layra.version_at(e.run_id, e.at) f",
 }
 PAY = "(SELECT interaction FROM layra.interactions WHERE node_id = 'pay')"
@@ -174,7 +177,9 @@ WRITES = [
     ("bob", "reopen_run('failed')"),
     ("bob", "cancel_run('reopened')"),
     ("bob", "finish_run('cancelling', 'cancelled')"),
-    ("bob", "drop_run('cancelled')"),
+    ("bob", "hold_run('cancelled', 'audit')"),
+    ("bob", "release_run('cancelled', 'over')"),
+    ("bob", "drop_run('cancelled', 'no more use')"),
     ("carol", "recover_run('order 2')"),
     ("carol", f"resume_run('asking', {PAY}, '{{\"ok\": true}}')"),
     ("carol", f"withdraw_interaction('asking', {SHIP})"),

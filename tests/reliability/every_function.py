@@ -31,6 +31,7 @@ SETUP = """
     SELECT layra.begin_node('r', 'plan', 'w', '1 day');
     SELECT layra.fork_run('r', 'fork'), layra.fork_run('fork', 'fork of the fork');
     SELECT layra.start_run('failed'), layra.finish_run('failed', 'failed');
+    SELECT layra.start_run('held'), layra.hold_run('held', 'audit');
     SELECT layra.start_run('asked', 'flow'), layra.pause_run('asked', 'plan', '{{}}', 'true');
     SELECT layra.define_breaker('api', 1, '1 us'), layra.breaker_failure('api');
     RESET SESSION AUTHORIZATION;
@@ -47,18 +48,18 @@ CALLS = {
     "define_breaker": "'api', 2", "define_event_type": "'note', '{}'", "define_workflow": "'flow', '{}'", "diff": "'r', 1",
     "digest": "'r'", "drop_run": "'fork'", "enter_loop": "'fork', 'rounds'", "events": "'r'", "exit_loop": "'r', 'rounds'",
     "fail_node": "'r', 'plan', '{}', 1", "finish_run": "'asked'", "format_3": "", "fork_run": "'fork', 'new'", "get_state": "'r'",
-    "get_variable": "'r', 'v'", "get_variables": "'r', in_group => 'g'", "grant_access": "'{worker}_2', 'writer'",
+    "get_variable": "'r', 'v'", "get_variables": "'r', in_group => 'g'", "heads": "", "hold_run": "'r', 'audit'", "grant_access": "'{worker}_2', 'writer'",
     "heartbeat": "'r', 'plan', 1, '1 day'", "help": "'start_run'", "history": "'r', 'v'", "next_iteration": "'r', 'rounds'",
     "off_event": "'note', 'public.handle(text, bigint, text, jsonb)'", "on_event": "'new', 'public.handle(text, bigint, text, jsonb)'",
     "owns": "'{worker}'", "pause_run": "'asked', 'plan', '{}', 'true'", "protect_checkpoint": "'r', 'kept'",
-    "readable_owners": "", "reads_every_run": "", "reads_run": "'r'", "reads_runs_of": "'{worker}'", "recover_run": "'r'", "remembered": "", "remove_validator": "'flow', 'rule'", "renew_grants": "", "reopen_run": "'failed'",
+    "readable_owners": "", "reads_every_run": "", "reads_run": "'r'", "reads_runs_of": "'{worker}'", "recover_run": "'r'", "release_run": "'held'", "remembered": "", "remove_validator": "'flow', 'rule'", "renew_grants": "", "reopen_run": "'failed'",
     "reset_breaker": "'api'", "reset_nodes": "'r', '{plan,search}'", "resume_run": "'asked', '{asked}', '1', '{\"v\": 6}', 'accept'",
     "revoke_access": "'{worker}', 'auditor'", "rollback": "'r', 1", "rollback_to": "'r', 'kept'",
     "save_state": "'r', '{\"global_variables\": {\"v\": 7}, \"nodes\": [], \"edges\": []}'", "set_engine": "'r', '{\"e\": 1}'",
     "set_owner": "'r', '{worker}'", "set_variable": "'fork', 'v', '8', idempotency_key => 'new'",
     "set_variables": "'r', '{\"o\": {\"a\": 1, \"b\": 1}}', null, 'merge', 2", "skip_nodes": "'fork', '{plan}'",
     "stale_runs": "'1 us'", "start_run": "'another', 'flow', '{\"v\": 9}'",
-    "try_set_variables": "'r', '{\"v\": 10}', null, 'fail', 1", "unset_variables": "'r', '{v}'", "validate_run": "'r'", "verify": "",
+    "try_set_variables": "'r', '{\"v\": 10}', null, 'fail', 1", "unset_variables": "'r', '{v}'", "validate_run": "'r'", "verify": "", "verify_heads": "(SELECT jsonb_agg(h) FROM layra.heads() h)",
     "version_at": "'r', pg_catalog.now()", "withdraw_interaction": "'asked', '{asked}'",
 }  # fmt: skip
 # Only the extension's owner has these.

@@ -392,6 +392,10 @@ ARGUMENTS = {
     "updates": lambda of: text(of.usually(of.object())),
     "metadata": lambda of: text(of.usually(of.object())),
     "payload": lambda of: text(of.usually(of.object())),
+    "heads": lambda of: text(of.usually([
+        {"run_id": of.known(of.world.runs), "version": of.random.randrange(1, 9), "hash": f"{of.random.randrange(2**256):064x}"}
+        for _ in range(of.random.randrange(4))
+    ])),
     "fields": lambda of: text(of.usually(of.object(["mode", "execution_stack", "skip_nodes"]))),
     "response": lambda of: text(of.random.choice((1, "x", {"ok": True}, of.json()))),
     "definition": lambda of: text(of.definition()),

@@ -201,7 +201,7 @@ class Fuzzer:
         there = {run_id for (run_id,) in admin.execute("SELECT run_id FROM layra.run")}
         done |= {run_id for run_id in sorted(there) if self.random.random() < 0.2}
         for run_id in sorted(done):
-            admin.execute("SELECT layra.drop_run(%s)", [run_id])
+            admin.execute("SELECT layra.release_run(%s), layra.drop_run(%s)", [run_id, run_id])
         there -= done
         if self.random.random() < 0.3:
             admin.execute("DELETE FROM layra.handler; DELETE FROM layra.validator; DELETE FROM layra.event_type")

@@ -87,6 +87,8 @@ CALLS = {
     "get_variable": of("'{r}', 'v', {head} - 5"),
     "get_variables": of("'{r}', '{{v,o}}'"),
     "grant_access": of("'{worker}', 'auditor'", by_owner=True),
+    "heads": of("'{worker}'"),
+    "hold_run": of("'{r}', 'audit'"),
     "heartbeat": of("'{r}', 'plan', 1, '1 day'"),
     "help": of("'start_run'"),
     "history": of("'{r}', 'o'"),
@@ -102,6 +104,7 @@ CALLS = {
     "reads_run": of("'{r}'"),
     "reads_runs_of": of("'{worker}'"),
     "recover_run": of("'{r}'"),
+    "release_run": of("'{r}'", "SELECT layra.hold_run('{r}', 'audit')"),
     "remembered": of(""),
     "remove_validator": of("'flow', 'rule'"),
     "renew_grants": of("", by_owner=True),
@@ -124,6 +127,7 @@ CALLS = {
     "unset_variables": of("'{r}', '{{v}}'"),
     "validate_run": of("'{r}'"),
     "verify": of("'{r}'"),
+    "verify_heads": of("jsonb_build_array(jsonb_build_object('run_id', '{r}', 'version', {head}, 'hash', repeat('0', 64)))"),
     "version_at": of("'{r}', pg_catalog.now() - interval '1 hour'"),
     "withdraw_interaction": of("'{r}', '{asked}'", ASKED),
 }  # fmt: skip
@@ -137,6 +141,7 @@ VIEWS = {
     "loops": ["SELECT * FROM layra.loops WHERE run_id = '{r}'"],
     "nodes": ["SELECT * FROM layra.nodes WHERE run_id = '{r}'"],
     "runs": ["SELECT * FROM layra.runs WHERE run_id = '{r}'", "SELECT * FROM layra.runs"],
+    "seals": ["SELECT * FROM layra.seals WHERE run_id = '{r}' ORDER BY number DESC LIMIT 20", "SELECT * FROM layra.seals ORDER BY at DESC LIMIT 20"],
     "session_memory": ["SELECT * FROM layra.session_memory"],
     "timeline": ["SELECT * FROM layra.timeline WHERE run_id = '{r}' ORDER BY version DESC LIMIT 20",
                  "SELECT * FROM layra.timeline WHERE run_id = '{r}' AND version > {head} - 10"],
@@ -163,6 +168,8 @@ ALSO = {
     "get_state at": Call("SELECT layra.get_state('{r}', {head} - 5)"),
     "start_run with an old definition": Call("SELECT layra.start_run('another', 'flow', workflow_version => 1)"),
     "verify of all": Call("SELECT layra.verify()"),
+    "digest of all": Call("SELECT layra.digest()"),
+    "start_run after a drop": Call("SELECT layra.start_run('{r}')", "SELECT layra.drop_run('{r}')"),
 }  # fmt: skip
 MATRIX = (
     CALLS
@@ -319,6 +326,18 @@ def inherited(admin, r, n):
                   [r, n, n, n])  # fmt: skip
 
 
+SEALS = """
+    INSERT INTO layra.seal (run_id, number, what, owner, first_version, last_version, head_hash, events, cells, bytes, at, actor, hash)
+    SELECT {name}, n, 'dropped', {owner}, 1, n, '\\x00', n, n, n, now() - n * interval '1 second', 'x', '\\x00' FROM generate_series({first}, {last}) n
+"""
+
+
+def seals(admin, r, n):
+    """Of earlier runs of the same id."""
+    owner = f"(SELECT owner FROM layra.run WHERE run_id = '{r}')"
+    admin.execute(SEALS.format(name=f"'{r}'", owner=owner, first=1, last=n))
+
+
 def graph(n):
     nodes = DEFINITION["nodes"] + [{"id": f"n{i}", "type": "code"} for i in range(n)]
     edges = DEFINITION["edges"] + [{"source": "end" if i == 0 else f"n{i - 1}", "target": f"n{i}"} for i in range(n)]
@@ -367,6 +386,7 @@ def tenants(admin, worker, first, last):
         "INSERT INTO layra.inheritance SELECT 'foreign ' || n, gen_random_uuid(), 1, 1 FROM generate_series(%s::int, %s::int) n",
     ):
         admin.execute(sql, [first, last])
+    admin.execute(SEALS.format(name="'foreign ' || n", owner="'tenant ' || n", first=first, last=last))
 
 
 def owned(admin, worker, first, last):
@@ -405,7 +425,7 @@ def definitions(admin, worker, first, last):
 OF_A_RUN = {
     "versions": versions, "live cells": live_cells, "dead cells": dead_cells, "nodes that ran": node_cells, "context": context,
     "checkpoints": checkpoints, "answered questions": answered, "expired questions": expired, "rollbacks": rollbacks,
-    "finishes": finishes, "keys": keys, "inherited keys": inherited, "earlier keys": earlier_keys,
+    "finishes": finishes, "keys": keys, "inherited keys": inherited, "earlier keys": earlier_keys, "seals": seals,
     "leases": leases, "forks": forks, "ancestors": chain, "graph": nothing,
 }  # fmt: skip
 # Of the database or the server: the same calls are compared, before and after.
@@ -414,7 +434,7 @@ OF_ALL = {"breaker outcomes": outcomes, "other tenants": tenants, "other runs": 
 # Which dimension has many rows of a table.
 GROWN = {
     "run": "other runs", "event": "versions", "cell": "live cells", "checkpoint": "checkpoints", "interaction": "answered questions", "lease": "leases",
-    "bequeathed_key": "inherited keys", "inheritance": "other tenants", "inherited_key": "earlier keys", "workflow": "definitions",
+    "bequeathed_key": "inherited keys", "inheritance": "other tenants", "inherited_key": "earlier keys", "seal": "seals", "workflow": "definitions",
     "graph": "what is owned", "breaker": "what is owned", "breaker_probe": "what is owned", "breaker_outcome": "breaker outcomes",
     "event_type": "what is owned", "validator": "what is owned", "handler": "what is owned",
     # Each is in the privileges of every function and table: PostgreSQL itself becomes slow first.
@@ -445,6 +465,7 @@ LAWS: dict[str, dict[str, str]] = {
     "rollbacks": WHOLE,
     "finishes": WHOLE,
     "keys": WHOLE,
+    "seals": {"verify": LIST, "verify_heads": LIST, "heads": LIST},
     "inherited keys": {"drop_run": "it removes what nobody inherits any more"},
     "earlier keys": {"drop_run": "it removes them"},
     "leases": WHOLE | {"recover_run": "it locks them, to see what heartbeats have made of them"},
@@ -453,7 +474,7 @@ LAWS: dict[str, dict[str, str]] = {
     "graph": {},
     "breaker outcomes": {},
     "other runs": {
-        "view runs 2": LIST, "table run 1": LIST, "verify of all": LOG,
+        "view runs 2": LIST, "table run 1": LIST, "heads": LIST, "digest of all": LIST, "verify of all": LOG,
     },
     "other tenants": {"verify of all": "it skips the runs of others"},
     "definitions": {"table workflow 1": LIST},

@@ -187,6 +187,7 @@ LONG_CALLS = {
     "fork_run": "fork_run('large', 'forked')",
     "get_state": "get_state('large')",
     "get_variables": "get_variables('large')",
+    "heads": "heads()",
     "history": "history('log', 'u')",
     "recover_run": "recover_run('large')",
     "rollback": "rollback('large', 1)",
@@ -200,6 +201,8 @@ LONG_CALLS = {
     "try_set_variables": f"try_set_variables('free', jsonb_build_object('value', {stored('mine')}), expected_version => 1)",
     "validate_run": "validate_run('large')",
     "verify": "verify()",
+    "verify_heads": "verify_heads((SELECT jsonb_agg(jsonb_build_object('run_id', 'run ' || i, 'version', 1, 'hash', repeat('0', 64)))"
+                    " FROM generate_series(1, 100000) i))",
 }  # fmt: skip
 
 

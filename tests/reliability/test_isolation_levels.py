@@ -95,6 +95,8 @@ CASES = [
     case("reopen_run('r')", "finish_run('r', 'failed')", Rival("reopen_run('r'); finish_run('r', 'cancelled')"), DROPS),
     case("set_owner('r', session_user)"),
     case("drop_run('r')", "", *RIVALS, REPLACES),
+    case("hold_run('r', 'audit')"),
+    case("release_run('r')", "hold_run('r', 'audit')"),
     case("start_run('new')", "", Rival("start_run('new')", "23505"), Rival("fork_run('r', 'new')", "23505")),
     case("save_state('new', '{}')", "", Rival("save_state('new', '{}')"), Rival("start_run('new')")),
     case("fork_run('r', 'new')", "", beside(WRITES), beside(CHANGES_ROW), DROPS, REPLACES,

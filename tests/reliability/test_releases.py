@@ -20,7 +20,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 ROOT = Path(__file__).resolve().parents[2]
 BEFORE = re.search(r'^const BEFORE: &str = "(.*)";', (ROOT / "src/store/release.rs").read_text(), re.MULTILINE)[1]
 # Its tag; of those that may have none in a clone, the commit that is that release.
-COMMIT = {"0.1.0": "3df855f", "0.2.0": "18201e6", "0.3.0": "6a21b1c"}.get(BEFORE, f"v{BEFORE}")
+COMMIT = {"0.1.0": "3df855f", "0.2.0": "18201e6", "0.3.0": "ecf4d6f"}.get(BEFORE, f"v{BEFORE}")
 PLACE = ROOT / "target" / "releases" / BEFORE
 
 
@@ -130,6 +130,23 @@ def test_a_newer_library_serves_the_schema_before(session, old_session):
     new.execute(GROW, [large_list(211)])
     new.execute(GROW, [large_list(212)])
     assert new.execute("SELECT count(*) FROM layra.cell WHERE base IS NOT NULL").fetchone()[0] >= 1
+
+
+def test_a_run_that_is_dropped_before_the_update_leaves_no_seal(session):
+    """What is new is not there, and what there was works as it did."""
+    new = session()
+    new.execute("SELECT layra.start_run('r'), layra.drop_run('r'), layra.start_run('r'), layra.start_run('s')")
+    for call in ("heads()", "hold_run('r', 'x')", "release_run('r')", "verify_heads('[]')", "drop_run('r', 'x')", "digest()"):
+        with pytest.raises(psycopg.errors.UndefinedFunction):
+            new.execute(f"SELECT layra.{call}")
+    with pytest.raises(psycopg.errors.InvalidParameterValue):
+        new.execute("SELECT layra.digest(NULL)")
+    assert new.execute("SELECT * FROM layra.verify()").fetchall() == []
+    new.execute("ALTER EXTENSION layra_state UPDATE")
+    assert new.execute("SELECT * FROM layra.verify()").fetchall() == []
+    new.execute("SELECT layra.drop_run('r', 'x'), layra.start_run('r'), layra.hold_run('s', 'x')")
+    assert new.execute("SELECT run_id, number, reason FROM layra.seals").fetchall() == [("r", 1, "x")]
+    assert new.execute("SELECT * FROM layra.verify()").fetchall() == []
 
 
 # Texts may change from release to release; what a call gives, and the SQLSTATE where that is shown, may not.

@@ -262,18 +262,42 @@ def test_what_others_made_of_the_functions_that_are_created_again(new_database, 
         assert connection.execute("SELECT * FROM public.broken").fetchall() == [("b",)]
 
 
-def test_default_privileges_give_nobody_the_functions_that_are_created_again(new_database, role):
+def test_a_function_that_drops_runs_stops_the_update_and_is_named(new_database, raises):
+    """0.4.0 gives drop_run a reason."""
+    with psycopg.connect(new_database(), autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION layra_state VERSION '0.3.0'")
+        clean = "CREATE FUNCTION public.clean() RETURNS void LANGUAGE sql BEGIN ATOMIC SELECT layra.drop_run('r'); END"
+        connection.execute(clean)
+        with raises("2BP01") as error:
+            connection.execute("ALTER EXTENSION layra_state UPDATE")
+        assert "function public.clean()" in error.detail
+        connection.execute("DROP FUNCTION public.clean()")
+        connection.execute("ALTER EXTENSION layra_state UPDATE")
+        connection.execute(clean)
+        connection.execute("SELECT layra.start_run('r'), public.clean()")
+        assert connection.execute("SELECT run_id, reason FROM layra.seals").fetchall() == [("r", None)]
+
+
+@pytest.mark.parametrize("version", ["0.2.0", "0.3.0"])
+def test_default_privileges_give_nobody_the_functions_that_are_created_again(new_database, role, version):
     stranger = role("stranger")
     with psycopg.connect(new_database(), autocommit=True) as connection:
-        connection.execute("CREATE EXTENSION layra_state VERSION '0.2.0'")
+        connection.execute(f"CREATE EXTENSION layra_state VERSION '{version}'")
         connection.execute(f"ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO {stranger}")
+        connection.execute(f"ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO {stranger}")
         connection.execute("ALTER EXTENSION layra_state UPDATE")
         (count,) = connection.execute(
             "SELECT count(*) FROM pg_proc p, aclexplode(proacl) a WHERE pronamespace = 'layra'::regnamespace"
             " AND (a.grantee = 0 OR a.grantee = %s::regrole)", [stranger]
         ).fetchone()  # fmt: skip
         assert count == 0
+        (count,) = connection.execute(
+            "SELECT count(*) FROM pg_class c, aclexplode(relacl) a WHERE relnamespace = 'layra'::regnamespace"
+            " AND (a.grantee = 0 OR a.grantee = %s::regrole)", [stranger]
+        ).fetchone()  # fmt: skip
+        assert count == 0
         connection.execute(f"ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM {stranger}")
+        connection.execute(f"ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM {stranger}")
 
 
 def test_each_release_updates_from_the_one_before(new_database):

@@ -8,6 +8,7 @@ use crate::server::jsonb::Jsonb;
 use crate::server::spi::{attempt, scratch};
 use crate::store::cell::Orphan;
 use crate::store::db::Db;
+use crate::store::seal::Newest;
 use crate::store::{cell, checkpoint, event, graph, interaction, lease, node, orphan, run, workflow};
 use std::collections::{BTreeMap, HashMap};
 use std::vec::IntoIter;
@@ -52,6 +53,7 @@ impl Check {
         let found = self.list(db, "the row of the run", run::stored);
         let Some(run) = found.flatten() else { return };
         self.run_row(db, &run);
+        self.seal_before(db);
         let tables = [
             (run.has_leases() || !self.said.leases.is_empty(), OfTable::Leases(String::new())),
             (run.has_interactions() || !self.said.interactions.is_empty(), OfTable::Interactions(i64::MIN)),
@@ -108,6 +110,7 @@ impl Check {
             ("created_at", run.created_at() == Some(said.created_at)),
             ("finished_at", run.finished_at() == said.finished_at),
             ("workflow", workflow == said.workflow),
+            ("hold", run.hold() == said.hold),
             ("parent", parent),
         ];
         self.check_definition(db, run);
@@ -116,6 +119,20 @@ impl Check {
                 self.problem(None, format!("the run's {column} is not what its events say"));
             }
         }
+    }
+
+    /// The first event names the newest seal of the run id, and no other.
+    fn seal_before(&mut self, db: &Db) {
+        let Some(found) = self.list(db, "the seal before the run", Newest::of) else { return };
+        let found = found.map(|seal| hex(&seal.hash));
+        if self.version == 0 || self.said.seal == found {
+            return;
+        }
+        let problem = match found {
+            None => "the seal that the first event names is missing",
+            Some(_) => "the first event does not name the newest seal of the run id",
+        };
+        self.problem(Some(1), problem);
     }
 
     fn check_definition(&mut self, db: &Db, run: &run::Stored) {

@@ -124,6 +124,9 @@ pub struct Said {
     pub result: Option<String>,
     pub workflow: Option<String>,
     pub parent: Option<Parent>,
+    pub hold: Option<String>,
+    /// The hash of the seal that the run comes after.
+    pub seal: Option<String>,
     pub created_at: i64,
     pub finished_at: Option<i64>,
     pub checkpoints: BTreeMap<i64, Checkpoint>,
@@ -152,6 +155,7 @@ impl Said {
                 self.owner = payload.string("owner").unwrap_or_default();
                 self.metadata = payload.raw("metadata").unwrap_or_else(|| "{}".into());
                 self.workflow = payload.raw("workflow");
+                self.seal = payload.string("seal");
                 self.parent = payload.object("parent").and_then(|parent| {
                     let (run_id, version) = parent.string("run_id").zip(parent.number("version"))?;
                     Some(Parent { run_id, version, hash: parent.string("hash") })
@@ -167,6 +171,8 @@ impl Said {
             "run.rolled_back" | "run.recovered" | "interaction.answered" | "interaction.withdrawn" => {
                 self.status = status();
             }
+            "run.held" => self.hold = payload.string("reason"),
+            "run.released" => self.hold = None,
             "run.owner_changed" => self.owner = payload.string("owner").unwrap_or_default(),
             "node.started" => {
                 if let Some((node, attempt)) = payload.string("node_id").zip(payload.number("attempt")) {
