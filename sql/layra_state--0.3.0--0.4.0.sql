@@ -131,7 +131,7 @@ SELECT e.run_id, e.version, e.at, e.type,
             CASE WHEN c.total OPERATOR(pg_catalog.>) 4
                  THEN pg_catalog.concat(' and ', c.total OPERATOR(pg_catalog.-) 4, ' more') END) END
     ) AS what
-FROM layra.event e
+FROM layra.run r JOIN layra.event e ON e.run_id OPERATOR(pg_catalog.=) r.run_id
 CROSS JOIN LATERAL (
     SELECT pg_catalog.count(*) AS total,
         pg_catalog.string_agg(n.name, ', ' ORDER BY n.position) FILTER (WHERE n.position OPERATOR(pg_catalog.<=) 4) AS names

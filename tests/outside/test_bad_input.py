@@ -373,7 +373,7 @@ SQL_TYPES = {
     "on_change": "text", "output": "jsonb", "probe_lease": "interval", "prompt": "jsonb", "reset_after": "interval", "response": "jsonb",
     "response_schema": "jsonb", "rollback": "boolean", "schema": "jsonb", "type_pattern": "text", "worker": "text",
     "after_version": "bigint", "at": "timestamptz", "at_version": "bigint", "batch_size": "integer", "definition": "jsonb",
-    "events": "jsonb", "expected_variables": "jsonb", "expected_version": "bigint", "from_version": "bigint",
+    "events": "jsonb", "expected_variables": "jsonb", "expected_version": "bigint", "from_version": "bigint", "heads": "jsonb",
     "idempotency_key": "text", "in_group": "text", "key": "text", "kind": "text", "label": "text", "level": "text", "metadata": "jsonb",
     "name": "text", "names": "text[]", "new_run_id": "text", "on_conflict": "text", "owner": "name", "payload": "jsonb",
     "protected": "boolean", "reason": "text", "replace": "boolean", "result": "jsonb", "role": "name", "run_id": "text",
@@ -383,10 +383,15 @@ SQL_TYPES = {
 }  # fmt: skip
 
 
+# Where an argument of that name has another type.
+SQL_TYPES_OF = {("heads", "owner"): "text"}
+
+
 def call(connection, function, /, **arguments):
     """The rows of a call by argument names."""
-    given = ", ".join(f"{name} => %s::{SQL_TYPES[name]}" for name in arguments)
-    return connection.execute(f"SELECT * FROM layra.{function.strip()}({given})", list(arguments.values())).fetchall()
+    function = function.strip()
+    given = ", ".join(f"{name} => %s::{SQL_TYPES_OF.get((function, name), SQL_TYPES[name])}" for name in arguments)
+    return connection.execute(f"SELECT * FROM layra.{function}({given})", list(arguments.values())).fetchall()
 
 
 def outcome(connection, function, /, **arguments):

@@ -199,8 +199,9 @@ class Stage:
     def clean(self):
         self.other.rollback()
         self.admin.execute("""
+            SELECT layra.release_run(run_id) FROM layra.run WHERE hold IS NOT NULL;
             SELECT layra.drop_run(run_id) FROM layra.run;
-            DELETE FROM layra.workflow WHERE name <> 'flow'; DELETE FROM layra.event_type;
+            DELETE FROM layra.seal; DELETE FROM layra.workflow WHERE name <> 'flow'; DELETE FROM layra.event_type;
             DELETE FROM layra.validator; DELETE FROM layra.handler;
             DELETE FROM layra.breaker; DELETE FROM layra.breaker_probe; DELETE FROM layra.breaker_outcome;
         """)

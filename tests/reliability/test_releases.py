@@ -217,7 +217,7 @@ def test_a_session_of_this_release_goes_on_through_the_update(session, waiting):
             result = stack.enter_context(waiting(waits, "set_variable('r', 'list', %s)", large_list(203)))
     assert result() == 5
     assert one.execute(READ).fetchone() == waits.execute(READ).fetchone() == (203,)
-    assert one.execute("SELECT count(*) FROM layra.cell WHERE base IS NOT NULL").fetchone() == (2,)
+    assert one.execute("SELECT count(*) FROM layra.cell WHERE base IS NOT NULL").fetchone() == (3,)
     assert one.execute("SELECT * FROM layra.verify()").fetchall() == []
 
 
