@@ -148,12 +148,12 @@ LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'drop_run_sealed_wrapper';
 COMMENT ON FUNCTION layra.drop_run(text, text) IS
 $$Erases a run with all that belongs to it, and leaves a seal.
-It does so whatever the status of the run is, unless somebody holds it. The seal says what there was, who dropped it, when and why. A new run can have its id: its first event then names the seal.
+It does so whatever the status of the run is, unless somebody holds it or a retention policy forbids it. The seal says what there was, who dropped it, when and why. A new run can have its id: its first event then names the seal.
 Its forks stay, with the idempotency keys that they had from it, and become forks of its own parent; where it had none, their parent_run_id is NULL and their parent_version 0.
 run_id text: the run.
 reason text, default NULL: kept in the seal.
 Result: none.
-Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 55000 the run is held, 54000 the reason is over 64 MB, 40001 above READ COMMITTED where the run was written to or forked since the snapshot.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 55000 the run is held or its policy forbids it, 54000 the reason is over 64 MB, 40001 above READ COMMITTED where the run was written to or forked since the snapshot.
 Example: SELECT layra.drop_run('order-17', 'a test');$$;
 
 -- ------------------------------------------------------------------------------------------------------------- holds
@@ -182,6 +182,39 @@ reason text, default NULL: kept in the event.
 Result bigint: the run's new version.
 Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 54000 the reason is over 64 MB.
 Example: SELECT layra.release_run('order-17', 'the audit is over');$$;
+
+-- ---------------------------------------------------------------------------------------------------------- retention
+
+CREATE TABLE layra.retention (
+    owner    text COLLATE "C" NOT NULL,
+    workflow text COLLATE "C" NOT NULL,
+    policy   jsonb NOT NULL,
+    PRIMARY KEY (owner, workflow)
+);
+SELECT pg_catalog.pg_extension_config_dump('layra.retention', '');
+
+ALTER TABLE layra.retention ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readable ON layra.retention FOR SELECT USING (layra.reads_runs_of(owner));
+
+COMMENT ON TABLE layra.retention IS
+'Retention policies, as set_retention was given them.';
+COMMENT ON COLUMN layra.retention.owner IS 'Role for whose runs the policy holds, as text.';
+COMMENT ON COLUMN layra.retention.workflow IS 'Name of the workflow whose runs it holds for; empty: all that have no policy of their own.';
+COMMENT ON COLUMN layra.retention.policy IS 'The policy: {"drop": false} keeps the runs from being dropped.';
+COMMENT ON INDEX layra.retention_pkey IS 'The policy of an owner, for a workflow or for all others.';
+COMMENT ON POLICY readable ON layra.retention IS 'A role sees the policies of owners whose privileges it has; auditors see all.';
+
+CREATE FUNCTION layra.set_retention(policy jsonb, workflow text DEFAULT NULL) RETURNS void
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'set_retention_wrapper';
+COMMENT ON FUNCTION layra.set_retention(jsonb, text) IS
+$$Says whether the caller's runs may be dropped.
+With {"drop": false} drop_run refuses them, whoever calls it, until the policy is set again or removed. A workflow's own policy comes before the one for all; policy.retention of a definition forbids it for good.
+policy jsonb: an object with the rule drop, true or false; NULL: removes the policy.
+workflow text, default NULL: only for runs of this workflow; NULL: for all that have no policy of their own.
+Result: none.
+Errors: 22023 bad argument.
+Example: SELECT layra.set_retention('{"drop": false}');$$;
 
 -- ------------------------------------------------------------------------------------------- a witness of everything
 
@@ -254,6 +287,7 @@ BEGIN
             ('Workflows and runs', 'drop_run', 'hold_run, seals, fork_run, finish_run'),
             ('Workflows and runs', 'hold_run', 'release_run, drop_run, runs'),
             ('Workflows and runs', 'release_run', 'hold_run, drop_run'),
+            ('Workflows and runs', 'set_retention', 'drop_run, hold_run, define_workflow'),
             ('Variables', 'set_variables', 'try_set_variables, set_variable, get_variables, variables'),
             ('Variables', 'try_set_variables', 'set_variables, set_variable'),
             ('Variables', 'set_variable', 'set_variables, get_variable, unset_variables'),

@@ -36,6 +36,7 @@ in_this_order! {
     "../sql/tables/inheritance.sql" as "table_inheritance",
     "../sql/tables/inherited_key.sql" as "table_inherited_key",
     "../sql/tables/seal.sql" as "table_seal",
+    "../sql/tables/retention.sql" as "table_retention",
     "../sql/tables/workflow.sql" as "table_workflow",
     "../sql/tables/graph.sql" as "table_graph",
     "../sql/tables/event_type.sql" as "table_event_type",

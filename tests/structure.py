@@ -18,7 +18,7 @@ WINGS = ["pure", "server", "store", "workflow", "state", "execution", "lifecycle
 
 # The tables of the extension, as SQL text names them, anywhere in a string; and a string that begins as a statement does.
 SQL = re.compile(r"\blayra\.(?:run|event|cell|checkpoint|lease|interaction|inheritance|inherited_key|bequeathed_key|workflow|graph|access"
-                 r"|breaker\w*|event_type|validator|handler|seal)\b(?!\w*\()"
+                 r"|breaker\w*|event_type|validator|handler|seal|retention)\b(?!\w*\()"
                  r"|^[rc]?#*\"\s*(?:/\*.*?\*/\s*)?(?:SELECT|INSERT|UPDATE|DELETE|LOCK|WITH|CREATE|ALTER|DROP|GRANT|REVOKE)\s", re.ASCII | re.MULTILINE)
 # What it says to callers, who may run that.
 MESSAGES = "server::error"

@@ -33,6 +33,7 @@ BEGIN
             ('Workflows and runs', 'drop_run', 'hold_run, seals, fork_run, finish_run'),
             ('Workflows and runs', 'hold_run', 'release_run, drop_run, runs'),
             ('Workflows and runs', 'release_run', 'hold_run, drop_run'),
+            ('Workflows and runs', 'set_retention', 'drop_run, hold_run, define_workflow'),
             ('Variables', 'set_variables', 'try_set_variables, set_variable, get_variables, variables'),
             ('Variables', 'try_set_variables', 'set_variables, set_variable'),
             ('Variables', 'set_variable', 'set_variables, get_variable, unset_variables'),

@@ -69,12 +69,12 @@ Example: SELECT layra.set_owner('order-17', 'billing_team');$$;
 
 COMMENT ON FUNCTION layra.drop_run(text, text) IS
 $$Erases a run with all that belongs to it, and leaves a seal.
-It does so whatever the status of the run is, unless somebody holds it. The seal says what there was, who dropped it, when and why. A new run can have its id: its first event then names the seal.
+It does so whatever the status of the run is, unless somebody holds it or a retention policy forbids it. The seal says what there was, who dropped it, when and why. A new run can have its id: its first event then names the seal.
 Its forks stay, with the idempotency keys that they had from it, and become forks of its own parent; where it had none, their parent_run_id is NULL and their parent_version 0.
 run_id text: the run.
 reason text, default NULL: kept in the seal.
 Result: none.
-Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 55000 the run is held, 54000 the reason is over 64 MB, 40001 above READ COMMITTED where the run was written to or forked since the snapshot.
+Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 55000 the run is held or its policy forbids it, 54000 the reason is over 64 MB, 40001 above READ COMMITTED where the run was written to or forked since the snapshot.
 Example: SELECT layra.drop_run('order-17', 'a test');$$;
 
 COMMENT ON FUNCTION layra.hold_run(text, text) IS
@@ -94,3 +94,12 @@ reason text, default NULL: kept in the event.
 Result bigint: the run's new version.
 Errors: 22023 bad argument, P0002 no such run, 42501 not the caller's run, 54000 the reason is over 64 MB.
 Example: SELECT layra.release_run('order-17', 'the audit is over');$$;
+
+COMMENT ON FUNCTION layra.set_retention(jsonb, text) IS
+$$Says whether the caller's runs may be dropped.
+With {"drop": false} drop_run refuses them, whoever calls it, until the policy is set again or removed. A workflow's own policy comes before the one for all; policy.retention of a definition forbids it for good.
+policy jsonb: an object with the rule drop, true or false; NULL: removes the policy.
+workflow text, default NULL: only for runs of this workflow; NULL: for all that have no policy of their own.
+Result: none.
+Errors: 22023 bad argument.
+Example: SELECT layra.set_retention('{"drop": false}');$$;

@@ -1,5 +1,6 @@
 //! A run that goes: its rows are deleted, and a seal says what there was.
 
+use crate::lifecycle::retention::forbids_drop;
 use crate::server::args;
 use crate::server::error::{Error, Result};
 use crate::server::role;
@@ -36,6 +37,10 @@ fn remove(run_id: Option<&str>, reason: Option<&str>) -> Result<()> {
     if held {
         let hint = "Call layra.release_run first. The view runs has the reason of the hold.";
         return Err(Error::state(format!("run {run_id:?} is held"), hint));
+    }
+    if forbids_drop(&db, &run) {
+        let hint = "layra.set_retention sets and removes a policy of its owner; that of a workflow's definition stays.";
+        return Err(Error::state(format!("a retention policy forbids to drop run {run_id:?}"), hint));
     }
     let now = settings::now()?;
     let gone = drop::delete(&db, run_id, &run)?;

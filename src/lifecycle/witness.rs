@@ -5,6 +5,7 @@ use crate::server::args;
 use crate::server::error::{Error, Result};
 use crate::server::interrupts::check_for_interrupts;
 use crate::server::jsonb::Jsonb;
+use crate::server::spi::scratch;
 use crate::server::stream::Batches;
 use crate::state::access;
 use crate::state::reader::Reader;
@@ -174,14 +175,19 @@ fn verify_heads(
     TableIterator<'static, (name!(run_id, String), name!(version, i64), name!(problem, String))>,
     ErrorReport,
 > {
-    let db = Db::read();
-    let mut problems = Vec::new();
-    for (run_id, kept) in given(heads)? {
-        check_for_interrupts();
-        let found = compare(&db, &run_id, &kept);
-        problems.extend(found.into_iter().map(|(version, problem)| (run_id.clone(), version, problem.to_owned())));
-    }
-    Ok(TableIterator::new(problems))
+    let mut kept = given(heads)?.into_iter();
+    Ok(TableIterator::new(Batches::new(move || {
+        let db = Db::read();
+        let mut problems = Vec::new();
+        while problems.len() < MANY_ROWS as usize
+            && let Some((run_id, kept)) = kept.next()
+        {
+            check_for_interrupts();
+            let found = scratch(&db, || compare(&db, &run_id, &kept));
+            problems.extend(found.into_iter().map(|(version, problem)| (run_id.clone(), version, problem.to_owned())));
+        }
+        Ok(problems)
+    })))
 }
 
 /// By run.

@@ -71,6 +71,8 @@ pub struct Policy {
     pub payload_bytes: Option<i64>,
     pub default_max: Option<i64>,
     pub tolerance: Option<i64>,
+    /// Whether runs may not be dropped.
+    pub forbids_drop: bool,
 }
 
 /// Parses a definition; the second part lists everything that is wrong with it. `tick` is called throughout.
@@ -295,6 +297,10 @@ fn parse_policy(raw: &RawValue, problems: &mut Problems) -> Policy {
                         ));
                     }
                 }
+                ("retention", "drop") => match serde_json::from_str::<bool>(raw.get()) {
+                    Ok(drop) => policy.forbids_drop = !drop,
+                    Err(_) => problems.push((path, "must be true or false".into())),
+                },
                 ("checkpoint", "milestones" | "before") => match serde_json::from_str::<Vec<String>>(raw.get()) {
                     Ok(types) if key == "before" => policy.before = types,
                     Ok(types) => policy.milestones = types,
@@ -304,7 +310,7 @@ fn parse_policy(raw: &RawValue, problems: &mut Problems) -> Policy {
                 _ => problems.push((path, "is not a rule of a policy".into())),
             }
         }
-        if !["checkpoint", "limits", "loops"].contains(&section.as_str()) {
+        if !["checkpoint", "limits", "loops", "retention"].contains(&section.as_str()) {
             problems.push((path, "is not a section of a policy".into()));
         }
     }

@@ -24,6 +24,7 @@ pub mod node;
 pub mod orphan;
 pub mod proof;
 pub mod release;
+pub mod retention;
 pub mod run;
 pub mod seal;
 pub mod statement;

@@ -158,7 +158,7 @@ WRITES = {
 }
 NOT_ON_A_RUN = {"define_workflow", "start_run", "grant_access", "revoke_access", "stale_runs", "define_breaker", "breaker_try",
                 "breaker_success", "breaker_failure", "reset_breaker", "define_event_type", "add_validator", "remove_validator",
-                "on_event", "off_event", "help", "heads", "verify_heads"}  # fmt: skip
+                "on_event", "off_event", "help", "heads", "verify_heads", "set_retention"}  # fmt: skip
 INTERNAL = {"owns", "reads_every_run", "reads_run", "reads_runs_of", "readable_owners", "owners_by_index", "check_access", "renew_grants",
             "breaker_state", "format_3", "remembered"}  # fmt: skip
 

@@ -239,6 +239,13 @@ FUNCTIONS = {
     "verify": ({"run_id": "run"}, {"run_id": [DEFAULT, *NAME, ("no such run", UNKNOWN)]}),
     "digest": ({"run_id": "run"}, {"run_id": [DEFAULT, *NAME, ("no such run", UNKNOWN), (LONGEST, UNKNOWN)]}),
     "heads": ({}, {"owner": [DEFAULT, *NAME, ("no such role", OK), (LONGEST, OK)]}),
+    "set_retention": (
+        {"policy": "{}"},
+        {"policy": [DEFAULT, *((text, ARGUMENT) for text in ("[]", "1", '"x"', "true", '{"drop": null}', '{"drop": 1}', '{"drop": "true"}',
+                                                              '{"hot": "1 day"}', '{"Drop": true}')),
+                    ("null", OK), ('{"drop": false}', OK), ('{"drop": true}', OK)],
+         "workflow": [DEFAULT, *NAME, ("no such workflow", OK), (LONGEST, OK)]},
+    ),
     "verify_heads": (
         {"heads": "[]"},
         {"heads": [REQUIRED, *((text, ARGUMENT) for text in ("null", "{}", "1", '"x"', "true", "[1]", "[null]", "[{}]", "[[]]")),
@@ -375,7 +382,7 @@ SQL_TYPES = {
     "after_version": "bigint", "at": "timestamptz", "at_version": "bigint", "batch_size": "integer", "definition": "jsonb",
     "events": "jsonb", "expected_variables": "jsonb", "expected_version": "bigint", "from_version": "bigint", "heads": "jsonb",
     "idempotency_key": "text", "in_group": "text", "key": "text", "kind": "text", "label": "text", "level": "text", "metadata": "jsonb",
-    "name": "text", "names": "text[]", "new_run_id": "text", "on_conflict": "text", "owner": "name", "payload": "jsonb",
+    "name": "text", "names": "text[]", "new_run_id": "text", "on_conflict": "text", "owner": "name", "payload": "jsonb", "policy": "jsonb",
     "protected": "boolean", "reason": "text", "replace": "boolean", "result": "jsonb", "role": "name", "run_id": "text",
     "scope": "text", "shared": "boolean", "state": "jsonb", "status": "text", "to_version": "bigint", "type": "text",
     "types": "text[]", "updates": "jsonb", "value": "jsonb", "variables": "jsonb", "workflow": "text",

@@ -339,3 +339,75 @@ def test_a_witness_of_what_one_may_not_read_any_more(db, connect, alice):
     call(db, "set_owner('r', current_user)")
     assert problems(session, kept) == [("r", 1, "the run is not one that the caller may read")]
     assert problems(db, kept) == []
+
+
+# --- retention policies ------------------------------------------------------------------------------------------
+
+FORBIDS = "SELECT layra.set_retention('{\"drop\": false}')"
+
+
+@pytest.fixture
+def policies(db):
+    yield db
+    db.execute("DELETE FROM layra.retention")
+
+
+def test_an_owner_may_forbid_to_drop_any_of_its_runs(policies, connect, raises, alice):
+    """Whoever asks, from the next call on, and also above READ COMMITTED with a snapshot that is older."""
+    db = policies
+    db.execute("SELECT layra.grant_access(%s, 'writer')", [alice])
+    hers = connect(role=alice)
+    call(hers, "start_run('hers')")
+    call(db, "start_run('mine')")
+    old = connect()
+    old.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM layra.run")
+    hers.execute(FORBIDS)
+    for connection in (hers, db, old):
+        with raises("55000") as error:
+            call(connection, "drop_run('hers')")
+        assert "set_retention" in error.hint
+        connection.rollback() if connection is old else None
+    assert db.execute("SELECT count(*) FROM layra.run").fetchone() == (2,)
+    # It is hers, and of her runs alone.
+    call(db, "drop_run('mine')")
+    assert hers.execute("SELECT owner, workflow, policy FROM layra.retention").fetchall() == [(alice, "", {"drop": False})]
+    call(hers, "set_retention(NULL)")
+    call(hers, "drop_run('hers')")
+    sound(db)
+
+
+def test_the_policy_of_a_workflow_precedes_the_one_for_all(policies, raises):
+    db = policies
+    db.execute("SELECT layra.define_workflow(w, '{}'), layra.start_run(w, w) FROM unnest('{one,two,three}'::text[]) w")
+    call(db, "start_run('none')")
+    db.execute(FORBIDS)
+    call(db, "set_retention('{\"drop\": true}', 'one')")
+    call(db, "drop_run('one')")
+    for run_id in ("two", "three", "none"):
+        with raises("55000"):
+            call(db, "drop_run(%s)", run_id)
+    # A policy that says nothing of it allows it.
+    call(db, "set_retention('{}', 'two')")
+    call(db, "drop_run('two')")
+    call(db, "set_retention('null')")
+    call(db, "set_retention('{\"drop\": false}', 'three')")
+    call(db, "drop_run('none')")
+    with raises("55000"):
+        call(db, "drop_run('three')")
+    call(db, "set_retention(NULL, 'three')")
+    call(db, "drop_run('three')")
+    sound(db)
+
+
+def test_what_a_definition_forbids_no_policy_allows(policies, raises):
+    db = policies
+    db.execute("""SELECT layra.define_workflow('kept', '{"policy": {"retention": {"drop": false}}}'), layra.start_run('r', 'kept')""")
+    call(db, "define_workflow('kept', '{\"policy\": {\"retention\": {\"drop\": true}}}')")
+    call(db, "start_run('s', 'kept')")
+    call(db, "set_retention('{\"drop\": true}', 'kept')")
+    with raises("55000"):
+        call(db, "drop_run('r')")
+    call(db, "drop_run('s')")
+    with raises("22023") as error:
+        call(db, "define_workflow('bad', '{\"policy\": {\"retention\": {\"drop\": 1, \"hot\": \"1 day\"}}}')")
+    assert "/policy/retention/drop" in error.detail and "/policy/retention/hot" in error.detail

@@ -174,6 +174,9 @@ WORKLOAD = [
     "digest('{r}')",
     "verify('{r}')",
     "verify()",
+    "set_retention('{{\"drop\": true}}')",
+    "set_retention('{{\"drop\": true}}', 'flow')",
+    "set_retention(NULL, 'flow')",
     "hold_run('{r}', 'audit')",
     "release_run('{r}', 'over')",
     "drop_run('{r}', 'no use')",
@@ -433,6 +436,7 @@ FULL = """
     SELECT 'somebody', 'b', now() + n * interval '1 s', gen_random_uuid(), 'success' FROM generate_series(1, 2000) n;
     INSERT INTO layra.seal (run_id, number, what, owner, first_version, last_version, head_hash, events, cells, bytes, at, actor, hash)
     SELECT 'full', n, 'dropped', 'somebody', 1, 1, '\\x00', 1, 0, 2, now(), 'x', '\\x00' FROM generate_series(1, 2000) n;
+    INSERT INTO layra.retention (owner, workflow, policy) SELECT 'somebody', 'flow ' || n, '{}' FROM generate_series(1, 2000) n;
     INSERT INTO layra.event_type (owner, type, shared, schema, created_at) SELECT 'tenant ' || n, 'note', n = 1, '{}', now() FROM generate_series(1, 2000) n;
     INSERT INTO layra.inheritance (run_id, source, version) SELECT 'fork of full ' || n, md5('x')::uuid, 1 FROM generate_series(1, 2000) n;
 """

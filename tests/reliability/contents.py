@@ -124,6 +124,7 @@ FILL = [
         SELECT layra.protect_checkpoint('versions', 'mark');
         SELECT layra.start_run('parent', idempotency_key => 'kept'), layra.fork_run('parent', 'orphan'), layra.drop_run('parent', 'no use');
         SELECT layra.start_run('parent'), layra.hold_run('parent', 'audit');
+        SELECT layra.set_retention('{"drop": false}', 'of nobody'), layra.set_retention('{"drop": true}');
         RESET layra.actor"""),
     ("gone", "SELECT layra.start_run('of gone', variables => '{\"left\": \"behind\"}')"),
 ]  # fmt: skip
@@ -180,6 +181,7 @@ WRITES = [
     ("bob", "hold_run('cancelled', 'audit')"),
     ("bob", "release_run('cancelled', 'over')"),
     ("bob", "drop_run('cancelled', 'no more use')"),
+    ("bob", "set_retention('{\"drop\": true}', 'orders')"),
     ("carol", "recover_run('order 2')"),
     ("carol", f"resume_run('asking', {PAY}, '{{\"ok\": true}}')"),
     ("carol", f"withdraw_interaction('asking', {SHIP})"),

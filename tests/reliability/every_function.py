@@ -59,7 +59,7 @@ CALLS = {
     "readable_owners": "", "reads_every_run": "", "reads_run": "'r'", "reads_runs_of": "'{worker}'", "recover_run": "'r'", "release_run": "'held'", "remembered": "", "remove_validator": "'flow', 'rule'", "renew_grants": "", "reopen_run": "'failed'",
     "reset_breaker": "'api'", "reset_nodes": "'r', '{plan,search}'", "resume_run": "'asked', '{asked}', '1', '{\"v\": 6}', 'accept'",
     "revoke_access": "'{worker}', 'auditor'", "rollback": "'r', 1", "rollback_to": "'r', 'kept'",
-    "save_state": "'r', '{\"global_variables\": {\"v\": 7}, \"nodes\": [], \"edges\": []}'", "set_engine": "'r', '{\"e\": 1}'",
+    "save_state": "'r', '{\"global_variables\": {\"v\": 7}, \"nodes\": [], \"edges\": []}'", "set_retention": "'{\"drop\": true}', 'flow'", "set_engine": "'r', '{\"e\": 1}'",
     "set_owner": "'r', '{worker}'", "set_variable": "'fork', 'v', '8', idempotency_key => 'new'",
     "set_variables": "'r', '{\"o\": {\"a\": 1, \"b\": 1}}', null, 'merge', 2", "skip_nodes": "'fork', '{plan}'",
     "stale_runs": "'1 us'", "start_run": "'another', 'flow', '{\"v\": 9}'",

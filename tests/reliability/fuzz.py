@@ -396,6 +396,7 @@ ARGUMENTS = {
         {"run_id": of.known(of.world.runs), "version": of.random.randrange(1, 9), "hash": f"{of.random.randrange(2**256):064x}"}
         for _ in range(of.random.randrange(4))
     ])),
+    "policy": lambda of: text(of.usually({"drop": True})),
     "fields": lambda of: text(of.usually(of.object(["mode", "execution_stack", "skip_nodes"]))),
     "response": lambda of: text(of.random.choice((1, "x", {"ok": True}, of.json()))),
     "definition": lambda of: text(of.definition()),

@@ -40,7 +40,8 @@ ARGUMENTS = {
     "owner": "'{r}'", "node_id": "'new'", "node_ids": "'{{new}}'", "error": "'{{}}'", "attempt": "1", "lease": "'1 day'",
     "loop_id": "'l'", "interaction": "'{q}'", "idle": "'1 hour'", "workflow": "'own'", "type_pattern": "'note'",
     "function": "'public.handle(pg_catalog.text, bigint, pg_catalog.text, pg_catalog.jsonb)'", "schema": "'true'",
-    "reason": "'audit'", "heads": "'[{{\"run_id\": \"{o}\", \"version\": 1, \"hash\": \"' || repeat('0', 64) || '\"}}]'",
+    "reason": "'audit'", "policy": "'{{\"drop\": true}}'",
+    "heads": "jsonb_build_array(jsonb_build_object('run_id', '{o}', 'version', 1, 'hash', repeat('0', 64)))",
     "role": "'{r}'",
     "level": "'writer'",
 }  # fmt: skip

@@ -200,6 +200,7 @@ class Fuzzer:
         )}  # fmt: skip
         there = {run_id for (run_id,) in admin.execute("SELECT run_id FROM layra.run")}
         done |= {run_id for run_id in sorted(there) if self.random.random() < 0.2}
+        admin.execute("DELETE FROM layra.retention")
         for run_id in sorted(done):
             admin.execute("SELECT layra.release_run(%s), layra.drop_run(%s)", [run_id, run_id])
         there -= done

@@ -118,6 +118,7 @@ CALLS = {
     "save_state": of("'{r}', '{{\"global_variables\": {{\"v\": 7}}}}'"),
     "set_engine": of("'{r}', '{{\"e\": 1}}'"),
     "set_owner": of("'{r}', '{worker}'"),
+    "set_retention": of("'{{\"drop\": true}}', 'flow'"),
     "set_variable": of("'{r}', 'v', '8', idempotency_key => 'new'"),
     "set_variables": of("'{r}', '{{\"v\": 9}}', null, 'merge', {head} - 2"),
     "skip_nodes": of("'{r}', '{{end}}'"),
@@ -398,6 +399,7 @@ def owned(admin, worker, first, last):
         "INSERT INTO layra.breaker (owner, name, failure_threshold, reset_after, probe_lease, created_at)"
         " SELECT %s, 'own ' || n, 1, '1 s', '1 s', now() FROM generate_series(%s::int, %s::int) n",
         "INSERT INTO layra.breaker_probe (owner, name) SELECT %s, 'own ' || n FROM generate_series(%s::int, %s::int) n",
+        "INSERT INTO layra.retention (owner, workflow, policy) SELECT %s, 'own ' || n, '{}' FROM generate_series(%s::int, %s::int) n",
         "INSERT INTO layra.event_type (owner, type, shared, schema, created_at)"
         " SELECT %s, 'own ' || n, false, '{}', now() FROM generate_series(%s::int, %s::int) n",
         "INSERT INTO layra.validator (created_by, workflow, name, function, created_at)"
@@ -436,7 +438,7 @@ GROWN = {
     "run": "other runs", "event": "versions", "cell": "live cells", "checkpoint": "checkpoints", "interaction": "answered questions", "lease": "leases",
     "bequeathed_key": "inherited keys", "inheritance": "other tenants", "inherited_key": "earlier keys", "seal": "seals", "workflow": "definitions",
     "graph": "what is owned", "breaker": "what is owned", "breaker_probe": "what is owned", "breaker_outcome": "breaker outcomes",
-    "event_type": "what is owned", "validator": "what is owned", "handler": "what is owned",
+    "event_type": "what is owned", "retention": "what is owned", "validator": "what is owned", "handler": "what is owned",
     # Each is in the privileges of every function and table: PostgreSQL itself becomes slow first.
     "access": None,
 }  # fmt: skip

@@ -135,6 +135,7 @@ CASES = [
     # What belongs to no run. No call of a breaker waits for another one, but for definitions.
     case("define_workflow('w', '{\"x\": 1}')", "", Rival("define_workflow('w', '{\"x\": 2}')")),
     case("define_event_type('t', '{}')", "", Rival("define_event_type('t', 'true')")),
+    case("set_retention('{\"drop\": true}')", "", Rival("set_retention('{}')")),
     case(f"add_validator('flow', 'x', {VALID})", "", Rival(f"add_validator('flow', 'x', {VALID})")),
     case("remove_validator('flow', 'x')", f"add_validator('flow', 'x', {VALID})", Rival("remove_validator('flow', 'x')")),
     case(f"on_event('never', {HANDLE})", "", Rival(f"on_event('never', {HANDLE})")),
@@ -201,7 +202,7 @@ class Stage:
         self.admin.execute("""
             SELECT layra.release_run(run_id) FROM layra.run WHERE hold IS NOT NULL;
             SELECT layra.drop_run(run_id) FROM layra.run;
-            DELETE FROM layra.seal; DELETE FROM layra.workflow WHERE name <> 'flow'; DELETE FROM layra.event_type;
+            DELETE FROM layra.seal; DELETE FROM layra.retention; DELETE FROM layra.workflow WHERE name <> 'flow'; DELETE FROM layra.event_type;
             DELETE FROM layra.validator; DELETE FROM layra.handler;
             DELETE FROM layra.breaker; DELETE FROM layra.breaker_probe; DELETE FROM layra.breaker_outcome;
         """)

@@ -95,6 +95,10 @@ STREAMS = {
     "SELECT version FROM layra.stale_runs('1 day')": MANY,
     "SELECT layra.stale_runs('1 day') LIMIT 1": 1,
     "SELECT layra.version_at('large', now())": 1,
+    "SELECT version FROM layra.heads() WHERE run_id LIKE 'xx%'": MANY,
+    "SELECT layra.heads() LIMIT 1": 1,
+    "SELECT problem FROM layra.verify_heads((SELECT jsonb_agg(jsonb_build_object('run_id', n::text, 'version', 1, 'hash', repeat('0', 64)))"
+    " FROM generate_series(1, 20000) n))": 20000,
 }
 
 
