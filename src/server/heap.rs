@@ -76,6 +76,7 @@ pub fn can_write() -> bool {
 pub const SELECT: pg_sys::AclMode = pg_sys::ACL_SELECT as pg_sys::AclMode;
 pub const INSERT: pg_sys::AclMode = pg_sys::ACL_INSERT as pg_sys::AclMode;
 pub const UPDATE: pg_sys::AclMode = pg_sys::ACL_UPDATE as pg_sys::AclMode;
+pub const DELETE: pg_sys::AclMode = pg_sys::ACL_DELETE as pg_sys::AclMode;
 
 /// Whether the current user, who owns the table, was left all of these privileges; and nobody else (sepgsql, pgaudit) wants to
 /// decide, or to note, who reads and writes tables.

@@ -173,6 +173,25 @@ impl Scan<'_> {
         unsafe { pg_sys::index_getnext_slot(self.scan, pg_sys::ScanDirection::BackwardScanDirection, self.slot) }
     }
 
+    /// Bytes of a value of variable length as it is stored, as pg_column_size has it; none of NULL.
+    pub fn stored_size(&self, column: i32) -> i64 {
+        match self.datum(column) {
+            (_, true) => 0,
+            // SAFETY: the column has such a type (`Shape`).
+            (datum, false) => unsafe { pg_sys::toast_datum_size(datum) as i64 },
+        }
+    }
+
+    /// Deletes the row on which it stands, of a run that is locked against everybody.
+    pub fn delete(&mut self) {
+        // SAFETY: a row of the table's, which the snapshot shows. As ExecSimpleRelationDelete does it.
+        unsafe {
+            pg_sys::CheckCmdReplicaIdentity(self.table.heap, pg_sys::CmdType::CMD_DELETE);
+            let snapshot = pg_sys::GetActiveSnapshot();
+            pg_sys::simple_table_tuple_delete(self.table.heap, &raw mut (*self.slot).tts_tid, snapshot);
+        }
+    }
+
     /// Locks the row as SELECT … FOR NO KEY UPDATE does, and stands on its newest version then. False where that did not
     /// work out, because it was deleted, say: a statement has to tell.
     pub fn lock(&mut self) -> bool {

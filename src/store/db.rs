@@ -68,6 +68,13 @@ impl Db {
         Some(self.with_snapshot(|| work(tables)))
     }
 
+    /// Does `work` on the fast path, on other tables, where `open` finds them plain.
+    pub fn with_plain<O, T>(&self, open: impl FnOnce() -> Option<O>, work: impl FnOnce(&O) -> T) -> Option<T> {
+        let tables = open()?;
+        self.require_the_same_schema();
+        Some(self.with_snapshot(|| work(&tables)))
+    }
+
     fn with_snapshot<T>(&self, work: impl FnOnce() -> T) -> T {
         if self.read_only { work() } else { heap::with_fresh_snapshot(work) }
     }

@@ -3,13 +3,17 @@
 use crate::pure::hash::Hash;
 use crate::server::columns::Columns;
 use crate::server::error::{Error, Remedy, Result};
+use crate::server::scan::{Is, Key};
 use crate::server::spi::{At, Rows};
 use crate::server::transaction::above_read_committed;
+use crate::store::cell::VALUE;
 use crate::store::db::Db;
+use crate::store::event::{AT, HASH, PAYLOAD, VERSION};
 use crate::store::key;
 use crate::store::run::{self, Run};
 use crate::store::statement::statement;
-use pgrx::IntoDatum;
+use crate::store::tables::Tables;
+use pgrx::{IntoDatum, Uuid};
 
 statement! {
     /// With whether somebody holds it.
@@ -30,22 +34,35 @@ statement! {
 SELECT e.version, e.hash, e.at FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) $1 ORDER BY e.version DESC LIMIT 1"
 }
 
+/// What a run has beside its log and its cells; and which dropped runs it came from.
+macro_rules! delete_rest {
+    () => {
+        "checkpoints AS (DELETE FROM layra.checkpoint c WHERE c.run_id OPERATOR(pg_catalog.=) $1),
+leases AS (DELETE FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.=) $1),
+interactions AS (DELETE FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) $1),
+keys AS (DELETE FROM layra.inherited_key k WHERE k.run_id OPERATOR(pg_catalog.=) $1),
+sources AS (DELETE FROM layra.inheritance i WHERE i.run_id OPERATOR(pg_catalog.=) $1 RETURNING i.source),
+run AS (DELETE FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) $1)
+SELECT ARRAY(SELECT s.source FROM sources s)"
+    };
+}
+
 statement! {
-    /// All rows of a run, in one statement, as most of them cost less than to begin one: how many cells and events, the bytes of
-    /// their values and payloads as they were stored, the first version, and which dropped runs it came from.
+    /// In one statement, as most of them cost less than to begin one.
+    DELETE_REST_OF_RUN, [TEXTOID], "/* layra.delete_rest_of_run */
+WITH ", delete_rest!()
+}
+
+statement! {
+    /// All rows of a run: with how many cells and events there were, the bytes of their values and payloads as they were stored,
+    /// and the first version.
     DELETE_ALL_OF_RUN, [TEXTOID], "/* layra.delete_all_of_run */
 WITH cells AS (
     DELETE FROM layra.cell c WHERE c.run_id OPERATOR(pg_catalog.=) $1 RETURNING pg_catalog.pg_column_size(c.value) AS bytes),
 events AS (
     DELETE FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) $1
     RETURNING e.version, pg_catalog.pg_column_size(e.payload) AS bytes),
-checkpoints AS (DELETE FROM layra.checkpoint c WHERE c.run_id OPERATOR(pg_catalog.=) $1),
-leases AS (DELETE FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.=) $1),
-interactions AS (DELETE FROM layra.interaction i WHERE i.run_id OPERATOR(pg_catalog.=) $1),
-keys AS (DELETE FROM layra.inherited_key k WHERE k.run_id OPERATOR(pg_catalog.=) $1),
-sources AS (DELETE FROM layra.inheritance i WHERE i.run_id OPERATOR(pg_catalog.=) $1 RETURNING i.source),
-run AS (DELETE FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) $1)
-SELECT c.count, c.bytes, e.count, e.bytes, e.first, ARRAY(SELECT s.source FROM sources s)
+", delete_rest!(), ", c.count, c.bytes, e.count, e.bytes, e.first
 FROM (SELECT pg_catalog.count(*), pg_catalog.sum(c.bytes) AS bytes FROM cells c) c
 CROSS JOIN (SELECT pg_catalog.count(*), pg_catalog.sum(e.bytes) AS bytes, pg_catalog.min(e.version) AS first FROM events e) e"
 }
@@ -76,28 +93,61 @@ pub fn delete(db: &Db, run_id: &str, run: &Run) -> Result<Gone> {
     if above_read_committed() {
         must_see_everything(db, run_id)?;
     }
-    let last = db.query(&LAST_EVENT, &[run_id.into_datum()]);
     key::bequeath(db, run_id, run);
+    let (gone, sources) = match delete_plain(db, run_id) {
+        Some(gone) => (gone, db.query(&DELETE_REST_OF_RUN, &[run_id.into_datum()]).get(0, 1)),
+        None => delete_all(db, run_id),
+    };
+    key::disinherit(db, sources.unwrap_or_default());
+    Ok(gone)
+}
+
+/// Its cells and its log, on the fast path.
+fn delete_plain(db: &Db, run_id: &str) -> Option<Gone> {
+    db.with_plain(Tables::open_to_delete, |[event, cell]| {
+        let mut gone = Gone::default();
+        let run = [Key::Text(1, Is::Equal, run_id)];
+        let mut cells = cell.scan(&run);
+        while cells.down() {
+            gone.cells += 1;
+            gone.bytes += cells.stored_size(VALUE);
+            cells.delete();
+        }
+        let mut events = event.scan(&run);
+        while events.down() {
+            if gone.events == 0 {
+                gone.last_version = events.get(VERSION).unwrap_or_default();
+                gone.head_hash = events.hash(HASH).unwrap_or_default();
+                gone.last_activity = events.get(AT);
+            }
+            gone.events += 1;
+            gone.bytes += events.stored_size(PAYLOAD);
+            gone.first_version = events.get(VERSION).unwrap_or_default();
+            events.delete();
+        }
+        gone
+    })
+}
+
+/// All of it, and which dropped runs it came from.
+fn delete_all(db: &Db, run_id: &str) -> (Gone, Option<Vec<Uuid>>) {
+    let last = db.query(&LAST_EVENT, &[run_id.into_datum()]);
     let rows = db.query(&DELETE_ALL_OF_RUN, &[run_id.into_datum()]);
-    let gone = At(&rows, 0);
-    key::disinherit(db, gone.get(6).unwrap_or_default());
-    let number = |column| gone.get::<i64>(column).unwrap_or_default();
-    let counted = Gone {
-        cells: number(1),
-        events: number(3),
-        bytes: number(2) + number(4),
-        first_version: number(5),
+    let row = At(&rows, 0);
+    let number = |column| row.get::<i64>(column).unwrap_or_default();
+    let mut gone = Gone {
+        cells: number(2),
+        events: number(4),
+        bytes: number(3) + number(5),
+        first_version: number(6),
         ..Gone::default()
     };
-    if last.is_empty() {
-        return Ok(counted);
+    if !last.is_empty() {
+        gone.last_version = last.get(0, 1).unwrap_or_default();
+        gone.head_hash = last.hash(0, 2).unwrap_or_default();
+        gone.last_activity = last.get(0, 3);
     }
-    Ok(Gone {
-        last_version: last.get(0, 1).unwrap_or_default(),
-        head_hash: last.hash(0, 2).unwrap_or_default(),
-        last_activity: last.get(0, 3),
-        ..counted
-    })
+    (gone, row.get(1))
 }
 
 /// Above READ COMMITTED the snapshot may hide events that were added, and forks that were made, since it was taken: what

@@ -165,8 +165,9 @@ WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.version OPERATOR(pg_catalog.=) $2
 /// Columns of layra.event.
 pub(super) const VERSION: i32 = 2;
 pub(super) const TYPE: i32 = 3;
-const AT: i32 = 10;
-const HASH: i32 = 14;
+pub(super) const PAYLOAD: i32 = 4;
+pub(super) const AT: i32 = 10;
+pub(super) const HASH: i32 = 14;
 const BYTES_SINCE_CHECKPOINT: i32 = 16;
 const CHECKPOINT_VERSION: i32 = 17;
 

@@ -1,6 +1,6 @@
 //! The tables that the fast path knows: what they have to look like for it (`heap`), and a run's, opened.
 
-use crate::server::heap::{self, INSERT, READ, SELECT, Shape, Table, UPDATE, WRITE};
+use crate::server::heap::{self, DELETE, INSERT, READ, SELECT, Shape, Table, UPDATE, WRITE};
 use pgrx::pg_sys;
 use std::ffi::CStr;
 
@@ -78,6 +78,18 @@ impl Tables {
             event: Table::open(schema, &EVENT, WRITE, SELECT | INSERT)?,
             cell: Table::open(schema, &CELL, WRITE, SELECT | INSERT)?,
         })
+    }
+
+    /// The log and the cells of a run that is locked against everybody, to delete them.
+    pub fn open_to_delete() -> Option<[Table; 2]> {
+        if !heap::can_write() {
+            return None;
+        }
+        let schema = heap::schema(SCHEMA);
+        Some([
+            Table::open(schema, &EVENT, WRITE, SELECT | DELETE)?,
+            Table::open(schema, &CELL, WRITE, SELECT | DELETE)?,
+        ])
     }
 
     /// The table of leases, for who has the others to write.

@@ -597,7 +597,9 @@ BAD_DEFINITIONS = {
     "a default against its schema": {"variables": {"v": {"schema": {"type": "integer"}, "default": "x"}}},
     "a default against schema false": {"variables": {"v": {"schema": False, "default": 1}}},
     "policy is an array": {"policy": []},
-    "an unknown policy": {"policy": {"retention": {}}},
+    "an unknown policy": {"policy": {"archive": {}}},
+    "an unknown retention policy": {"policy": {"retention": {"hot": "1 day"}}},
+    "drop is 1": {"policy": {"retention": {"drop": 1}}},
     "checkpoint is a string": {"policy": {"checkpoint": "always"}},
     "an unknown checkpoint policy": {"policy": {"checkpoint": {"sometimes": True}}},
     "every is no interval": {"policy": {"checkpoint": {"every": "often"}}},
@@ -633,7 +635,7 @@ GOOD_DEFINITIONS = {
     "policies": {
         "policy": {
             "checkpoint": {"every": "1 hour", "milestones": ["loop"], "before": ["vlm"], "bytes": 1},
-            "limits": {"value_bytes": 10, "payload_bytes": 10},
+            "limits": {"value_bytes": 10, "payload_bytes": 10}, "retention": {"drop": False},
             "loops": {"default_max": 0, "tolerance": 0},
         }
     },
