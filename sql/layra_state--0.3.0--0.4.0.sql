@@ -445,8 +445,8 @@ $help$;
 -- ------------------------------------------------------------------------------------------------------------ grants
 
 -- Nothing for PUBLIC, nor for those to whom the default privileges of whoever updates this gave something: grant_access gives.
-REVOKE ALL ON FUNCTION layra.drop_run, layra.heads, layra.hold_run, layra.release_run, layra.verify_heads FROM PUBLIC;
-REVOKE ALL ON TABLE layra.seal, layra.seals FROM PUBLIC;
+REVOKE ALL ON FUNCTION layra.drop_run, layra.heads, layra.hold_run, layra.release_run, layra.set_retention, layra.verify_heads FROM PUBLIC;
+REVOKE ALL ON TABLE layra.retention, layra.seal, layra.seals FROM PUBLIC;
 DO $$
 DECLARE
     given record;
@@ -456,13 +456,13 @@ BEGIN
         FROM pg_catalog.pg_proc p CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) a
         WHERE p.pronamespace OPERATOR(pg_catalog.=) 'layra'::pg_catalog.regnamespace
           AND a.grantee OPERATOR(pg_catalog.<>) 0 AND a.grantee OPERATOR(pg_catalog.<>) p.proowner
-          AND p.proname OPERATOR(pg_catalog.=) ANY ('{drop_run,heads,hold_run,release_run,verify_heads}'::pg_catalog.name[])
+          AND p.proname OPERATOR(pg_catalog.=) ANY ('{drop_run,heads,hold_run,release_run,set_retention,verify_heads}'::pg_catalog.name[])
         UNION ALL
         SELECT 'TABLE ' OPERATOR(pg_catalog.||) c.oid::pg_catalog.regclass::pg_catalog.text, a.grantee::pg_catalog.regrole
         FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a
         WHERE c.relnamespace OPERATOR(pg_catalog.=) 'layra'::pg_catalog.regnamespace
           AND a.grantee OPERATOR(pg_catalog.<>) 0 AND a.grantee OPERATOR(pg_catalog.<>) c.relowner
-          AND c.relname OPERATOR(pg_catalog.=) ANY ('{seal,seals}'::pg_catalog.name[])
+          AND c.relname OPERATOR(pg_catalog.=) ANY ('{retention,seal,seals}'::pg_catalog.name[])
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON %s FROM %s', given.object, given.grantee);
     END LOOP;

@@ -345,7 +345,7 @@ class Values:
                 )
             case "regprocedure":
                 return self.random.choice(
-                    [*FUNCTIONS * 5, "now()", "public.none(text)", "count(*)", "0", "4294967295", "-", "layra.drop_run(text)"]
+                    [*FUNCTIONS * 5, "now()", "public.none(text)", "count(*)", "0", "4294967295", "-", "layra.drop_run(text, text)"]
                 )
             case "name":
                 return self.known(self.world.roles, 8)

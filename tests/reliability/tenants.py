@@ -173,6 +173,7 @@ def furnish(cast, owner):
     for breaker in ("breaker", f"breaker of {owner}"):
         admin.execute("SELECT layra.define_breaker(%s)", [breaker])
         admin.execute("SELECT layra.breaker_failure(%s, to_jsonb(%s::text))", [breaker, f"{owner}'s secret"])
+    admin.execute("SELECT layra.set_retention(%s)", ['{"drop": true}'])
     admin.execute("SELECT layra.define_event_type('typed', %s)", ["false" if owner in ("alice", "team") else "true"])
     admin.execute("RESET SESSION AUTHORIZATION")
 

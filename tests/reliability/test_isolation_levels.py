@@ -361,7 +361,7 @@ def test_grants_follow_layra_access(stage, granted, level, situation, before, th
     levels, may_read, may_write = stage.admin.execute(
         """SELECT ARRAY(SELECT level FROM layra.access WHERE role = %(role)s),
                   has_function_privilege(%(role)s, 'layra.get_state(text, bigint)', 'EXECUTE'),
-                  has_function_privilege(%(role)s, 'layra.drop_run(text)', 'EXECUTE')""", {"role": granted},
+                  has_function_privilege(%(role)s, 'layra.drop_run(text, text)', 'EXECUTE')""", {"role": granted},
     ).fetchone()  # fmt: skip
     assert (may_read, may_write) == (bool(levels), "writer" in levels)
 
