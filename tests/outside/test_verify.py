@@ -47,6 +47,7 @@ def fill(connection, stranger):
     call("define_workflow('flow', %s::jsonb)", json.dumps(DEFINITION))
     call("define_workflow('everybody', %s::jsonb, shared => true)", json.dumps(DEFINITION | {"nodes": []} | {"edges": []}))
     call("add_validator('flow', 'rule', 'public.rule(text, jsonb)')")
+    call("set_retention('{\"drop\": true}')")
     call("define_event_type('note', '{\"type\": \"object\"}')")
     call("on_event('note', 'public.handle(text, bigint, text, jsonb)', 'flow')")
     call("define_breaker('mail', 1)")
@@ -210,7 +211,7 @@ def pytest_generate_tests(metafunc):
 
 TABLES = [
     "access", "bequeathed_key", "breaker", "breaker_outcome", "breaker_probe", "cell", "checkpoint", "event", "event_type", "graph", "handler",
-    "inheritance", "inherited_key", "interaction", "lease", "run", "seal", "validator",
+    "inheritance", "inherited_key", "interaction", "lease", "retention", "run", "seal", "validator",
     "workflow",
 ]  # fmt: skip
 
