@@ -17,8 +17,10 @@ SELECT r.run_id, r.status, r.owner, r.workflow, r.workflow_version, e.version, e
     r.created_at, r.finished_at, r.parent_run_id, r.parent_version, r.metadata, r.result, r.hold
 FROM layra.run r
 CROSS JOIN LATERAL (
-    SELECT e.version, e.at FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) r.run_id
-    ORDER BY e.version DESC LIMIT 1) e;
+    SELECT e.version, e.at FROM layra.event e
+    WHERE e.run_id OPERATOR(pg_catalog.>=) r.run_id
+      AND ROW(e.run_id, e.version) OPERATOR(pg_catalog.<=) ROW(r.run_id, 9223372036854775807)
+    ORDER BY e.run_id DESC, e.version DESC LIMIT 1) e;
 COMMENT ON COLUMN layra.runs.hold IS 'Why somebody holds the run, which is then never dropped; NULL: nobody does.';
 
 -- ------------------------------------------------------------------------------------------------------------- seals

@@ -1383,13 +1383,17 @@ END
 $$;
 
 -- view_runs
+-- The newest event by a range of the primary key that is that run's: of an equality PostgreSQL expects as many events as runs
+-- have on average, and where these are few, it reads all events of a long run and sorts them.
 CREATE VIEW layra.runs WITH (security_invoker) AS
 SELECT r.run_id, r.status, r.owner, r.workflow, r.workflow_version, e.version, e.at AS last_activity,
     r.created_at, r.finished_at, r.parent_run_id, r.parent_version, r.metadata, r.result, r.hold
 FROM layra.run r
 CROSS JOIN LATERAL (
-    SELECT e.version, e.at FROM layra.event e WHERE e.run_id OPERATOR(pg_catalog.=) r.run_id
-    ORDER BY e.version DESC LIMIT 1) e;
+    SELECT e.version, e.at FROM layra.event e
+    WHERE e.run_id OPERATOR(pg_catalog.>=) r.run_id
+      AND ROW(e.run_id, e.version) OPERATOR(pg_catalog.<=) ROW(r.run_id, 9223372036854775807)
+    ORDER BY e.run_id DESC, e.version DESC LIMIT 1) e;
 
 COMMENT ON VIEW layra.runs IS
 'The runs that the caller may read, with newest version and last activity.
