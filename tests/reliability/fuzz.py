@@ -393,7 +393,7 @@ ARGUMENTS = {
     "metadata": lambda of: text(of.usually(of.object())),
     "payload": lambda of: text(of.usually(of.object())),
     "heads": lambda of: text(of.usually([
-        {"run_id": of.known(of.world.runs), "version": of.random.randrange(1, 9), "hash": f"{of.random.randrange(2**256):064x}"}
+        {"run_id": of.known([*of.world.runs]), "version": of.random.randrange(1, 9), "hash": f"{of.random.randrange(2**256):064x}"}
         for _ in range(of.random.randrange(4))
     ])),
     "policy": lambda of: text(of.usually({"drop": True})),
