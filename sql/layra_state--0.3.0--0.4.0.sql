@@ -375,7 +375,8 @@ BEGIN
     END LOOP;
     IF help.name IS NULL THEN
         RETURN NEXT '';
-        RETURN NEXT 'SELECT layra.help(''start_run'') explains one of them.';
+        RETURN NEXT 'What writes to a run holds up its other writers until the transaction ends.';
+        RETURN NEXT 'SELECT layra.help(''start_run''); explains one of these.';
         RETURN;
     END IF;
 
