@@ -1227,6 +1227,7 @@ CREATE TABLE layra.interaction (
     response_hash   bytea,
     answered_by     text,
     answered_for    text,
+    owner           text,
     PRIMARY KEY (run_id, id),
     UNIQUE (run_id, version),
     CONSTRAINT interaction_closed CHECK ((status = 'pending') = (closed_version IS NULL)),
@@ -1236,9 +1237,13 @@ CREATE TABLE layra.interaction (
 -- Those that ran out unanswered stand first, and are skipped.
 CREATE INDEX interaction_pending ON layra.interaction (run_id, COALESCE(expires_at, 'infinity'::timestamptz)) WHERE status = 'pending';
 CREATE INDEX interaction_closed ON layra.interaction (run_id, closed_version) WHERE closed_version IS NOT NULL;
+-- The questions of a role, and those that wait, for row security: who looks for the few that wait need not look at every run.
+CREATE INDEX interaction_owner ON layra.interaction (owner);
+CREATE INDEX interaction_open ON layra.interaction (owner, run_id) WHERE status = 'pending';
 
 ALTER TABLE layra.interaction ENABLE ROW LEVEL SECURITY;
-CREATE POLICY readable ON layra.interaction FOR SELECT USING (layra.reads_run(run_id));
+CREATE POLICY readable ON layra.interaction FOR SELECT
+    USING (layra.reads_runs_of(owner) OR (owner IS NULL AND layra.reads_run(run_id)));
 SELECT pg_catalog.pg_extension_config_dump('layra.interaction', '');
 
 COMMENT ON TABLE layra.interaction IS
@@ -1258,6 +1263,7 @@ COMMENT ON COLUMN layra.interaction.response IS 'The answer; NULL: none.';
 COMMENT ON COLUMN layra.interaction.response_hash IS 'BLAKE3 of the answer''s JSON text, 32 bytes, which tell whether an answer is given again.';
 COMMENT ON COLUMN layra.interaction.answered_by IS 'Role that answered.';
 COMMENT ON COLUMN layra.interaction.answered_for IS 'Setting layra.actor of the answer: a claim.';
+COMMENT ON COLUMN layra.interaction.owner IS 'Owner of the run, as layra.run has it; NULL in rows of a dump of version 0.2.0: whose they are is looked up.';
 COMMENT ON CONSTRAINT interaction_status_check ON layra.interaction IS 'The states of a question.';
 COMMENT ON CONSTRAINT interaction_closed ON layra.interaction IS 'A question waits until a version answers or withdraws it.';
 COMMENT ON CONSTRAINT interaction_response ON layra.interaction IS 'An answered question has an answer, and no other has one.';
@@ -1267,6 +1273,8 @@ COMMENT ON INDEX layra.interaction_pkey IS 'An interaction of a run.';
 COMMENT ON INDEX layra.interaction_run_id_version_key IS 'The interaction that a version asked for.';
 COMMENT ON INDEX layra.interaction_pending IS 'The questions that wait in a run, by when they expire.';
 COMMENT ON INDEX layra.interaction_closed IS 'The questions of a run that were answered or withdrawn, by the version that did it, for rollback.';
+COMMENT ON INDEX layra.interaction_owner IS 'The questions in the runs of an owner, for row security.';
+COMMENT ON INDEX layra.interaction_open IS 'The questions that wait in the runs of an owner.';
 
 -- table_breaker
 CREATE TABLE layra.breaker (
@@ -1550,11 +1558,10 @@ COMMENT ON COLUMN layra.contexts.value IS 'The entry.';
 COMMENT ON COLUMN layra.contexts.version IS 'Version of the run that set it.';
 
 -- view_interactions
--- By way of the run, which is found by its owner: the rows of a run say nothing of whose they are.
 CREATE VIEW layra.interactions WITH (security_invoker) AS
 SELECT i.run_id, i.id AS interaction, i.node_id, i.status, i.assignee, i.prompt, i.response_schema,
     i.created_at, i.expires_at, i.version, i.closed_version, i.response, i.answered_by, i.answered_for
-FROM layra.run r JOIN layra.interaction i ON i.run_id OPERATOR(pg_catalog.=) r.run_id;
+FROM layra.interaction i;
 
 COMMENT ON VIEW layra.interactions IS
 'The questions that runs ask people, and the answers.
@@ -2536,7 +2543,8 @@ BEGIN
     END LOOP;
     IF help.name IS NULL THEN
         RETURN NEXT '';
-        RETURN NEXT 'SELECT layra.help(''start_run'') explains one of them.';
+        RETURN NEXT 'What writes to a run holds up its other writers until the transaction ends.';
+        RETURN NEXT 'SELECT layra.help(''start_run''); explains one of these.';
         RETURN;
     END IF;
 
