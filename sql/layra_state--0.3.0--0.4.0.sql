@@ -23,6 +23,12 @@ CROSS JOIN LATERAL (
     ORDER BY e.run_id DESC, e.version DESC LIMIT 1) e;
 COMMENT ON COLUMN layra.runs.hold IS 'Why somebody holds the run, which is then never dropped; NULL: nobody does.';
 
+-- A definition's version is found by the primary key: this index, with the name first, looked as good to PostgreSQL, which then read
+-- all versions of a name.
+DROP INDEX layra.workflow_hash;
+CREATE UNIQUE INDEX workflow_hash ON layra.workflow (hash, owner, name);
+COMMENT ON INDEX layra.workflow_hash IS 'A definition by its content: the same one is stored once.';
+
 -- ------------------------------------------------------------------------------------------------------------- seals
 
 -- What is left of runs that are gone: one row each, only ever inserted. Nothing in here refers to a run, so no rollback and no

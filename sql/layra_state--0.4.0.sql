@@ -1059,7 +1059,9 @@ CREATE TABLE layra.workflow (
     PRIMARY KEY (owner, name, version)
 );
 CREATE UNIQUE INDEX workflow_shared ON layra.workflow (name, version) WHERE shared;
-CREATE UNIQUE INDEX workflow_hash ON layra.workflow (owner, name, hash);
+-- The hash first: with the name first it looked as good as the primary key to who looks for a version, and then all versions of a
+-- name were read.
+CREATE UNIQUE INDEX workflow_hash ON layra.workflow (hash, owner, name);
 
 ALTER TABLE layra.workflow ENABLE ROW LEVEL SECURITY;
 CREATE POLICY readable ON layra.workflow FOR SELECT USING (shared OR layra.reads_runs_of(owner));
