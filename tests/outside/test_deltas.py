@@ -107,12 +107,12 @@ def test_a_changed_delta_does_not_come_out(deltas, admin):
 
 
 def test_the_program_of_the_page_reads_an_export(deltas, admin, create_database):
-    """As an auditor has it who does not trust the extension, or has it not: the rows of two tables in another database."""
+    """As an auditor has it who does not trust the extension, or has it not: the rows of three tables in another database."""
     (program,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     elsewhere = create_database()
     with psycopg.connect(elsewhere, autocommit=True) as copy:
         copy.execute("CREATE SCHEMA layra")
-        for table in ("event", "cell"):
+        for table in ("event", "cell", "seal"):
             columns = admin.execute(
                 "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
                 " WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum", [f"layra.{table}"]
