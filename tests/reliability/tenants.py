@@ -41,7 +41,7 @@ ARGUMENTS = {
     "loop_id": "'l'", "interaction": "'{q}'", "idle": "'1 hour'", "workflow": "'own'", "type_pattern": "'note'",
     "function": "'public.handle(pg_catalog.text, bigint, pg_catalog.text, pg_catalog.jsonb)'", "schema": "'true'",
     "reason": "'audit'", "policy": "'{{\"drop\": true}}'",
-    "heads": "jsonb_build_array(jsonb_build_object('run_id', '{o}', 'version', 1, 'hash', repeat('0', 64)))",
+    "heads": f"'[{{{{\"run_id\": \"{{o}}\", \"version\": 1, \"hash\": \"{'0' * 64}\"}}}}]'",
     "role": "'{r}'",
     "level": "'writer'",
 }  # fmt: skip

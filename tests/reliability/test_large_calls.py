@@ -132,6 +132,8 @@ CALLS = {
     ],
     "set_variables.expected_variables": [f"set_variables('set {{n}}', {given('other object')}, {given('ones')})",
                                          f"set_variables('set {{n}}', '{{{{}}}}', {given('ones')})"],
+    # None that is large is one: see what is refused.
+    "set_retention.policy": [],
     "skip_nodes.node_ids": ["skip_nodes('set {n}', names({n}))"],
     "start_run.metadata": [f"start_run('new', metadata => {OBJECT})"],
     "start_run.variables": [f"start_run('new', variables => {OBJECT})", f"start_run('new', 'defaults {{n}}', {given('unlike')})"],
@@ -141,6 +143,10 @@ CALLS = {
     ],
     "try_set_variables.updates": [f"try_set_variables('grouped {{n}}', {given('other object')}, null, 'fail', 7)"],
     "unset_variables.names": ["unset_variables('set {n}', names({n}))"],
+    "verify_heads.heads": [
+        "verify_heads((SELECT jsonb_agg(jsonb_build_object('run_id', 'none ' || i, 'version', 1, 'hash', repeat('0', 64)))"
+        " FROM generate_series(1, {n}) i))"
+    ],
 }  # fmt: skip
 # Calls that end in an error, and take as long until then.
 REFUSED = {
@@ -148,6 +154,7 @@ REFUSED = {
     "outdated expectations": (f"set_variables('set {{n}}', {given('other object')}, {given('zeros')})", "40001"),
     "against schemas": (f"resume_run('asked {{n}}', {ASKED}, {given('true')})", "23514"),
     "a broken definition": (f"define_workflow('w', {given('nested loops')} - 'nodes')", "22023"),
+    "a policy of unknown members": (f"set_retention({OBJECT})", "22023"),
     "unset names": ("unset_variables('set {n}', names({n}) || '{{null}}'::text[])", "22023"),
 }
 
