@@ -42,11 +42,11 @@ fn remove(run_id: Option<&str>, reason: Option<&str>) -> Result<()> {
         let hint = "layra.set_retention sets and removes a policy of its owner; that of a workflow's definition stays.";
         return Err(Error::state(format!("a retention policy forbids to drop run {run_id:?}"), hint));
     }
-    let now = settings::now()?;
     let gone = drop::delete(&db, run_id, &run)?;
     if !seal::has_seals(&db) {
         return Ok(());
     }
+    let now = seal::now(&db)?;
     let before = Newest::now(&db, run_id);
     let (workflow, workflow_version) = run.workflow.map(|workflow| (workflow.name, workflow.version)).unzip();
     Seal {

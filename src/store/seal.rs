@@ -2,9 +2,11 @@
 
 use crate::pure::hash::{self, Hash};
 use crate::server::columns::Columns;
+use crate::server::error::Result;
 use crate::server::heap;
 use crate::server::settings;
 use crate::server::spi::{At, Rows};
+use crate::store::clock;
 use crate::store::db::Db;
 use crate::store::release::Schema;
 use crate::store::statement::statement;
@@ -92,6 +94,11 @@ impl Newest {
         (!rows.is_empty())
             .then(|| Newest { number: rows.get(0, 1).unwrap_or_default(), hash: rows.hash(0, 2).unwrap_or_default() })
     }
+}
+
+/// The time that it is once a seal can be written.
+pub fn now(db: &Db) -> Result<i64> {
+    clock::now_for(db, &INSERT_SEAL)
 }
 
 /// Whether runs that go leave a seal: not in the schema of 0.3.0.
