@@ -7,7 +7,7 @@ use crate::pure::binary::{self, ARRAY, CONTAINER, HAS_OFFSET, Item, Member, OBJE
 use crate::pure::room::reserve;
 use crate::server::error::Error;
 use crate::server::interrupts::{check_for_interrupts, check_stack_depth};
-use crate::server::memory::{self, palloc};
+use crate::server::memory::{self, palloc, palloc_huge};
 use crate::server::rethrow::Witness;
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::nullable::Nullable;
@@ -275,7 +275,7 @@ fn boxed(items: &[Item<'_>]) -> Vec<Jsonb> {
     // SAFETY: each value is written where there is room for it: its size, and the container, which for a scalar is a header,
     // an entry and its bytes. The memory is aligned, and so are the values in it, whose sizes are multiples of 4.
     unsafe {
-        let mut at = palloc(total.max(1));
+        let mut at = palloc_huge(total.max(1));
         items
             .iter()
             .map(|item| {

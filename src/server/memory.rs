@@ -281,19 +281,33 @@ pub fn give_up() {
 }
 
 /// As PostgreSQL says it of its own allocations.
-pub fn refuse() -> ! {
+fn refuse() -> ! {
     Error::Memory.raise()
 }
 
-/// Memory of PostgreSQL's in the current context; 53200 where there is none, raised here: an error of PostgreSQL's own takes
-/// memory on its way.
+/// Memory of PostgreSQL's in the current context, of 1 GB at most; 53200 where there is none, raised here: an error of
+/// PostgreSQL's own takes memory on its way.
 ///
 /// # Safety
 ///
 /// The caller keeps it no longer than that context.
 pub unsafe fn palloc(size: usize) -> *mut u8 {
-    const FLAGS: u32 = pg_sys::MCXT_ALLOC_HUGE | pg_sys::MCXT_ALLOC_NO_OOM;
     // SAFETY: stated by the caller.
-    let memory = unsafe { pg_sys::palloc_extended(size, FLAGS as c_int) };
+    unsafe { allocate(size, 0) }
+}
+
+/// As `palloc`, of any size.
+///
+/// # Safety
+///
+/// As of `palloc`.
+pub unsafe fn palloc_huge(size: usize) -> *mut u8 {
+    // SAFETY: stated by the caller.
+    unsafe { allocate(size, pg_sys::MCXT_ALLOC_HUGE) }
+}
+
+unsafe fn allocate(size: usize, flags: u32) -> *mut u8 {
+    // SAFETY: stated by the callers.
+    let memory = unsafe { pg_sys::palloc_extended(size, (flags | pg_sys::MCXT_ALLOC_NO_OOM) as c_int) };
     if memory.is_null() { refuse() } else { memory.cast() }
 }

@@ -342,11 +342,9 @@ pub fn heads(db: &Db, owner: Option<&str>, after: &str, limit: i64) -> Vec<(Stri
         None => db.query(&HEADS, &[after.into_datum(), limit.into_datum()]),
         Some(owner) => db.query(&HEADS_OF, &[after.into_datum(), limit.into_datum(), owner.into_datum()]),
     };
-    let head = |row| {
-        let row = At(&rows, row);
-        (row.get(1).unwrap_or_default(), row.get(2).unwrap_or_default(), row.hash(3).unwrap_or_default())
-    };
-    (0..rows.len()).map(head).collect()
+    let head =
+        |row: At<'_>| (row.get(1).unwrap_or_default(), row.get(2).unwrap_or_default(), row.hash(3).unwrap_or_default());
+    rows.iter().map(head).collect()
 }
 
 /// Locks the forks of a run, where there are any.

@@ -223,8 +223,7 @@ impl Which<'_> {
 
     /// Some, in the order of run ids and numbers, from one on.
     pub fn some(self, db: &Db, from: &(String, i64)) -> Vec<Seal> {
-        let rows = self.rows(db, from);
-        (0..rows.len()).map(|row| Seal::of(&At(&rows, row))).collect()
+        self.rows(db, from).iter().map(|row| Seal::of(&row)).collect()
     }
 
     /// Which ones those are, where they cannot be read.
@@ -247,10 +246,9 @@ pub fn heads(db: &Db, owner: Option<&str>, after: (&str, i64), limit: i64) -> Ve
         None => db.query(&SEAL_HEADS, &[run_id, number, limit]),
         Some(owner) => db.query(&SEAL_HEADS_OF, &[run_id, number, limit, owner.into_datum()]),
     };
-    let head = |row| {
-        let row = At(&rows, row);
+    let head = |row: At<'_>| {
         let [version, number] = [2, 4].map(|column| row.get(column).unwrap_or_default());
         (row.get(1).unwrap_or_default(), number, version, row.hash(3).unwrap_or_default())
     };
-    (0..rows.len()).map(head).collect()
+    rows.iter().map(head).collect()
 }
