@@ -259,6 +259,36 @@ Result: run_id, version, problem. No row: everything is accounted for.
 Errors: 22023 bad argument.
 Example: SELECT * FROM layra.verify_heads('[{"run_id": "order-17", "version": 1, "hash": "1fd0d18474038c1a0f6f76dd146b770045abba1981ffec0abcffc7552d7711af"}]');$$;
 
+-- ------------------------------------------------------------------------------------------------------------------- reports
+
+CREATE FUNCTION layra.explain_run(run_id text) RETURNS SETOF text STABLE LANGUAGE c AS 'MODULE_PATHNAME', 'explain_run_wrapper';
+CREATE FUNCTION layra.mermaid(run_id text) RETURNS text STABLE LANGUAGE c AS 'MODULE_PATHNAME', 'mermaid_wrapper';
+CREATE FUNCTION layra.report(run_id text) RETURNS text STABLE LANGUAGE c AS 'MODULE_PATHNAME', 'report_wrapper';
+
+COMMENT ON FUNCTION layra.report(text) IS
+$$Makes the report of a run: one HTML file for people who do not use SQL.
+It has the result of verify, the graph with the states of its nodes, questions and answers, every change of every value, the state at any version, the timeline with what was undone, checkpoints and forks. Of more than 10,000 events it has the first 1,000, the newest 9,000 and counts of the rest; of many changes of a value the newest, of a large value the beginning. It says what it leaves out.
+run_id text: the run.
+Result text: the file, in ASCII. It needs nothing else, and loads nothing.
+Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT layra.report('order-17');$$;
+
+COMMENT ON FUNCTION layra.explain_run(text) IS
+$$Draws the graph of a run as lines of text, with the state of each node.
+The bodies of loops are indented; each line ends with where the node leads. [x] completed, [>] running, [!] failed, [-] skipped, [ ] pending.
+run_id text: the run.
+Result setof text: a line for the run, one that counts the nodes, and one for each node.
+Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT layra.explain_run('order-17');$$;
+
+COMMENT ON FUNCTION layra.mermaid(text) IS
+$$Draws the graph of a run as a flowchart for Mermaid, with the state of each node.
+Markdown pages of many tools show it. Loops are subgraphs.
+run_id text: the run.
+Result text: the flowchart, in ASCII.
+Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT layra.mermaid('order-17');$$;
+
 -- -------------------------------------------------------------------------------------------------------------- help
 
 CREATE OR REPLACE FUNCTION layra.help(name text DEFAULT NULL) RETURNS SETOF text
@@ -347,6 +377,9 @@ BEGIN
             ('Proof', 'digest', 'verify, heads'),
             ('Proof', 'heads', 'verify_heads, digest, seals'),
             ('Proof', 'verify_heads', 'heads, verify'),
+            ('Reports', 'report', 'explain_run, mermaid, timeline, verify'),
+            ('Reports', 'explain_run', 'report, mermaid, nodes'),
+            ('Reports', 'mermaid', 'explain_run, report'),
             ('Access', 'grant_access', 'revoke_access, renew_grants, set_owner'),
             ('Access', 'revoke_access', 'grant_access, renew_grants'),
             ('Access', 'renew_grants', 'grant_access'),
@@ -454,7 +487,8 @@ $help$;
 -- ------------------------------------------------------------------------------------------------------------ grants
 
 -- Nothing for PUBLIC, nor for those to whom the default privileges of whoever updates this gave something: grant_access gives.
-REVOKE ALL ON FUNCTION layra.drop_run, layra.heads, layra.hold_run, layra.release_run, layra.set_retention, layra.verify_heads FROM PUBLIC;
+REVOKE ALL ON FUNCTION layra.drop_run, layra.explain_run, layra.heads, layra.hold_run, layra.mermaid, layra.release_run, layra.report,
+    layra.set_retention, layra.verify_heads FROM PUBLIC;
 REVOKE ALL ON TABLE layra.retention, layra.seal, layra.seals FROM PUBLIC;
 DO $$
 DECLARE
@@ -465,7 +499,7 @@ BEGIN
         FROM pg_catalog.pg_proc p CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) a
         WHERE p.pronamespace OPERATOR(pg_catalog.=) 'layra'::pg_catalog.regnamespace
           AND a.grantee OPERATOR(pg_catalog.<>) 0 AND a.grantee OPERATOR(pg_catalog.<>) p.proowner
-          AND p.proname OPERATOR(pg_catalog.=) ANY ('{drop_run,heads,hold_run,release_run,set_retention,verify_heads}'::pg_catalog.name[])
+          AND p.proname OPERATOR(pg_catalog.=) ANY ('{drop_run,explain_run,heads,hold_run,mermaid,release_run,report,set_retention,verify_heads}'::pg_catalog.name[])
         UNION ALL
         SELECT 'TABLE ' OPERATOR(pg_catalog.||) c.oid::pg_catalog.regclass::pg_catalog.text, a.grantee::pg_catalog.regrole
         FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a

@@ -246,6 +246,13 @@ CREATE FUNCTION "exit_loop"(
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'exit_loop_wrapper';
 
+CREATE FUNCTION "explain_run"(
+	"run_id" TEXT
+) RETURNS SETOF TEXT
+STABLE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'explain_run_wrapper';
+
 CREATE FUNCTION "fail_node"(
 	"run_id" TEXT,
 	"node_id" TEXT,
@@ -351,6 +358,13 @@ CREATE FUNCTION "hold_run"(
 ) RETURNS bigint
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'hold_run_wrapper';
+
+CREATE FUNCTION "mermaid"(
+	"run_id" TEXT
+) RETURNS TEXT
+STABLE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'mermaid_wrapper';
 
 CREATE FUNCTION "next_iteration"(
 	"run_id" TEXT,
@@ -482,6 +496,13 @@ CREATE FUNCTION "reopen_run"(
 ) RETURNS bigint
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'reopen_run_wrapper';
+
+CREATE FUNCTION "report"(
+	"run_id" TEXT
+) RETURNS TEXT
+STABLE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'report_wrapper';
 
 CREATE FUNCTION "reset_breaker"(
 	"name" TEXT
@@ -2263,6 +2284,31 @@ Result: run_id, version, problem. No row: everything is accounted for.
 Errors: 22023 bad argument.
 Example: SELECT * FROM layra.verify_heads('[{"run_id": "order-17", "version": 1, "hash": "1fd0d18474038c1a0f6f76dd146b770045abba1981ffec0abcffc7552d7711af"}]');$$;
 
+-- functions_report
+COMMENT ON FUNCTION layra.report(text) IS
+$$Makes the report of a run: one HTML file for people who do not use SQL.
+It has the result of verify, the graph with the states of its nodes, questions and answers, every change of every value, the state at any version, the timeline with what was undone, checkpoints and forks. Of more than 10,000 events it has the first 1,000, the newest 9,000 and counts of the rest; of many changes of a value the newest, of a large value the beginning. It says what it leaves out.
+run_id text: the run.
+Result text: the file, in ASCII. It needs nothing else, and loads nothing.
+Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT layra.report('order-17');$$;
+
+COMMENT ON FUNCTION layra.explain_run(text) IS
+$$Draws the graph of a run as lines of text, with the state of each node.
+The bodies of loops are indented; each line ends with where the node leads. [x] completed, [>] running, [!] failed, [-] skipped, [ ] pending.
+run_id text: the run.
+Result setof text: a line for the run, one that counts the nodes, and one for each node.
+Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT layra.explain_run('order-17');$$;
+
+COMMENT ON FUNCTION layra.mermaid(text) IS
+$$Draws the graph of a run as a flowchart for Mermaid, with the state of each node.
+Markdown pages of many tools show it. Loops are subgraphs.
+run_id text: the run.
+Result text: the flowchart, in ASCII.
+Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT layra.mermaid('order-17');$$;
+
 -- functions_access
 CREATE FUNCTION layra.grant_access(role name, level text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -2511,6 +2557,9 @@ BEGIN
             ('Proof', 'digest', 'verify, heads'),
             ('Proof', 'heads', 'verify_heads, digest, seals'),
             ('Proof', 'verify_heads', 'heads, verify'),
+            ('Reports', 'report', 'explain_run, mermaid, timeline, verify'),
+            ('Reports', 'explain_run', 'report, mermaid, nodes'),
+            ('Reports', 'mermaid', 'explain_run, report'),
             ('Access', 'grant_access', 'revoke_access, renew_grants, set_owner'),
             ('Access', 'revoke_access', 'grant_access, renew_grants'),
             ('Access', 'renew_grants', 'grant_access'),

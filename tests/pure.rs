@@ -1420,3 +1420,303 @@ mod progressing {
         }
     }
 }
+
+mod html {
+    use crate::pure::html::{cut, difference, escaped};
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_could_mean_something_is_a_code_and_what_cannot_be_seen_is_told() {
+        assert_eq!(escaped("<script a='b' c=\"d\">&amp;"), "&lt;script a=&#39;b&#39; c=&#34;d&#34;&gt;&amp;amp;");
+        assert_eq!(
+            escaped("a\u{0}b\u{7f}c\u{202e}d\u{feff}\u{2066}\r"),
+            "a\\u0000b\\u007fc\\u202ed\\ufeff\\u2066\\u000d"
+        );
+        assert_eq!(escaped("\u{e9}\u{6f6e}\u{1f30a}\n\t"), "&#233;&#28526;&#127754;\n\t");
+    }
+
+    /// As a browser reads it.
+    fn unescaped(html: &str) -> String {
+        let mut out = String::new();
+        let mut rest = html;
+        while let Some((before, after)) = rest.split_once('&') {
+            out.push_str(before);
+            let (name, after) = after.split_once(';').unwrap();
+            out.push(match name {
+                "amp" => '&',
+                "lt" => '<',
+                "gt" => '>',
+                code => char::from_u32(code.strip_prefix('#').unwrap().parse().unwrap()).unwrap(),
+            });
+            rest = after;
+        }
+        out + rest
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_markup_and_what_can_be_seen_comes_back(text in any::<String>()) {
+            let html = escaped(&text);
+            prop_assert!(html.is_ascii() && !html.contains(['<', '>', '"', '\'']));
+            prop_assert!(html.chars().all(|char| char == '\n' || char == '\t' || (' '..='~').contains(&char)));
+            if !text.chars().any(crate::pure::html::is_hidden) {
+                prop_assert_eq!(unescaped(&html), text);
+            }
+        }
+
+        #[test]
+        fn a_cut_text_is_a_beginning_that_is_short_enough(text in any::<String>(), most in 0usize..200) {
+            let (shown, is_cut) = cut(&text, most);
+            prop_assert!(text.starts_with(shown) && escaped(shown).len() <= most);
+            prop_assert_eq!(is_cut, shown.len() < text.len());
+        }
+
+        #[test]
+        fn a_difference_is_the_shortest_between_what_both_have(
+            start in "[ab\u{6f6e}]{0,5}", one in "[ab\u{6f6e}]{0,5}", other in "[ab\u{6f6e}]{0,5}", end in "[ab\u{6f6e}]{0,5}",
+        ) {
+            let (before, after) = (format!("{start}{one}{end}"), format!("{start}{other}{end}"));
+            let [same, new, rest] = difference(&before, &after);
+            prop_assert_eq!([same, new, rest].concat(), after);
+            prop_assert!(before.starts_with(same) && before[same.len()..].ends_with(rest) && new.len() <= other.len());
+        }
+    }
+}
+
+mod layouts {
+    use crate::pure::layout::{Edge, Line, Place, draw};
+    use proptest::prelude::*;
+
+    fn inside(inner: &Place, outer: &Place) -> bool {
+        inner.x >= outer.x
+            && inner.y >= outer.y
+            && inner.x + inner.width <= outer.x + outer.width
+            && inner.y + inner.height <= outer.y + outer.height
+    }
+
+    fn apart(a: &Place, b: &Place) -> bool {
+        a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y
+    }
+
+    /// Each node is in the body of one with a lower number, or of none; edges lead anywhere.
+    fn graphs() -> impl Strategy<Value = (Vec<Option<usize>>, Vec<(usize, usize, bool)>)> {
+        (1usize..24).prop_flat_map(|nodes| {
+            let parents: Vec<_> = (0..nodes)
+                .map(|node| {
+                    prop::option::weighted(0.4, 0..node.max(1)).prop_map(move |parent| parent.filter(|_| node > 0))
+                })
+                .collect();
+            (parents, prop::collection::vec((0..nodes, 0..nodes, any::<bool>()), 0..40))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_overlaps_bodies_are_in_their_boxes_and_lines_begin_and_end_where_they_should((parents, edges) in graphs()) {
+            let edges: Vec<Edge> = edges.into_iter().map(|(from, to, back)| Edge { from, to, back }).collect();
+            let drawing = draw(&parents, &edges, || {});
+            let all = Place { x: 0, y: 0, width: drawing.size.0, height: drawing.size.1 };
+            for (number, place) in drawing.nodes.iter().enumerate() {
+                prop_assert!(inside(place, &all), "{number}: {place:?} in {all:?}");
+                for other in &drawing.nodes[..number] {
+                    prop_assert!(apart(place, other));
+                }
+                for (node, _, outer) in &drawing.boxes {
+                    let mut group = Some(number);
+                    let within = std::iter::from_fn(|| { let now = group?; group = parents[now]; Some(now) }).any(|n| n == *node);
+                    prop_assert_eq!(within, inside(place, outer));
+                    prop_assert!(within || apart(place, outer));
+                }
+            }
+            prop_assert_eq!(drawing.lines.len(), edges.len());
+            for (edge, line) in edges.iter().zip(&drawing.lines) {
+                match line {
+                    Line::Down(points) => {
+                        prop_assert!(!edge.back && points.len() >= 2);
+                        prop_assert!(points.windows(2).all(|pair| pair[0].1 <= pair[1].1), "it leads down: {points:?}");
+                    }
+                    Line::Back { column, from, to } => prop_assert!(*column > from.0.max(to.0) && *column <= all.width),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_chain_is_a_column_and_a_long_edge_passes_beside_it() {
+        let edge = |from, to| Edge { from, to, back: false };
+        let drawing = draw(&[None; 4], &[edge(0, 1), edge(1, 2), edge(2, 3), edge(0, 3)], || {});
+        assert!(drawing.nodes.windows(2).all(|pair| pair[0].y + pair[0].height < pair[1].y));
+        let Line::Down(points) = &drawing.lines[3] else { panic!("it leads down") };
+        for (x, y) in &points[1..points.len() - 1] {
+            assert!(drawing.nodes[1..3].iter().all(|node| apart(node, &Place { x: *x, y: *y, width: 0, height: 0 })));
+        }
+    }
+
+    #[test]
+    fn it_takes_time_in_proportion() {
+        let ticks = |count: usize| {
+            thread_local!(static TICKS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) });
+            TICKS.set(0);
+            let edges: Vec<Edge> = (1..count).map(|to| Edge { from: to / 2, to, back: false }).collect();
+            draw(&vec![None; count], &edges, || TICKS.set(TICKS.get() + 1));
+            TICKS.get()
+        };
+        assert!(ticks(4000) < 20 * ticks(400));
+    }
+}
+
+mod pictures {
+    use crate::pure::definition::parse;
+    use crate::pure::picture::{Node, Picture, State};
+    use std::collections::BTreeMap;
+
+    const GRAPH: &str = r#"{"nodes": [{"id": "plan", "type": "agent"}, {"id": "outer", "type": "loop"}, {"id": "inner", "type": "loop"},
+        {"id": "a \"b\" <c>", "type": "tool"}, {"id": "end", "type": "tool"}],
+        "edges": [{"source": "plan", "target": "outer"}, {"source": "outer", "target": "inner", "sourceHandle": "loop_body"},
+        {"source": "inner", "target": "a \"b\" <c>", "sourceHandle": "loop_body"},
+        {"source": "a \"b\" <c>", "target": "inner", "sourceHandle": "loop_next"},
+        {"source": "inner", "target": "outer", "sourceHandle": "loop_next"}, {"source": "outer", "target": "end"}]}"#;
+
+    fn known() -> BTreeMap<String, Node> {
+        let node = |state| Node { state, ..Node::default() };
+        let plan = Node { took: Some(2_300_000), times: 2, attempt: Some(3), ..node(State::Completed) };
+        let outer = Node { index: Some("1".into()), bound: Some("3".into()), ..node(State::Pending) };
+        let end = Node { waits: Some("alice".into()), ..Node::default() };
+        let of_no_graph = Node { error: Some("no\nroute".into()), worker: Some("w".into()), ..node(State::Failed) };
+        [("plan", plan), ("outer", outer), ("end", end), ("stray", of_no_graph)]
+            .map(|(id, node)| (id.to_owned(), node))
+            .into()
+    }
+
+    #[test]
+    fn lines_of_text_have_a_node_each_and_bodies_indented() {
+        let (definition, _) = parse(GRAPH, || {});
+        let picture = Picture::new(&definition, known(), || {});
+        assert_eq!(
+            picture.lines(|| {}),
+            [
+                "[x] plan (agent): completed, 2 times, attempt 3, 2.3 s  -> outer",
+                "[ ] outer (loop): pending, iteration 1 of 3  -> inner, end",
+                "    [ ] inner (loop): pending  -> a \"b\" <c>, loop_next: outer",
+                "        [ ] a \"b\" <c> (tool): pending  -> loop_next: inner",
+                "[ ] end (tool): pending, waits for alice",
+                "[!] stray: failed, error no route",
+            ]
+        );
+        assert_eq!(picture.summary(), "6 nodes: 4 pending, 1 completed, 1 failed");
+    }
+
+    #[test]
+    fn a_flowchart_has_subgraphs_that_end_and_no_text_that_means_something() {
+        let (definition, _) = parse(GRAPH, || {});
+        let text = Picture::new(&definition, known(), || {}).mermaid(|| {});
+        assert!(text.is_ascii() && text.starts_with("flowchart TD\n"));
+        assert_eq!(text.matches("subgraph ").count(), 2);
+        assert_eq!(text.lines().filter(|line| line.trim() == "end").count(), 2);
+        assert!(text.contains("[\"a #34;b#34; #60;c#62;<br/>pending\"]:::pending"), "{text}");
+        assert_eq!(text.matches("-.->").count(), 2);
+        assert_eq!(text.matches(" --> ").count() + text.matches(" -->|").count(), 4);
+    }
+
+    #[test]
+    fn a_drawing_has_each_node_and_box_and_line() {
+        let (definition, _) = parse(GRAPH, || {});
+        let picture = Picture::new(&definition, known(), || {});
+        let svg = picture.svg(|| {});
+        assert_eq!(svg.matches("<g class=\"n ").count(), 6);
+        assert_eq!(svg.matches("<rect class=\"box").count(), 2);
+        assert_eq!(svg.matches("<path class=").count(), 6);
+        assert!(svg.contains("a &#34;b&#34; &lt;c&gt;") && !svg.contains("<c>"));
+    }
+
+    #[test]
+    fn a_graph_that_is_too_large_is_not_drawn_and_still_told() {
+        let nodes: Vec<String> = (0..5000).map(|n| format!("{{\"id\": \"n{n}\", \"type\": \"tool\"}}")).collect();
+        let edges: Vec<String> =
+            (1..5000).map(|n| format!("{{\"source\": \"n{}\", \"target\": \"n{n}\"}}", n - 1)).collect();
+        let text = format!("{{\"nodes\": [{}], \"edges\": [{}]}}", nodes.join(","), edges.join(","));
+        let (definition, _) = parse(&text, || {});
+        let picture = Picture::new(&definition, BTreeMap::new(), || {});
+        assert!(!picture.is_drawn());
+        assert_eq!(picture.lines(|| {}).len(), 5000);
+    }
+}
+
+mod reports {
+    use crate::pure::report::{Value, undone};
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_undone_is_what_no_way_back_from_the_head_meets() {
+        assert_eq!(undone(9, &[]), []);
+        assert_eq!(undone(9, &[(6, 3)]), [(4, 5, 6)]);
+        // A rollback that goes back to what another one undid brings it back.
+        assert_eq!(undone(9, &[(6, 3), (8, 5)]), [(6, 7, 8)]);
+        assert_eq!(undone(9, &[(4, 3), (9, 8)]), []);
+    }
+
+    proptest! {
+        #[test]
+        fn undone_is_what_following_the_log_backwards_passes_over(steps in prop::collection::vec(prop::option::of(1i64..40), 1..40)) {
+            let steps: Vec<Option<i64>> = steps.iter().enumerate().map(|(at, to)| to.filter(|to| *to <= at as i64)).collect();
+            let head = steps.len() as i64;
+            let rollbacks: Vec<(i64, i64)> = (1..=head).filter_map(|v| steps[v as usize - 1].map(|to| (v, to))).collect();
+            let mut met = vec![];
+            let mut version = head;
+            while version > 0 {
+                met.push(version);
+                version = steps[version as usize - 1].unwrap_or(version - 1);
+            }
+            let ranges = undone(head, &rollbacks);
+            for version in 1..=head {
+                let by = ranges.iter().find(|(from, to, _)| (*from..=*to).contains(&version));
+                prop_assert_eq!(by.is_none(), met.contains(&version));
+                prop_assert!(by.is_none_or(|(_, _, by)| met.contains(by) && *by > version));
+            }
+        }
+
+        #[test]
+        fn a_value_is_cut_and_what_is_new_in_it_is_told(before in "[ab\"<\u{6f6e}]{0,60}", after in "[ab\"<\u{6f6e}]{0,60}", most in 0usize..300) {
+            let value = Value::new(Some(&before), &after, most);
+            prop_assert!(after.starts_with(&value.text));
+            prop_assert_eq!(value.is_cut, value.text.len() < after.len());
+            prop_assert_eq!(value.bytes, after.len());
+            if let Some((start, end)) = value.new {
+                prop_assert!(start < end && before.starts_with(&value.text[..start]));
+            }
+            prop_assert!(value.new.is_none() || value.elsewhere.is_none());
+        }
+    }
+}
+
+mod spans {
+    use crate::pure::timestamp::{parse, span, text};
+    use proptest::prelude::*;
+
+    #[test]
+    fn spans_have_the_two_largest_units() {
+        for (micros, said) in [
+            (0, "0 us"),
+            (999, "999 us"),
+            (12_345, "12 ms"),
+            (2_345_000, "2.3 s"),
+            (42_000_000, "42 s"),
+            (200_000_000, "3 min 20 s"),
+            (7_200_000_000, "2 h"),
+            (90_000_000_000, "1 d 1 h"),
+            (-5, "0 us"),
+        ] {
+            assert_eq!(span(micros), said);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_time_comes_back(micros in -200_000_000_000_000_000i64..9_000_000_000_000_000_000) {
+            let shown = text(micros, true);
+            let (shown, era) = shown.strip_suffix(" BC").map_or((shown.as_str(), ""), |shown| (shown, " BC"));
+            let again = parse(&format!("{}+00:00{era}", shown.replace(' ', "T")));
+            prop_assert_eq!(again, Some(micros.div_euclid(1000) * 1000));
+        }
+    }
+}

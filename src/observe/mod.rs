@@ -1,3 +1,4 @@
 //! What operators look at.
 
+pub mod report;
 pub mod session;

@@ -48,3 +48,52 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - FROM_MARCH_0000
 }
+
+/// A time in UTC, to the second unless a fraction is asked for: `2026-01-05 09:00:00`.
+pub fn text(micros: i64, fraction: bool) -> String {
+    match micros {
+        i64::MAX => return "infinity".to_owned(),
+        i64::MIN => return "-infinity".to_owned(),
+        _ => {}
+    }
+    let (day, of_day) = (micros.div_euclid(86_400_000_000), micros.rem_euclid(86_400_000_000));
+    let (year, month, day) = date(day);
+    let (seconds, micros) = (of_day / 1_000_000, of_day % 1_000_000);
+    let era = if year > 0 { "" } else { " BC" };
+    let year = if year > 0 { year } else { 1 - year };
+    let [hour, minute, second] = [seconds / 3600, seconds / 60 % 60, seconds % 60];
+    let millis = if fraction { format!(".{:03}", micros / 1000) } else { String::new() };
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}{millis}{era}")
+}
+
+/// The inverse of `days`.
+fn date(days: i64) -> (i64, i64, i64) {
+    let days = days + 730_425;
+    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let of_year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let day_of_year = of_era - (365 * of_year + of_year / 4 - of_year / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (era * 400 + of_year + i64::from(month <= 2), month, day)
+}
+
+/// How long something took, in the two largest units that say anything: `3 min 20 s`.
+pub fn span(micros: i64) -> String {
+    const UNITS: [(i64, &str); 5] =
+        [(86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "min"), (1_000_000, "s"), (1_000, "ms")];
+    let micros = micros.max(0);
+    let Some(largest) = UNITS.iter().position(|(size, _)| micros >= *size) else { return format!("{micros} us") };
+    let (size, unit) = UNITS[largest];
+    if unit == "ms" || (unit == "s" && micros >= 10 * size) {
+        return format!("{} {unit}", micros / size);
+    }
+    if unit == "s" {
+        return format!("{}.{} s", micros / size, micros % size / 100_000);
+    }
+    let (less, unit_of_less) = UNITS[largest + 1];
+    match micros % size / less {
+        0 => format!("{} {unit}", micros / size),
+        rest => format!("{} {unit} {rest} {unit_of_less}", micros / size),
+    }
+}

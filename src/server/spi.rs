@@ -388,7 +388,11 @@ pub fn attempt<T>(db: &Session, work: impl FnOnce() -> T) -> Result<T, String> {
         result
     };
     result.map_err(|error| match &error {
-        CaughtError::PostgresError(report) | CaughtError::RustPanic { ereport: report, .. } if is_damage(report) => {
+        CaughtError::PostgresError(report)
+        | CaughtError::ErrorReport(report)
+        | CaughtError::RustPanic { ereport: report, .. }
+            if is_damage(report) =>
+        {
             report.message().to_owned()
         }
         _ => error.rethrow(),

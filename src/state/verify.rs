@@ -38,7 +38,7 @@ const BATCH: usize = 1000;
 const MANY_CELLS: usize = 20 * BATCH;
 
 /// A run (NULL: no run's), a version of it, and what is wrong.
-type Problem = (Option<String>, Option<i64>, String);
+pub type Problem = (Option<String>, Option<i64>, String);
 /// What was read, or why it cannot be.
 type Read<T> = std::result::Result<T, String>;
 
@@ -161,6 +161,15 @@ impl OfRun {
         problems.extend(self.check.problems.drain(..).skip(again));
         more
     }
+}
+
+/// What is wrong with a run: the first problems, at most so many, and whether there are more.
+pub fn first_problems(db: &Db, run_id: &str, most: usize) -> Result<(Vec<Problem>, bool)> {
+    let (mut verification, mut problems) = (Verification::new(Some(run_id))?, Vec::new());
+    while problems.len() <= most && verification.go_on(db, &mut problems) {}
+    let more = problems.len() > most;
+    problems.truncate(most);
+    Ok((problems, more))
 }
 
 /// An event as it stands.

@@ -530,3 +530,31 @@ pub fn stored_from(db: &Db, run_id: &str, from: i64, most: usize, mut visit: imp
         (0..rows.len()).any(|row| !visit(Stored::Selected(At(&rows, row)))) || rows.len() == most
     })
 }
+
+// ------------------------------------------------------------------------------------------------------------- report
+
+statement! {
+    TYPES_OF_EVENTS, [TEXTOID, INT8OID, INT8OID, INT8OID], "/* layra.types_of_events */
+SELECT e.type, pg_catalog.count(*) AS events FROM layra.event e
+WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.version OPERATOR(pg_catalog.>) $2 AND e.version OPERATOR(pg_catalog.<=) $3
+GROUP BY e.type ORDER BY events DESC, e.type LIMIT $4"
+}
+
+statement! {
+    ROLLBACKS, [TEXTOID], "/* layra.rollbacks */
+SELECT e.version, (e.payload OPERATOR(pg_catalog.->>) 'to_version')::pg_catalog.int8 FROM layra.event e
+WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.type OPERATOR(pg_catalog.=) 'run.rolled_back' ORDER BY e.version"
+}
+
+/// How many events of each type are after a version and up to another, the most frequent types first, at most so many.
+pub fn types_between(db: &Db, run_id: &str, after: i64, up_to: i64, most: i64) -> Vec<(String, i64)> {
+    let args = [run_id.into_datum(), after.into_datum(), up_to.into_datum(), most.into_datum()];
+    let rows = db.query(&TYPES_OF_EVENTS, &args);
+    (0..rows.len()).filter_map(|row| rows.get(row, 1).zip(rows.get(row, 2))).collect()
+}
+
+/// All rollbacks of a run, oldest first, and where they went back to.
+pub fn rollbacks(db: &Db, run_id: &str) -> Vec<(i64, i64)> {
+    let rows = db.query(&ROLLBACKS, &[run_id.into_datum()]);
+    (0..rows.len()).filter_map(|row| rows.get(row, 1).zip(rows.get(row, 2))).collect()
+}

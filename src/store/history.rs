@@ -112,3 +112,64 @@ pub fn nodes_with_context(db: &Db, run_id: &str) -> Vec<String> {
     let rows = db.query(&CONTEXT_NODES, &[run_id.into_datum()]);
     (0..rows.len()).filter_map(|row| rows.get(row, 1)).collect()
 }
+
+macro_rules! cells_of_scope {
+    ($order:literal) => {
+        concat!(
+            "SELECT c.key, c.ordinal, pg_catalog.count(*) FROM layra.cell c
+WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.scope OPERATOR(pg_catalog.=) $2
+GROUP BY c.key, c.ordinal ORDER BY ",
+            $order,
+            " LIMIT $3"
+        )
+    };
+}
+
+statement! {
+    CELLS_OF_SCOPE, [TEXTOID, TEXTOID, INT8OID], "/* layra.cells_of_scope */\n", cells_of_scope!("c.key, c.ordinal")
+}
+
+statement! {
+    /// Backwards: of a context that is long the newest entries come first.
+    LAST_CELLS_OF_SCOPE, [TEXTOID, TEXTOID, INT8OID], "/* layra.last_cells_of_scope */
+", cells_of_scope!("c.key DESC, c.ordinal DESC")
+}
+
+statement! {
+    ROW_BEFORE_NEWEST, [TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID], "/* layra.row_before_newest */
+SELECT c.version FROM layra.cell c
+WHERE c.run_id OPERATOR(pg_catalog.=) $1 AND c.scope OPERATOR(pg_catalog.=) $2 AND c.key OPERATOR(pg_catalog.=) $3
+  AND c.ordinal OPERATOR(pg_catalog.=) $4
+ORDER BY c.version DESC OFFSET $5 LIMIT 1"
+}
+
+/// A cell that a scope has or had, and how many rows it has.
+pub struct Listed {
+    pub key: String,
+    pub ordinal: i64,
+    pub rows: i64,
+}
+
+/// The cells that a scope has or had, at most so many; of context the last ones.
+pub fn cells_of(db: &Db, run_id: &str, scope: &str, most: i64) -> Vec<Listed> {
+    let is_context = scope == "context";
+    let statement = if is_context { &LAST_CELLS_OF_SCOPE } else { &CELLS_OF_SCOPE };
+    let rows = db.query(statement, &[run_id.into_datum(), scope.into_datum(), most.into_datum()]);
+    let listed = |row| Listed {
+        key: rows.get(row, 1).unwrap_or_default(),
+        ordinal: rows.get(row, 2).unwrap_or_default(),
+        rows: rows.get(row, 3).unwrap_or_default(),
+    };
+    let mut cells: Vec<Listed> = (0..rows.len()).map(listed).collect();
+    if is_context {
+        cells.reverse();
+    }
+    cells
+}
+
+/// The version after which a cell has its newest rows, so many of them.
+pub fn before_newest(db: &Db, place: Place<'_>, newest: i64) -> i64 {
+    let [run_id, scope, key] = [place.run_id, place.scope, place.key].map(IntoDatum::into_datum);
+    let rows = db.query(&ROW_BEFORE_NEWEST, &[run_id, scope, key, place.ordinal.into_datum(), newest.into_datum()]);
+    if rows.is_empty() { 0 } else { rows.get(0, 1).unwrap_or_default() }
+}

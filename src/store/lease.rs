@@ -176,3 +176,14 @@ impl Row<'_> {
         self.0.jsonb(5)
     }
 }
+
+statement! {
+    HELD_NODES, [TEXTOID, INT8OID], "/* layra.held_nodes */
+SELECT l.node_id, l.until FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.=) $1 AND l.held ORDER BY l.node_id LIMIT $2"
+}
+
+/// As `lock_held`, for who only looks, at most so many.
+pub fn held(db: &Db, run_id: &str, most: i64) -> Vec<(String, i64)> {
+    let rows = db.query(&HELD_NODES, &[run_id.into_datum(), most.into_datum()]);
+    (0..rows.len()).filter_map(|row| rows.get(row, 1).zip(rows.get(row, 2))).collect()
+}

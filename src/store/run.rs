@@ -485,3 +485,29 @@ pub fn stored(db: &Db, run_id: &str) -> Option<Stored> {
     let rows = db.query(&VERIFY_RUN, &[run_id.into_datum()]);
     (!rows.is_empty()).then_some(Stored(rows))
 }
+
+statement! {
+    FORKS_TO_SHOW, [TEXTOID, INT8OID], "/* layra.forks_to_show */
+SELECT r.run_id, r.parent_version, r.status, r.owner FROM layra.run r
+WHERE r.parent_run_id OPERATOR(pg_catalog.=) $1 ORDER BY r.run_id LIMIT $2"
+}
+
+/// A run that was forked from another one.
+pub struct Fork {
+    pub run_id: String,
+    pub parent_version: i64,
+    pub status: String,
+    pub owner: String,
+}
+
+/// Forks of a run, whoever owns them, at most so many.
+pub fn forks(db: &Db, run_id: &str, most: i64) -> Vec<Fork> {
+    let rows = db.query(&FORKS_TO_SHOW, &[run_id.into_datum(), most.into_datum()]);
+    let fork = |row| Fork {
+        run_id: rows.get(row, 1).unwrap_or_default(),
+        parent_version: rows.get(row, 2).unwrap_or_default(),
+        status: rows.get(row, 3).unwrap_or_default(),
+        owner: rows.get(row, 4).unwrap_or_default(),
+    };
+    (0..rows.len()).map(fork).collect()
+}

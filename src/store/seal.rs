@@ -44,6 +44,12 @@ statement! {
 }
 
 statement! {
+    /// The newest seals of one run id.
+    LAST_SEALS_OF, [TEXTOID, INT8OID], "/* layra.last_seals_of */\n", seals!("s.run_id OPERATOR(pg_catalog.=) $1
+ORDER BY s.number DESC LIMIT $2")
+}
+
+statement! {
     /// All seals, from one on.
     SEALS_FROM, [TEXTOID, INT8OID], "/* layra.seals_from */\n", seals!(
         "ROW(s.run_id, s.number) OPERATOR(pg_catalog.>=) ROW($1, $2) ORDER BY s.run_id, s.number LIMIT 1000")
@@ -209,6 +215,15 @@ impl Seal {
             hash: row.hash(18).unwrap_or_default(),
         }
     }
+}
+
+/// The newest seals of a run id, the newest first, at most so many.
+pub fn newest(db: &Db, run_id: &str, most: i64) -> Vec<Seal> {
+    if !has_seals(db) {
+        return Vec::new();
+    }
+    let rows = db.query(&LAST_SEALS_OF, &[run_id.into_datum(), most.into_datum()]);
+    rows.iter().map(|row| Seal::of(&row)).collect()
 }
 
 /// Which seals: those of one run id, or all.

@@ -115,6 +115,9 @@ READS = {
     "version_at": "layra.version_at('{r}', now())",
     "verify": "layra.verify('{r}')",
     "digest": "layra.digest('{r}')",
+    "report": "layra.report('{r}')",
+    "explain_run": "layra.explain_run('{r}')",
+    "mermaid": "layra.mermaid('{r}')",
     # What the views are made of can be called, too.
     "cells": "layra.cells('{r}', 'variable')",
     "context": "layra.context('{r}')",

@@ -255,6 +255,9 @@ FUNCTIONS = {
                        ("hash", "ß" * 32), ("hash", None))),
                    (json.dumps([HEAD, HEAD | {"version": -(2**63), "more": [1]}, HEAD | {"run_id": LONGEST}]), OK)]},
     ),
+    "report": ({"run_id": "run"}, {"run_id": RUN}),
+    "explain_run": ({"run_id": "run"}, {"run_id": RUN}),
+    "mermaid": ({"run_id": "run"}, {"run_id": RUN}),
     "grant_access": (
         {"role": "pg_monitor", "level": "writer"},
         {"role": [REQUIRED, ("", ARGUMENT), ("layra_no_such_role", "42704")],

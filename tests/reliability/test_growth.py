@@ -80,6 +80,7 @@ CALLS = {
     "enter_loop": of("'{r}', 'rounds'", "SELECT layra.exit_loop('{r}', 'rounds')"),
     "events": of("'{r}', {head} - 20, 10"),
     "exit_loop": of("'{r}', 'rounds'"),
+    "explain_run": of("'{r}'"),
     "fail_node": of("'{r}', 'plan', '{{}}'"),
     "finish_run": of("'{r}'"),
     "fork_run": of("'{r}', 'new'"),
@@ -92,6 +93,7 @@ CALLS = {
     "heartbeat": of("'{r}', 'plan', 1, '1 day'"),
     "help": of("'start_run'"),
     "history": of("'{r}', 'o'"),
+    "mermaid": of("'{r}'"),
     "next_iteration": of("'{r}', 'rounds'"),
     "off_event": of(f"'note', '{HANDLER}'"),
     "on_event": of(f"'new', '{HANDLER}'"),
@@ -108,6 +110,7 @@ CALLS = {
     "remembered": of(""),
     "remove_validator": of("'flow', 'rule'"),
     "renew_grants": of("", by_owner=True),
+    "report": of("'{r}'"),
     "reopen_run": of("'{r}'", "SELECT layra.finish_run('{r}', 'failed')"),
     "reset_breaker": of("'api'"),
     "reset_nodes": of("'{r}', '{{plan,search}}'"),
@@ -448,7 +451,8 @@ GROWN = {
 STATE = "it reads, compares or copies the whole state"
 LOG = "it reads the whole log, or removes it"
 LIST = "it is a list of them"
-WHOLE = {"verify": LOG, "drop_run": LOG}
+WHOLE = {"verify": LOG, "drop_run": LOG, "report": LOG}
+PICTURES = {"explain_run": LIST, "mermaid": LIST}
 STATES = WHOLE | {call: STATE for call in (
     "get_state", "cells", "save_state", "fork_run", "validate_run", "recover_run", "resume_run", "view variables 1", "get_variables",
 )}  # fmt: skip
@@ -460,18 +464,18 @@ LAWS: dict[str, dict[str, str]] = {
     "nodes that ran": {call: why for call, why in STATES.items() if call not in ("get_variables", "view variables 1")} | {"view nodes 1": LIST},
     "context": WHOLE,
     "checkpoints": WHOLE,
-    "answered questions": WHOLE | {"set_owner": "they get the owner, too"},
-    "expired questions": WHOLE | {
+    "answered questions": WHOLE | PICTURES | {"set_owner": "they get the owner, too"},
+    "expired questions": WHOLE | PICTURES | {
         "table interaction 1": LIST, "finish_run": "it withdraws them", "cancel_run": "it withdraws them", "set_owner": "they get the owner, too",
     },
     "rollbacks": WHOLE,
     "finishes": WHOLE,
     "keys": WHOLE,
-    "seals": {"verify": LIST, "verify_heads": LIST, "heads": LIST},
+    "seals": {"verify": LIST, "verify_heads": LIST, "heads": LIST, "report": LIST},
     "inherited keys": {"drop_run": "it removes what nobody inherits any more"},
     "earlier keys": {"drop_run": "it removes them"},
     "leases": WHOLE | {"recover_run": "it locks them, to see what heartbeats have made of them"},
-    "forks": {"drop_run": "they become forks of another run"},
+    "forks": {"report": LIST, "drop_run": "they become forks of another run"},
     "ancestors": {"set_variable": "a key that is new is looked for in each of them"},
     "graph": {},
     "breaker outcomes": {},
