@@ -282,8 +282,8 @@ Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller m
 Example: SELECT layra.explain_run('order-17');$$;
 
 COMMENT ON FUNCTION layra.mermaid(text) IS
-$$Draws the graph of a run as a flowchart for Mermaid, with the state of each node.
-Markdown pages of many tools show it. Loops are subgraphs.
+$$Draws the graph of a run as a flowchart for Mermaid.
+Markdown pages of many tools show it, with the state of each node. Loops are subgraphs.
 run_id text: the run.
 Result text: the flowchart, in ASCII.
 Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.

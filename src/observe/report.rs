@@ -278,7 +278,11 @@ impl<'a> Story<'a> {
                         version: after,
                         at: row.at.map_or(0, i64::from),
                         value: text.map(|text| Value::new(before.as_deref(), text, most)),
-                        state: known.get("status").map(|status| State::of(status.trim_matches('"'))),
+                        state: match known.get("active").filter(|_| place.scope == "loop").map(String::as_str) {
+                            Some("true") => Some(State::Running),
+                            Some(_) => Some(State::Completed),
+                            None => known.get("status").map(|status| State::of(status.trim_matches('"'))),
+                        },
                     });
                     before = text.filter(|text| text.len() <= LARGE).map(str::to_owned);
                     bytes < BYTES
@@ -304,6 +308,11 @@ impl<'a> Story<'a> {
             let Some(text) = cell.changes.last().and_then(|change| change.value.as_ref()) else { continue };
             let members = page::members(&text.text);
             if cell.scope == "loop" {
+                let state = cell.changes.last().and_then(|change| change.state).unwrap_or_default();
+                // An engine may keep the state of a loop's node itself.
+                if node.state == State::Pending {
+                    node.state = state;
+                }
                 if members.get("active").map(String::as_str) != Some("false") {
                     node.index = members.get("index").cloned();
                     node.bound = members.get("max").cloned();
@@ -326,6 +335,9 @@ impl<'a> Story<'a> {
                 }
                 node.times += usize::from(state == State::Completed);
                 node.state = state;
+            }
+            if node.state == State::Pending {
+                node.took = None;
             }
             if let Some(begun) = since.filter(|_| node.state == State::Running) {
                 node.took = Some(self.now.saturating_sub(begun));

@@ -83,7 +83,8 @@ const lives = new Map(all('data.lives').map(at => [at.dataset.k, at.value.split(
   return { version: Number(version), first: first === '' ? Infinity : Number(first) };
 })]));
 const shapes = all('g.n').map(shape => ({ shape, now: shape.getAttribute('class') }));
-const nodes = new Map(slots.filter(slot => slot.scope === 'node').map(slot => [slot.key, slot]));
+const of = scope => slots.filter(slot => slot.scope === scope).map(slot => [slot.key, slot]);
+const nodes = new Map([...of('loop'), ...of('node')]);
 const summary = one('#graph-at'), summaryNow = summary && summary.textContent;
 const slider = one('#at'), number = one('#number'), newest = Number(slider.max);
 const MOST = 500;

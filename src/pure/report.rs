@@ -15,7 +15,7 @@ const STYLE: &str = include_str!("report.css");
 const SCRIPT: &str = include_str!("report.js");
 /// Of the two, for the page's policy.
 const STYLE_HASH: &str = "sha256-SWLY+Eup/odMU+zQwaPMjKWS1nXvI+Bv0ft09ZMzZ6I=";
-const SCRIPT_HASH: &str = "sha256-+9IP8w65xrfYNIc7s5JKCPvAdcpG9PJ5ZhbdoeM6xHk=";
+const SCRIPT_HASH: &str = "sha256-bfu3GKbFPLiI+H+ItNfJgzBl7dRKTxB2ZeJlqKCMAeU=";
 
 /// Events of one list that are shown at once; more are folded in parts of this size.
 const PART: usize = 250;
@@ -892,7 +892,9 @@ impl Report<'_> {
             let _ = write!(out, " <span>{}{}</span>", escaped(detail), if is_cut { "&#8230;" } else { "" });
         }
         if let Some((kind, label)) = &event.checkpoint {
-            let label = label.as_deref().map(|label| format!(" {}", name(label))).unwrap_or_default();
+            // That of a question has its id.
+            let label = label.as_deref().filter(|_| event.kind != "interaction.requested");
+            let label = label.map(|label| format!(" {}", name(label))).unwrap_or_default();
             let _ = write!(out, " <span class=c>{} checkpoint{label}</span>", name(kind));
         }
         let _ = write!(out, " <i>{}</i>", name(&event.who));

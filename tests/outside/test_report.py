@@ -113,7 +113,7 @@ def test_a_browser_shows_it_and_a_reader_can_use_it(article, tmp_path):
     assert found["told"].startswith("Version 2: Node plan started worker worker-1")
     assert found["slid"] == "3"
     colours = dict(found["colours"])
-    assert colours["plan"] == "n completed" and colours["look up"] == "n pending"
+    assert colours["plan"] == "n completed" and colours["look up"] == "n pending" and colours["rounds"] == "n pending"
     assert found["found"] == 2 and found["status"].startswith("2 of 18 events")
     assert found["all"] == 18 and found["without_undone"] == 17
     assert found["pdf"] > 10_000
