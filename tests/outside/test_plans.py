@@ -87,7 +87,10 @@ def faults(plan):
 
 
 def allowed(name, fault):
-    """verify() of everything, and the search for stale runs among all that run, go along an index from end to end."""
+    """verify() of everything, and the search for stale runs among all that run, go along an index from end to end. What a report
+    counts instead of showing it, it counts by type."""
+    if name == "types_of_events":
+        return fault == "Sort over event"
     return name in ("rows_without_run", "all_runs", "stale_runs", "verify_workflows", "all_owners") and "over the whole of" in fault
 
 
@@ -294,6 +297,15 @@ ABOVE_READ_COMMITTED = [
     "drop_run('{r} strict')",
 ]
 
+LONG_PAST = """
+    WITH head AS (SELECT * FROM layra.event WHERE run_id = %(run_id)s ORDER BY version DESC LIMIT 1),
+        planted AS (SELECT * FROM layra.cell WHERE run_id = %(run_id)s AND scope = 'variable' AND key = 'planted'),
+        cells AS (INSERT INTO layra.cell (run_id, scope, key, ordinal, version, revision, value, hash)
+            SELECT c.run_id, c.scope, c.key, c.ordinal, h.version + n, c.revision + n, c.value, c.hash FROM planted c, head h, generate_series(1, 12001) n)
+    INSERT INTO layra.event (run_id, version, type, payload, payload_hash, changed, cells_hash, actor, at, hash, bytes_since_checkpoint)
+    SELECT h.run_id, h.version + n, 'note', '{}', h.payload_hash, '{}', h.cells_hash, h.actor, h.at, h.hash, 0 FROM head h, generate_series(1, 12001) n
+"""
+
 # So many events on so few cells that the cells are the shorter way.
 LONG = json.dumps([{"type": "note", "updates": {"v": number}} for number in range(200)])
 LARGE = json.dumps([f"{number:500}" for number in range(20)])
@@ -335,6 +347,9 @@ def perform_all(connection, run_id, sound=True):
             [f"{run_id} saved"],
         )
         assert connection.execute("SELECT * FROM layra.verify(%s)", [f"{run_id} saved"]).fetchall()
+        # What a report has of a run that is too long to be shown.
+        connection.execute(LONG_PAST, {"run_id": f"{run_id} saved"})
+        assert "are not shown" in connection.execute("SELECT layra.report(%s)", [f"{run_id} saved"]).fetchone()[0]
 
 
 def tables(connection):
