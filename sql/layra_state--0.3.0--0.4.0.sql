@@ -288,6 +288,18 @@ run_id text: the run.
 Result text: the flowchart, in ASCII.
 Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
 Example: SELECT layra.mermaid('order-17');$$;
+-- ----------------------------------------------------------------------------------------------------------- archive
+
+CREATE FUNCTION layra.export_run(run_id text) RETURNS SETOF jsonb
+STABLE LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'export_run_wrapper';
+COMMENT ON FUNCTION layra.export_run(text) IS
+$$Returns a run as lines of JSON, for an archive or another database.
+The lines have everything of it: the definition and the graphs that the run uses, its events, whole values, checkpoints, questions, leases and the keys that a fork inherited, with the hash of each event and a hash of all lines. docs/export.md has the format.
+run_id text: the run.
+Result jsonb: a row for each line, in order; the last one is the trailer.
+Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read, XX001 what is stored is damaged.
+Example: SELECT layra.export_run('order-17');$$;
 
 -- -------------------------------------------------------------------------------------------------------------- help
 
@@ -380,6 +392,7 @@ BEGIN
             ('Reports', 'report', 'explain_run, mermaid, timeline, verify'),
             ('Reports', 'explain_run', 'report, mermaid, nodes'),
             ('Reports', 'mermaid', 'explain_run, report'),
+            ('Archive', 'export_run', 'drop_run, digest'),
             ('Access', 'grant_access', 'revoke_access, renew_grants, set_owner'),
             ('Access', 'revoke_access', 'grant_access, renew_grants'),
             ('Access', 'renew_grants', 'grant_access'),
@@ -487,8 +500,8 @@ $help$;
 -- ------------------------------------------------------------------------------------------------------------ grants
 
 -- Nothing for PUBLIC, nor for those to whom the default privileges of whoever updates this gave something: grant_access gives.
-REVOKE ALL ON FUNCTION layra.drop_run, layra.explain_run, layra.heads, layra.hold_run, layra.mermaid, layra.release_run, layra.report,
-    layra.set_retention, layra.verify_heads FROM PUBLIC;
+REVOKE ALL ON FUNCTION layra.drop_run, layra.explain_run, layra.export_run, layra.heads, layra.hold_run, layra.mermaid,
+    layra.release_run, layra.report, layra.set_retention, layra.verify_heads FROM PUBLIC;
 REVOKE ALL ON TABLE layra.retention, layra.seal, layra.seals FROM PUBLIC;
 DO $$
 DECLARE
@@ -499,7 +512,7 @@ BEGIN
         FROM pg_catalog.pg_proc p CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) a
         WHERE p.pronamespace OPERATOR(pg_catalog.=) 'layra'::pg_catalog.regnamespace
           AND a.grantee OPERATOR(pg_catalog.<>) 0 AND a.grantee OPERATOR(pg_catalog.<>) p.proowner
-          AND p.proname OPERATOR(pg_catalog.=) ANY ('{drop_run,explain_run,heads,hold_run,mermaid,release_run,report,set_retention,verify_heads}'::pg_catalog.name[])
+          AND p.proname OPERATOR(pg_catalog.=) ANY ('{drop_run,explain_run,export_run,heads,hold_run,mermaid,release_run,report,set_retention,verify_heads}'::pg_catalog.name[])
         UNION ALL
         SELECT 'TABLE ' OPERATOR(pg_catalog.||) c.oid::pg_catalog.regclass::pg_catalog.text, a.grantee::pg_catalog.regrole
         FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a

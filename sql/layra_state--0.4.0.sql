@@ -252,6 +252,12 @@ CREATE FUNCTION "explain_run"(
 STABLE
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'explain_run_wrapper';
+CREATE FUNCTION "export_run"(
+	"run_id" TEXT
+) RETURNS SETOF jsonb
+STABLE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'export_run_wrapper';
 
 CREATE FUNCTION "fail_node"(
 	"run_id" TEXT,
@@ -2308,6 +2314,14 @@ run_id text: the run.
 Result text: the flowchart, in ASCII.
 Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
 Example: SELECT layra.mermaid('order-17');$$;
+-- functions_archive
+COMMENT ON FUNCTION layra.export_run(text) IS
+$$Returns a run as lines of JSON, for an archive or another database.
+The lines have everything of it: the definition and the graphs that the run uses, its events, whole values, checkpoints, questions, leases and the keys that a fork inherited, with the hash of each event and a hash of all lines. docs/export.md has the format.
+run_id text: the run.
+Result jsonb: a row for each line, in order; the last one is the trailer.
+Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read, XX001 what is stored is damaged.
+Example: SELECT layra.export_run('order-17');$$;
 
 -- functions_access
 CREATE FUNCTION layra.grant_access(role name, level text) RETURNS void
@@ -2560,6 +2574,7 @@ BEGIN
             ('Reports', 'report', 'explain_run, mermaid, timeline, verify'),
             ('Reports', 'explain_run', 'report, mermaid, nodes'),
             ('Reports', 'mermaid', 'explain_run, report'),
+            ('Archive', 'export_run', 'drop_run, digest'),
             ('Access', 'grant_access', 'revoke_access, renew_grants, set_owner'),
             ('Access', 'revoke_access', 'grant_access, renew_grants'),
             ('Access', 'renew_grants', 'grant_access'),

@@ -69,6 +69,7 @@ in_this_order! {
     "../sql/functions/rules.sql" as "functions_rules",
     "../sql/functions/proof.sql" as "functions_proof",
     "../sql/functions/report.sql" as "functions_report",
+    "../sql/functions/archive.sql" as "functions_archive",
     "../sql/functions/access.sql" as "functions_access",
     "../sql/functions/internal.sql" as "functions_internal",
     "../sql/functions/help.sql" as "functions_help",

@@ -88,6 +88,7 @@ BEGIN
             ('Reports', 'report', 'explain_run, mermaid, timeline, verify'),
             ('Reports', 'explain_run', 'report, mermaid, nodes'),
             ('Reports', 'mermaid', 'explain_run, report'),
+            ('Archive', 'export_run', 'drop_run, digest'),
             ('Access', 'grant_access', 'revoke_access, renew_grants, set_owner'),
             ('Access', 'revoke_access', 'grant_access, renew_grants'),
             ('Access', 'renew_grants', 'grant_access'),

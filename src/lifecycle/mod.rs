@@ -1,6 +1,9 @@
-//! How runs go: holds, retention policies, dropping, the seals that account for what is gone, and the witness of all of it.
+//! How runs go: holds, retention policies, exports, dropping, the seals that account for what is gone, and the witness of all of it.
 
 pub mod drop;
+pub mod export;
 pub mod hold;
+pub mod line;
+pub mod origin;
 pub mod retention;
 pub mod witness;

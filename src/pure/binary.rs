@@ -343,6 +343,11 @@ fn string_of<'a>(rest: &mut &'a [u8], tick: fn()) -> Option<Cow<'a, [u8]>> {
     None
 }
 
+/// A whole number.
+pub fn whole(number: i64) -> Value<'static> {
+    Value::Number(number_of(&mut number.to_string().as_bytes()).unwrap_or_default())
+}
+
 /// A number as PostgreSQL's numeric has it: its size, a header of 16 bits (short form, sign, digits behind the point, weight
 /// of the first digit), and digits to the base of 10,000, without zeros at the ends.
 fn number_of(rest: &mut &[u8]) -> Option<Vec<u8>> {

@@ -145,7 +145,41 @@ impl Heads {
     }
 }
 
+/// The hash of the lines of an export, in their order.
+pub struct Lines(blake3::Hasher);
+
+impl Lines {
+    pub fn new() -> Lines {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"layra-export-1");
+        Lines(hasher)
+    }
+
+    pub fn add(&mut self, text: &str) {
+        field(&mut self.0, Some(text.as_bytes()));
+    }
+
+    pub fn hash(&self) -> Hash {
+        *self.0.finalize().as_bytes()
+    }
+}
+
 /// Lower-case hexadecimal digits.
 pub fn hex(hash: &[u8]) -> String {
     hash.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// The reverse of `hex`.
+pub fn unhex(text: &str) -> Option<Hash> {
+    let digit = |octet: u8| match octet {
+        b'0'..=b'9' => Some(octet - b'0'),
+        b'a'..=b'f' => Some(octet - b'a' + 10),
+        _ => None,
+    };
+    let mut hash = Hash::default();
+    let octets: &[u8; 64] = text.as_bytes().try_into().ok()?;
+    for (octet, digits) in hash.iter_mut().zip(octets.chunks_exact(2)) {
+        *octet = digit(digits[0])? << 4 | digit(digits[1])?;
+    }
+    Some(hash)
 }

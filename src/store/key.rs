@@ -3,8 +3,10 @@
 
 use crate::server::columns::Columns;
 use crate::server::heap;
+use crate::server::interrupts::check_for_interrupts;
 use crate::server::name::fresh_uuid;
 use crate::server::scan::{Is, Key};
+use crate::server::spi::{At, Rows};
 use crate::store::db::Db;
 use crate::store::event::{self, TYPE, VERSION};
 use crate::store::run::{self, Run};
@@ -12,6 +14,7 @@ use crate::store::statement::statement;
 use crate::store::tables::SCHEMA;
 use pgrx::IntoDatum;
 use pgrx::datum::Uuid;
+use std::collections::BTreeSet;
 use std::ffi::CStr;
 
 statement! {
@@ -108,6 +111,31 @@ SELECT i.run_id FROM layra.inheritance i WHERE i.source OPERATOR(pg_catalog.=) $
 statement! {
     DELETE_BEQUEATHED_KEYS, [UUIDOID], "/* layra.delete_bequeathed_keys */
 DELETE FROM layra.bequeathed_key k WHERE k.source OPERATOR(pg_catalog.=) $1"
+}
+
+statement! {
+    /// Some keys behind one that dropped runs left to a run.
+    KEYS_LEFT, [TEXTOID, TEXTOID], "/* layra.keys_left */
+SELECT k.idempotency_key, i.source FROM layra.inheritance i CROSS JOIN LATERAL (
+    SELECT b.idempotency_key FROM layra.bequeathed_key b
+    WHERE b.source OPERATOR(pg_catalog.=) i.source AND b.idempotency_key OPERATOR(pg_catalog.>) $2
+    ORDER BY b.idempotency_key LIMIT 1000) k
+WHERE i.run_id OPERATOR(pg_catalog.=) $1"
+}
+
+statement! {
+    /// As KEYS_LEFT, of those that the run has itself.
+    KEYS_INHERITED, [TEXTOID, TEXTOID], "/* layra.keys_inherited */
+SELECT k.idempotency_key, NULL::pg_catalog.uuid FROM layra.inherited_key k
+WHERE k.run_id OPERATOR(pg_catalog.=) $1 AND k.idempotency_key OPERATOR(pg_catalog.>) $2 ORDER BY k.idempotency_key LIMIT 1000"
+}
+
+statement! {
+    /// As KEYS_LEFT, of those that a run used up to a version.
+    KEYS_USED, [TEXTOID, TEXTOID, INT8OID], "/* layra.keys_used */
+SELECT e.idempotency_key, NULL::pg_catalog.uuid FROM layra.event e
+WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.idempotency_key OPERATOR(pg_catalog.>) $2
+  AND e.version OPERATOR(pg_catalog.<=) $3 ORDER BY e.idempotency_key, e.version LIMIT 1000"
 }
 
 /// The version of the live use of a key, and its type. Keys of undone versions count as unused.
@@ -219,6 +247,44 @@ fn live_use(
         }
         range.is_some_and(|(_, to)| *version <= to)
     })
+}
+
+/// Keys that a run may have from those that it comes from, some of them in order, behind one; and behind which one the next ones
+/// are, where there are more.
+fn from_others(db: &Db, run_id: &str, run: &Run, after: &str) -> (Vec<String>, Option<String>) {
+    const MANY: usize = 1000;
+    let mut keys = BTreeSet::new();
+    // Of each list, that of each dropped run, no more than so many are known.
+    let mut up_to: Option<String> = None;
+    let mut add = |rows: Rows| {
+        let key = |row: At<'_>| Some((row.get::<String>(1)?, row.get::<Uuid>(2)));
+        let some: Vec<(String, Option<Uuid>)> = rows.iter().filter_map(key).collect();
+        for list in some.chunk_by(|(_, one), (_, other)| one == other).filter(|list| list.len() == MANY) {
+            let last = list.last().map(|(last, _)| last);
+            up_to = up_to.take().into_iter().chain(last.cloned()).min();
+        }
+        keys.extend(some.into_iter().map(|(key, _)| key));
+    };
+    let mut next = Some((run_id.to_owned(), run.clone()));
+    while let Some((id, run)) = next {
+        check_for_interrupts();
+        add(db.query(&KEYS_LEFT, &[id.as_str().into_datum(), after.into_datum()]));
+        add(db.query(&KEYS_INHERITED, &[id.as_str().into_datum(), after.into_datum()]));
+        next = run.parent.and_then(|(parent, at)| {
+            add(db.query(&KEYS_USED, &[parent.as_str().into_datum(), after.into_datum(), at.into_datum()]));
+            run::read(db, &parent).map(|run| (parent, run))
+        });
+    }
+    let known = keys.into_iter().take_while(|key| up_to.as_ref().is_none_or(|last| key <= last)).collect();
+    (known, up_to)
+}
+
+/// The keys that count as used in version 1 of a fork, as it has them from the runs that it comes from, and the types of the events
+/// that used them: some of them in order, behind one; and behind which one the next ones are, where there are more.
+pub fn inherited_after(db: &Db, run_id: &str, run: &Run, after: &str) -> (Vec<(String, String)>, Option<String>) {
+    let (keys, next) = from_others(db, run_id, run, after);
+    let used = |key: String| find_use(db, run_id, run, &key, 0, Vec::new()).map(|(_, type_name)| (key, type_name));
+    (keys.into_iter().filter_map(used).collect(), next)
 }
 
 /// Forks remember the idempotency keys that they inherited, also when their parent is gone: a fork becomes a fork of its

@@ -57,6 +57,13 @@ statement! {
 SELECT l.node_id, l.until FROM layra.lease l WHERE l.run_id OPERATOR(pg_catalog.=) $1 AND l.held FOR NO KEY UPDATE"
 }
 
+statement! {
+    /// Some, behind a node.
+    LEASES_AFTER, [TEXTOID, TEXTOID], "/* layra.leases_after */
+SELECT l.node_id, l.attempt, l.worker, l.until FROM layra.lease l
+WHERE l.run_id OPERATOR(pg_catalog.=) $1 AND l.node_id OPERATOR(pg_catalog.>) $2 ORDER BY l.node_id LIMIT 1000"
+}
+
 /// What the row of a node that was ever begun says of its lease.
 pub struct Lease {
     pub attempt: i32,
@@ -137,6 +144,12 @@ fn release_plain(leases: &Table, run_id: &str, nodes: &[String]) -> bool {
 pub fn lock_held(db: &Db, run_id: &str) -> Vec<(String, i64)> {
     let rows = db.query(&LEASES, &[run_id.into_datum()]);
     (0..rows.len()).filter_map(|row| rows.get(row, 1).zip(rows.get(row, 2))).collect()
+}
+
+/// Some leases behind a node, whatever became of them, each with its node.
+pub fn after(db: &Db, run_id: &str, node_id: &str) -> Vec<(String, Lease)> {
+    let rows = db.query(&LEASES_AFTER, &[run_id.into_datum(), node_id.into_datum()]);
+    rows.iter().map(|row| (row.get(1).unwrap_or_default(), Lease::of(&row, 2))).collect()
 }
 
 /// The leases of a run as they stand, with the cells of their nodes, which may be damaged.

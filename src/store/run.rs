@@ -119,6 +119,12 @@ SELECT r.status, r.owner, r.metadata, r.result, r.created_at, r.finished_at, r.w
 FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) $1"
 }
 
+statement! {
+    /// What READ_RUN leaves out.
+    REST_OF_RUN, [TEXTOID], "/* layra.rest_of_run */
+SELECT r.metadata, r.result, r.created_at, r.finished_at, r.hold FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) $1"
+}
+
 /// Runs that somebody should look at: running, and a lease ran out or no event since $1; paused, and every question has expired.
 macro_rules! stale_runs {
     ($runs:literal) => {
@@ -297,6 +303,27 @@ pub fn prepare(db: &Db, run_id: &str) {
 /// A run as it is by the newest snapshot of the call, whatever is prepared.
 pub fn read(db: &Db, run_id: &str) -> Option<Run> {
     Run::read(&db.query(&READ_RUN, &[run_id.into_datum()]))
+}
+
+/// What a `Run` leaves out of the row.
+#[derive(Default)]
+pub struct Rest {
+    pub metadata: Option<Jsonb>,
+    pub result: Option<Jsonb>,
+    pub created_at: i64,
+    pub finished_at: Option<i64>,
+    pub hold: Option<String>,
+}
+
+pub fn rest(db: &Db, run_id: &str) -> Option<Rest> {
+    let rows = db.query(&REST_OF_RUN, &[run_id.into_datum()]);
+    (!rows.is_empty()).then(|| Rest {
+        metadata: rows.jsonb(0, 1),
+        result: rows.jsonb(0, 2),
+        created_at: rows.get(0, 3).unwrap_or_default(),
+        finished_at: rows.get(0, 4),
+        hold: rows.get(0, 5),
+    })
 }
 
 /// Whose a run is; None where there is none.

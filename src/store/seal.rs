@@ -74,6 +74,12 @@ statement! {
     seal_heads!("s.owner OPERATOR(pg_catalog.=) $4")
 }
 
+statement! {
+    SEAL_BY_HASH, [TEXTOID, BYTEAOID], "/* layra.seal_by_hash */
+SELECT s.number FROM layra.seal s WHERE s.run_id OPERATOR(pg_catalog.=) $1 AND s.hash OPERATOR(pg_catalog.=) $2
+ORDER BY s.number DESC LIMIT 1"
+}
+
 /// The newest seal of a run id: its number and its hash.
 pub struct Newest {
     pub number: i64,
@@ -100,6 +106,12 @@ impl Newest {
         (!rows.is_empty())
             .then(|| Newest { number: rows.get(0, 1).unwrap_or_default(), hash: rows.hash(0, 2).unwrap_or_default() })
     }
+}
+
+/// The number of the seal of a run id that has this hash.
+pub fn number_of(db: &Db, run_id: &str, hash: &Hash) -> Option<i64> {
+    let rows = db.query(&SEAL_BY_HASH, &[run_id.into_datum(), hash.as_slice().into_datum()]);
+    if rows.is_empty() { None } else { rows.get(0, 1) }
 }
 
 /// The time that it is once a seal can be written.

@@ -118,6 +118,7 @@ READS = {
     "report": "layra.report('{r}')",
     "explain_run": "layra.explain_run('{r}')",
     "mermaid": "layra.mermaid('{r}')",
+    "export_run": "layra.export_run('{r}')",
     # What the views are made of can be called, too.
     "cells": "layra.cells('{r}', 'variable')",
     "context": "layra.context('{r}')",

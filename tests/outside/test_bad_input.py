@@ -238,6 +238,7 @@ FUNCTIONS = {
     ),
     "verify": ({"run_id": "run"}, {"run_id": [DEFAULT, *NAME, ("no such run", UNKNOWN)]}),
     "digest": ({"run_id": "run"}, {"run_id": [DEFAULT, *NAME, ("no such run", UNKNOWN), (LONGEST, UNKNOWN)]}),
+    "export_run": ({"run_id": "run"}, {"run_id": RUN}),
     "heads": ({}, {"owner": [DEFAULT, *NAME, ("no such role", OK), (LONGEST, OK)]}),
     "set_retention": (
         {"policy": "{}"},

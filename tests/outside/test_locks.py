@@ -120,7 +120,7 @@ WRITES = (
     "set_owner('r', 'postgres')", "hold_run('r', 'audit'), layra.release_run('r')", "drop_run('r')",
 )  # fmt: skip
 READS = (
-    "get_state('r')", "get_state('r', 2)", "history('r', 'v')", "stale_runs('1 s')", "verify('r')", "heads()",
+    "get_state('r')", "get_state('r', 2)", "history('r', 'v')", "stale_runs('1 s')", "verify('r')", "heads()", "export_run('r')",
     "verify_heads((SELECT jsonb_agg(h) FROM layra.heads() h))",
 )  # fmt: skip
 

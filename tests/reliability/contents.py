@@ -141,6 +141,7 @@ READS = {
     "mermaid": "SELECT r.run_id, regexp_replace(layra.mermaid(r.run_id), '<br/>[^\"]*', '', 'g') FROM layra.run r",
     "report": "SELECT r.run_id, substring(layra.report(r.run_id) FROM '<section id=state.*</main>') FROM layra.run r",
     "events": "SELECT r.run_id, f FROM layra.run r, layra.events(r.run_id) f",
+    "export_run": "SELECT r.run_id, f FROM layra.run r, layra.export_run(r.run_id) f",
     "get_state": "SELECT e.run_id, e.version, f FROM layra.event e, layra.get_state(e.run_id, e.version) f",
     "get_variable": "SELECT v.run_id, v.name, f FROM layra.variables v, layra.get_variable(v.run_id, v.name) f",
     "get_variables": "SELECT r.run_id, f FROM layra.run r, layra.get_variables(r.run_id) f",

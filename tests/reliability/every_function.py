@@ -52,6 +52,7 @@ CALLS = {
     "define_breaker": "'api', 2", "define_event_type": "'note', '{}'", "define_workflow": "'flow', '{}'", "diff": "'r', 1",
     "digest": "'r'", "drop_run": "'fork'", "enter_loop": "'fork', 'rounds'", "events": "'r'", "exit_loop": "'r', 'rounds'",
     "explain_run": "'r'", "mermaid": "'r'", "report": "'r'",
+    "export_run": "'fork'",
     "fail_node": "'r', 'plan', '{}', 1", "finish_run": "'asked'", "format_3": "", "fork_run": "'fork', 'new'", "get_state": "'r'",
     "get_variable": "'r', 'v'", "get_variables": "'r', in_group => 'g'", "heads": "", "hold_run": "'r', 'audit'", "grant_access": "'{worker}_2', 'writer'",
     "heartbeat": "'r', 'plan', 1, '1 day'", "help": "'start_run'", "history": "'r', 'v'", "next_iteration": "'r', 'rounds'",

@@ -79,6 +79,7 @@ CALLS = {
     "drop_run": of("'{r}'"),
     "enter_loop": of("'{r}', 'rounds'", "SELECT layra.exit_loop('{r}', 'rounds')"),
     "events": of("'{r}', {head} - 20, 10"),
+    "export_run": of("'{r}'"),
     "exit_loop": of("'{r}', 'rounds'"),
     "explain_run": of("'{r}'"),
     "fail_node": of("'{r}', 'plan', '{{}}'"),
@@ -451,7 +452,7 @@ GROWN = {
 STATE = "it reads, compares or copies the whole state"
 LOG = "it reads the whole log, or removes it"
 LIST = "it is a list of them"
-WHOLE = {"verify": LOG, "drop_run": LOG, "report": LOG}
+WHOLE = {"verify": LOG, "drop_run": LOG, "report": LOG, "export_run": LOG}
 PICTURES = {"explain_run": LIST, "mermaid": LIST}
 STATES = WHOLE | {call: STATE for call in (
     "get_state", "cells", "save_state", "fork_run", "validate_run", "recover_run", "resume_run", "view variables 1", "get_variables",
@@ -471,12 +472,12 @@ LAWS: dict[str, dict[str, str]] = {
     "rollbacks": WHOLE,
     "finishes": WHOLE,
     "keys": WHOLE,
-    "seals": {"verify": LIST, "verify_heads": LIST, "heads": LIST, "report": LIST},
-    "inherited keys": {"drop_run": "it removes what nobody inherits any more"},
-    "earlier keys": {"drop_run": "it removes them"},
+    "seals": {"export_run": LIST, "verify": LIST, "verify_heads": LIST, "heads": LIST, "report": LIST},
+    "inherited keys": {"export_run": LIST, "drop_run": "it removes what nobody inherits any more"},
+    "earlier keys": {"export_run": LIST, "drop_run": "it removes them"},
     "leases": WHOLE | {"recover_run": "it locks them, to see what heartbeats have made of them"},
     "forks": {"report": LIST, "drop_run": "they become forks of another run"},
-    "ancestors": {"set_variable": "a key that is new is looked for in each of them"},
+    "ancestors": {"export_run": "it lists the keys of each of them", "set_variable": "a key that is new is looked for in each of them"},
     "graph": {},
     "breaker outcomes": {},
     "other runs": {

@@ -184,6 +184,7 @@ LONG_CALLS = {
     "diff": "diff('large', 1)",
     "drop_run": "drop_run('log')",
     "events": "events('log', batch_size => 100000)",
+    "export_run": "export_run('large')",
     "fork_run": "fork_run('large', 'forked')",
     "get_state": "get_state('large')",
     "get_variables": "get_variables('large')",
