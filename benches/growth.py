@@ -2,6 +2,7 @@
 
 import atexit
 import json
+import tempfile
 import threading
 import time
 from functools import cache
@@ -142,6 +143,53 @@ def verify():
         Row("verify", LONG / seconds, "events a second on one core", "≥ 150,000",
             {"seconds": seconds, "seconds with waits": round(min(wall for _, wall, _ in rounds), 2)}),
         Row("verify, memory at 1,000,000 events", peak, f"MB ({small / 1e6:.1f} MB at 10,000)", f"≤ {small / 1e6 + 2:.1f}"),
+    ]  # fmt: skip
+
+
+def archived(versions):
+    """Of a run: bytes of its export, and the processor seconds of COPY of that, of its import, and of COPY of the same rows."""
+    server = long_run(versions).server
+    server.start()
+    try:
+        with psycopg.connect(server.conninfo(), autocommit=True) as connection:
+            pid = connection.info.backend_pid
+
+            def cost(*statements):
+                began = processor_time(pid)
+                for statement in statements:
+                    connection.execute(statement)
+                return processor_time(pid) - began
+
+            (size,) = connection.execute("SELECT sum(octet_length(l::text)) FROM layra.export_run('run') l").fetchone()
+            export = min(cost("COPY (SELECT layra.export_run('run')) TO '/dev/null'") for _ in range(3))
+            connection.execute("CREATE TABLE lines AS SELECT l FROM layra.export_run('run') l")
+            imported, copied = [], []
+            with tempfile.TemporaryDirectory(prefix="layra-bench-", dir="/tmp") as directory:
+                Path(directory).chmod(0o777)
+                for table in ("event", "cell"):
+                    connection.execute(f"COPY layra.{table} TO '{directory}/{table}'")
+                for _ in range(3):
+                    connection.execute("SELECT layra.drop_run('run')")
+                    connection.execute("VACUUM layra.event, layra.cell")
+                    copied.append(cost(*(f"COPY layra.{table} FROM '{directory}/{table}'" for table in ("event", "cell"))))
+                    connection.execute("DELETE FROM layra.event; DELETE FROM layra.cell")
+                    connection.execute("VACUUM layra.event, layra.cell")
+                    imported.append(cost("SELECT layra.import_lines('lines')"))
+            connection.execute("DROP TABLE lines")
+            return size, export, min(imported), min(copied)
+    finally:
+        server.stop("fast")
+
+
+@line()
+def archive():
+    """A run of 100,000 versions with a cell each: the processor time of its backend for COPY of its export to /dev/null; and for
+    import_lines from a table, against COPY of the same rows of layra.event and layra.cell from files. The best of 3 each."""
+    size, export, imported, copied = archived(100_000)
+    return [
+        Row("export_run, JSON text", size / export / 1e6, "MB a second on one core", "≥ 50", {"bytes": int(size), "seconds": export}),
+        Row("import_lines, against COPY of the same rows", copied / imported, "times its speed", "≥ 0.3",
+            {"import": imported, "COPY": copied}),
     ]  # fmt: skip
 
 

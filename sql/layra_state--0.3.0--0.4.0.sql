@@ -37,7 +37,7 @@ COMMENT ON INDEX layra.workflow_hash IS 'A definition by its content: the same o
 CREATE TABLE layra.seal (
     run_id           text COLLATE "C" NOT NULL,
     number           bigint NOT NULL,
-    what             text NOT NULL CHECK (what IN ('dropped')),
+    what             text NOT NULL CHECK (what IN ('dropped', 'imported')),
     owner            text NOT NULL,
     workflow         text,
     workflow_version integer,
@@ -72,7 +72,7 @@ COMMENT ON TABLE layra.seal IS
 'What is left of runs that are gone: a row each, only ever inserted. docs/hash-chain.md says how the hashes are made.';
 COMMENT ON COLUMN layra.seal.run_id IS 'The run that is gone; a later one may have its id.';
 COMMENT ON COLUMN layra.seal.number IS '1 for the first seal of that run id, then 2, 3, ...';
-COMMENT ON COLUMN layra.seal.what IS 'What became of the run: dropped.';
+COMMENT ON COLUMN layra.seal.what IS 'What became of the run: dropped; or imported, as it was up to last_version.';
 COMMENT ON COLUMN layra.seal.owner IS 'Role that the run belonged to, as text: who reads its runs reads the seal.';
 COMMENT ON COLUMN layra.seal.workflow IS 'Name of the workflow that the run used; NULL: none.';
 COMMENT ON COLUMN layra.seal.workflow_version IS 'Version of that workflow.';
@@ -99,7 +99,7 @@ COMMENT ON VIEW layra.seals IS
 The seals of those that the caller could read. Page it by at: ORDER BY at DESC LIMIT 100.';
 COMMENT ON COLUMN layra.seals.run_id IS 'The run that is gone; a later one may have its id.';
 COMMENT ON COLUMN layra.seals.number IS '1 for the first seal of that run id, then 2, 3, ...';
-COMMENT ON COLUMN layra.seals.what IS 'What became of the run: dropped.';
+COMMENT ON COLUMN layra.seals.what IS 'What became of the run: dropped; or imported, as it was up to last_version.';
 COMMENT ON COLUMN layra.seals.at IS 'Time of the removal.';
 COMMENT ON COLUMN layra.seals.actor IS 'Role that made the call.';
 COMMENT ON COLUMN layra.seals.on_behalf_of IS 'Whom the session said that it acts for. A claim, not a proof.';
@@ -290,9 +290,18 @@ Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller m
 Example: SELECT layra.mermaid('order-17');$$;
 -- ----------------------------------------------------------------------------------------------------------- archive
 
+COMMENT ON TABLE layra.inherited_key IS
+'Idempotency keys that a fork has from a parent that was dropped before version 0.3.0, or that was not there when the fork was imported.';
+
 CREATE FUNCTION layra.export_run(run_id text) RETURNS SETOF jsonb
 STABLE LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'export_run_wrapper';
+CREATE FUNCTION layra.import_run(lines jsonb[]) RETURNS bigint
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'import_run_wrapper';
+CREATE FUNCTION layra.import_lines(source regclass) RETURNS bigint
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'import_lines_wrapper';
 COMMENT ON FUNCTION layra.export_run(text) IS
 $$Returns a run as lines of JSON, for an archive or another database.
 The lines have everything of it: the definition and the graphs that the run uses, its events, whole values, checkpoints, questions, leases and the keys that a fork inherited, with the hash of each event and a hash of all lines. docs/export.md has the format.
@@ -300,6 +309,22 @@ run_id text: the run.
 Result jsonb: a row for each line, in order; the last one is the trailer.
 Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read, XX001 what is stored is damaged.
 Example: SELECT layra.export_run('order-17');$$;
+
+COMMENT ON FUNCTION layra.import_run(jsonb[]) IS
+$$Makes a run of the lines that export_run returned, the same as it was.
+Versions, hashes, actors, times and owner are those of the lines. Nothing is written where one of them is missing or was altered. A seal says who imported the run, and when; no handler is called.
+lines jsonb[]: all lines of one export, in any order.
+Result bigint: the run's newest version.
+Errors: 22023 bad argument, 42501 without level admin, 23505 the run already exists, 55000 its definition or its seals are not those that are here, XX001 a line is missing or was altered, 40001 above READ COMMITTED where a concurrent start won.
+Example: SELECT layra.import_run(array_agg(line)) FROM archive;$$;
+
+COMMENT ON FUNCTION layra.import_lines(regclass) IS
+$$Makes a run of the lines of an export that are in a table.
+As import_run, for what is too large for an array: the table is read as the caller, some lines at a time, so memory stays flat.
+source regclass: a table, view or foreign table of one column, of type jsonb, with all lines of one export, in any order.
+Result bigint: the run's newest version.
+Errors: 22023 bad argument, 42501 without level admin or SELECT on the table, 23505 the run already exists, 55000 its definition or its seals are not those that are here, XX001 a line is missing or was altered, 40001 above READ COMMITTED where a concurrent start won.
+Example: SELECT layra.import_lines('archive');$$;
 
 -- -------------------------------------------------------------------------------------------------------------- help
 
@@ -392,7 +417,9 @@ BEGIN
             ('Reports', 'report', 'explain_run, mermaid, timeline, verify'),
             ('Reports', 'explain_run', 'report, mermaid, nodes'),
             ('Reports', 'mermaid', 'explain_run, report'),
-            ('Archive', 'export_run', 'drop_run, digest'),
+            ('Archive', 'export_run', 'import_run, import_lines, drop_run, digest'),
+            ('Archive', 'import_run', 'export_run, import_lines'),
+            ('Archive', 'import_lines', 'export_run, import_run'),
             ('Access', 'grant_access', 'revoke_access, renew_grants, set_owner'),
             ('Access', 'revoke_access', 'grant_access, renew_grants'),
             ('Access', 'renew_grants', 'grant_access'),
@@ -500,7 +527,8 @@ $help$;
 -- ------------------------------------------------------------------------------------------------------------ grants
 
 -- Nothing for PUBLIC, nor for those to whom the default privileges of whoever updates this gave something: grant_access gives.
-REVOKE ALL ON FUNCTION layra.drop_run, layra.explain_run, layra.export_run, layra.heads, layra.hold_run, layra.mermaid,
+REVOKE ALL ON FUNCTION layra.drop_run, layra.explain_run, layra.export_run, layra.heads, layra.hold_run, layra.import_lines,
+    layra.import_run, layra.mermaid,
     layra.release_run, layra.report, layra.set_retention, layra.verify_heads FROM PUBLIC;
 REVOKE ALL ON TABLE layra.retention, layra.seal, layra.seals FROM PUBLIC;
 DO $$
@@ -512,7 +540,7 @@ BEGIN
         FROM pg_catalog.pg_proc p CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) a
         WHERE p.pronamespace OPERATOR(pg_catalog.=) 'layra'::pg_catalog.regnamespace
           AND a.grantee OPERATOR(pg_catalog.<>) 0 AND a.grantee OPERATOR(pg_catalog.<>) p.proowner
-          AND p.proname OPERATOR(pg_catalog.=) ANY ('{drop_run,explain_run,export_run,heads,hold_run,mermaid,release_run,report,set_retention,verify_heads}'::pg_catalog.name[])
+          AND p.proname OPERATOR(pg_catalog.=) ANY ('{drop_run,explain_run,export_run,heads,hold_run,import_lines,import_run,mermaid,release_run,report,set_retention,verify_heads}'::pg_catalog.name[])
         UNION ALL
         SELECT 'TABLE ' OPERATOR(pg_catalog.||) c.oid::pg_catalog.regclass::pg_catalog.text, a.grantee::pg_catalog.regrole
         FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a

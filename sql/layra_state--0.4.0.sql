@@ -252,6 +252,7 @@ CREATE FUNCTION "explain_run"(
 STABLE
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'explain_run_wrapper';
+
 CREATE FUNCTION "export_run"(
 	"run_id" TEXT
 ) RETURNS SETOF jsonb
@@ -364,6 +365,18 @@ CREATE FUNCTION "hold_run"(
 ) RETURNS bigint
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'hold_run_wrapper';
+
+CREATE FUNCTION "import_lines"(
+	"source" regclass
+) RETURNS bigint
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'import_lines_wrapper';
+
+CREATE FUNCTION "import_run"(
+	"lines" jsonb[]
+) RETURNS bigint
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'import_run_wrapper';
 
 CREATE FUNCTION "mermaid"(
 	"run_id" TEXT
@@ -974,7 +987,8 @@ COMMENT ON INDEX layra.inheritance_pkey IS 'What a fork inherits from.';
 COMMENT ON INDEX layra.inheritance_source IS 'The forks that come from a dropped run, for drop_run.';
 
 -- table_inherited_key
--- Before version 0.3.0 each fork had these keys itself: nothing is added any more, but by the restore of an older dump.
+-- Before version 0.3.0 each fork had these keys itself. What is added now comes with a fork that is imported without its parent, or from
+-- the restore of an older dump.
 CREATE TABLE layra.inherited_key (
     run_id          text COLLATE "C" NOT NULL,
     idempotency_key text COLLATE "C" NOT NULL,
@@ -987,7 +1001,7 @@ CREATE POLICY readable ON layra.inherited_key FOR SELECT USING (layra.reads_run(
 SELECT pg_catalog.pg_extension_config_dump('layra.inherited_key', '');
 
 COMMENT ON TABLE layra.inherited_key IS
-'Idempotency keys that a fork has from a parent that was dropped before version 0.3.0.';
+'Idempotency keys that a fork has from a parent that was dropped before version 0.3.0, or that was not there when the fork was imported.';
 COMMENT ON COLUMN layra.inherited_key.run_id IS 'The fork.';
 COMMENT ON COLUMN layra.inherited_key.idempotency_key IS 'The key, which counts as used in the fork''s version 1.';
 COMMENT ON COLUMN layra.inherited_key.type IS 'Type of the event that the key was used with.';
@@ -1001,7 +1015,7 @@ COMMENT ON INDEX layra.inherited_key_pkey IS 'A key of a fork.';
 CREATE TABLE layra.seal (
     run_id           text COLLATE "C" NOT NULL,
     number           bigint NOT NULL,
-    what             text NOT NULL CHECK (what IN ('dropped')),
+    what             text NOT NULL CHECK (what IN ('dropped', 'imported')),
     owner            text NOT NULL,
     workflow         text,
     workflow_version integer,
@@ -1030,7 +1044,7 @@ COMMENT ON TABLE layra.seal IS
 'What is left of runs that are gone: a row each, only ever inserted. docs/hash-chain.md says how the hashes are made.';
 COMMENT ON COLUMN layra.seal.run_id IS 'The run that is gone; a later one may have its id.';
 COMMENT ON COLUMN layra.seal.number IS '1 for the first seal of that run id, then 2, 3, ...';
-COMMENT ON COLUMN layra.seal.what IS 'What became of the run: dropped.';
+COMMENT ON COLUMN layra.seal.what IS 'What became of the run: dropped; or imported, as it was up to last_version.';
 COMMENT ON COLUMN layra.seal.owner IS 'Role that the run belonged to, as text: who reads its runs reads the seal.';
 COMMENT ON COLUMN layra.seal.workflow IS 'Name of the workflow that the run used; NULL: none.';
 COMMENT ON COLUMN layra.seal.workflow_version IS 'Version of that workflow.';
@@ -1507,7 +1521,7 @@ COMMENT ON VIEW layra.seals IS
 The seals of those that the caller could read. Page it by at: ORDER BY at DESC LIMIT 100.';
 COMMENT ON COLUMN layra.seals.run_id IS 'The run that is gone; a later one may have its id.';
 COMMENT ON COLUMN layra.seals.number IS '1 for the first seal of that run id, then 2, 3, ...';
-COMMENT ON COLUMN layra.seals.what IS 'What became of the run: dropped.';
+COMMENT ON COLUMN layra.seals.what IS 'What became of the run: dropped; or imported, as it was up to last_version.';
 COMMENT ON COLUMN layra.seals.at IS 'Time of the removal.';
 COMMENT ON COLUMN layra.seals.actor IS 'Role that made the call.';
 COMMENT ON COLUMN layra.seals.on_behalf_of IS 'Whom the session said that it acts for. A claim, not a proof.';
@@ -2314,6 +2328,7 @@ run_id text: the run.
 Result text: the flowchart, in ASCII.
 Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
 Example: SELECT layra.mermaid('order-17');$$;
+
 -- functions_archive
 COMMENT ON FUNCTION layra.export_run(text) IS
 $$Returns a run as lines of JSON, for an archive or another database.
@@ -2322,6 +2337,22 @@ run_id text: the run.
 Result jsonb: a row for each line, in order; the last one is the trailer.
 Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read, XX001 what is stored is damaged.
 Example: SELECT layra.export_run('order-17');$$;
+
+COMMENT ON FUNCTION layra.import_run(jsonb[]) IS
+$$Makes a run of the lines that export_run returned, the same as it was.
+Versions, hashes, actors, times and owner are those of the lines. Nothing is written where one of them is missing or was altered. A seal says who imported the run, and when; no handler is called.
+lines jsonb[]: all lines of one export, in any order.
+Result bigint: the run's newest version.
+Errors: 22023 bad argument, 42501 without level admin, 23505 the run already exists, 55000 its definition or its seals are not those that are here, XX001 a line is missing or was altered, 40001 above READ COMMITTED where a concurrent start won.
+Example: SELECT layra.import_run(array_agg(line)) FROM archive;$$;
+
+COMMENT ON FUNCTION layra.import_lines(regclass) IS
+$$Makes a run of the lines of an export that are in a table.
+As import_run, for what is too large for an array: the table is read as the caller, some lines at a time, so memory stays flat.
+source regclass: a table, view or foreign table of one column, of type jsonb, with all lines of one export, in any order.
+Result bigint: the run's newest version.
+Errors: 22023 bad argument, 42501 without level admin or SELECT on the table, 23505 the run already exists, 55000 its definition or its seals are not those that are here, XX001 a line is missing or was altered, 40001 above READ COMMITTED where a concurrent start won.
+Example: SELECT layra.import_lines('archive');$$;
 
 -- functions_access
 CREATE FUNCTION layra.grant_access(role name, level text) RETURNS void
@@ -2574,7 +2605,9 @@ BEGIN
             ('Reports', 'report', 'explain_run, mermaid, timeline, verify'),
             ('Reports', 'explain_run', 'report, mermaid, nodes'),
             ('Reports', 'mermaid', 'explain_run, report'),
-            ('Archive', 'export_run', 'drop_run, digest'),
+            ('Archive', 'export_run', 'import_run, import_lines, drop_run, digest'),
+            ('Archive', 'import_run', 'export_run, import_lines'),
+            ('Archive', 'import_lines', 'export_run, import_run'),
             ('Access', 'grant_access', 'revoke_access, renew_grants, set_owner'),
             ('Access', 'revoke_access', 'grant_access, renew_grants'),
             ('Access', 'renew_grants', 'grant_access'),

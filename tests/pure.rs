@@ -1720,3 +1720,55 @@ mod spans {
         }
     }
 }
+
+mod whole_numbers {
+    use crate::pure::binary::{CONTAINER, Item, NUMERIC, Value, number, octets_of, parsed, root, whole};
+    use proptest::prelude::*;
+
+    /// Of a JSON number, as it stands in an array.
+    fn read(text: &str) -> Option<i64> {
+        let octets = parsed(text, || {})?;
+        number(&root(&octets)?)
+    }
+
+    #[test]
+    fn what_is_no_whole_number_is_none() {
+        for text in [
+            "1.0",
+            "0.5",
+            "-0.1",
+            "1.00",
+            "9223372036854775808",
+            "-9223372036854775809",
+            "100000000000000000000000000",
+            "true",
+            "\"1\"",
+            "[1]",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+        for octets in [&[][..], &[0; 4], &[0; 6], &[0; 8], &[0xff; 6]] {
+            assert_eq!(number(&Item { kind: NUMERIC, octets }), None);
+        }
+        assert_eq!(number(&Item { kind: CONTAINER, octets: &[] }), None);
+    }
+
+    #[test]
+    fn numbers_at_the_edges_come_back() {
+        let powers = (0..19).map(|power| 10i64.pow(power));
+        let edges = powers.flat_map(|power| [power - 1, power, power + 1]).chain([i64::MAX, i64::MAX - 1]);
+        for edge in edges.flat_map(|edge| [edge, -edge]).chain([i64::MIN]) {
+            assert_eq!(read(&edge.to_string()), Some(edge));
+            let octets = octets_of(&Value::Array(vec![whole(edge)]), 64).unwrap();
+            assert_eq!(root(&octets).unwrap().parts().unwrap().first().and_then(number), Some(edge));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_comes_back(of in any::<i64>(), digits in 0u32..19) {
+            let of = of / 10i64.pow(digits);
+            prop_assert_eq!(read(&of.to_string()), Some(of));
+        }
+    }
+}

@@ -4,7 +4,7 @@
 CREATE TABLE layra.seal (
     run_id           text COLLATE "C" NOT NULL,
     number           bigint NOT NULL,
-    what             text NOT NULL CHECK (what IN ('dropped')),
+    what             text NOT NULL CHECK (what IN ('dropped', 'imported')),
     owner            text NOT NULL,
     workflow         text,
     workflow_version integer,
@@ -33,7 +33,7 @@ COMMENT ON TABLE layra.seal IS
 'What is left of runs that are gone: a row each, only ever inserted. docs/hash-chain.md says how the hashes are made.';
 COMMENT ON COLUMN layra.seal.run_id IS 'The run that is gone; a later one may have its id.';
 COMMENT ON COLUMN layra.seal.number IS '1 for the first seal of that run id, then 2, 3, ...';
-COMMENT ON COLUMN layra.seal.what IS 'What became of the run: dropped.';
+COMMENT ON COLUMN layra.seal.what IS 'What became of the run: dropped; or imported, as it was up to last_version.';
 COMMENT ON COLUMN layra.seal.owner IS 'Role that the run belonged to, as text: who reads its runs reads the seal.';
 COMMENT ON COLUMN layra.seal.workflow IS 'Name of the workflow that the run used; NULL: none.';
 COMMENT ON COLUMN layra.seal.workflow_version IS 'Version of that workflow.';

@@ -9,7 +9,7 @@ COMMENT ON VIEW layra.seals IS
 The seals of those that the caller could read. Page it by at: ORDER BY at DESC LIMIT 100.';
 COMMENT ON COLUMN layra.seals.run_id IS 'The run that is gone; a later one may have its id.';
 COMMENT ON COLUMN layra.seals.number IS '1 for the first seal of that run id, then 2, 3, ...';
-COMMENT ON COLUMN layra.seals.what IS 'What became of the run: dropped.';
+COMMENT ON COLUMN layra.seals.what IS 'What became of the run: dropped; or imported, as it was up to last_version.';
 COMMENT ON COLUMN layra.seals.at IS 'Time of the removal.';
 COMMENT ON COLUMN layra.seals.actor IS 'Role that made the call.';
 COMMENT ON COLUMN layra.seals.on_behalf_of IS 'Whom the session said that it acts for. A claim, not a proof.';

@@ -105,7 +105,7 @@ impl Export {
             log: VecDeque::new(),
             graphs: HashSet::new(),
             counts: Counts::default(),
-            hash: Lines::new(),
+            hash: Lines::default(),
             head_hash: Hash::default(),
         }
     }

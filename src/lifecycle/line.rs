@@ -1,6 +1,8 @@
 //! The lines of an export: jsonb objects of a number and one thing, whose name says what it is. `docs/export.md` has the format.
 
 use crate::pure::binary::{self, Item, Member, STRING, Value, whole};
+use crate::pure::hash::{Hash, unhex};
+use crate::server::error::{Error, Result};
 use crate::server::jsonb::{self, Jsonb};
 use crate::server::settings::EPOCH_OFFSET;
 
@@ -83,6 +85,10 @@ impl Counts {
         }
     }
 
+    pub fn of(&self, name: &str) -> i64 {
+        COUNTED.iter().zip(self.of).find(|((sort, _), _)| *sort == name).map_or(0, |(_, count)| count)
+    }
+
     /// Behind the lines that were counted.
     pub fn trailer<'a>(&self, head_hash: &'a str, hash: &'a str) -> Thing<'a> {
         let mut trailer = Thing::default().number("lines", self.lines + 1).number("version", self.version);
@@ -90,5 +96,96 @@ impl Counts {
             trailer = trailer.number(name, count);
         }
         trailer.text("head_hash", head_hash).text("hash", hash)
+    }
+}
+
+/// What stands in a line, as it is read.
+pub struct Given<'a>(Vec<(&'a [u8], Item<'a>)>);
+
+/// 22023 would say that an argument is not what it must be; these are lines that somebody altered.
+fn broken<T>(value: Option<T>, key: &str) -> Result<T> {
+    value.ok_or_else(|| Error::Export(format!("{key:?} is missing, or not what it must be")))
+}
+
+impl<'a> Given<'a> {
+    /// The members of a line.
+    pub fn line(line: &'a Jsonb) -> Result<Given<'a>> {
+        broken(line.members(), "line").map(Given)
+    }
+
+    fn find(&self, key: &str) -> Option<Item<'a>> {
+        self.0.iter().find(|(other, _)| *other == key.as_bytes()).map(|(_, item)| *item)
+    }
+
+    /// What a line is about: the one member beside its number.
+    pub fn only(&self) -> Result<(&'a str, Given<'a>)> {
+        let mut things = self.0.iter().filter(|(key, _)| *key != b"line");
+        let (key, item) = broken(things.next(), "line")?;
+        if things.next().is_some() {
+            return Err(Error::Export("there is more than one thing".into()));
+        }
+        let name = broken(std::str::from_utf8(key).ok(), "line")?;
+        Ok((name, broken(item.members().map(Given), name)?))
+    }
+
+    /// None where there is none; an error where it is something else.
+    fn read<T>(&self, key: &str, read: impl Fn(Item<'a>) -> Option<T>) -> Result<Option<T>> {
+        self.find(key).map(|item| broken(read(item), key)).transpose()
+    }
+
+    pub fn text(&self, key: &str) -> Result<Option<&'a str>> {
+        self.read(key, |item| std::str::from_utf8(item.octets).ok().filter(|_| item.kind == STRING))
+    }
+
+    pub fn required_text(&self, key: &str) -> Result<&'a str> {
+        broken(self.text(key)?, key)
+    }
+
+    pub fn number(&self, key: &str) -> Result<Option<i64>> {
+        self.read(key, |item| binary::number(&item))
+    }
+
+    pub fn required_number(&self, key: &str) -> Result<i64> {
+        broken(self.number(key)?, key)
+    }
+
+    pub fn small_number(&self, key: &str) -> Result<i32> {
+        broken(self.required_number(key)?.try_into().ok(), key)
+    }
+
+    pub fn flag(&self, key: &str) -> Result<bool> {
+        let flag = |item: Item<'_>| {
+            [(binary::TRUE, true), (binary::FALSE, false)].into_iter().find(|(kind, _)| *kind == item.kind)
+        };
+        broken(self.read(key, flag)?.map(|(_, flag)| flag), key)
+    }
+
+    pub fn json(&self, key: &str) -> Result<Option<Jsonb>> {
+        self.read(key, Jsonb::of_part)
+    }
+
+    pub fn required_json(&self, key: &str) -> Result<Jsonb> {
+        broken(self.json(key)?, key)
+    }
+
+    pub fn hash(&self, key: &str) -> Result<Hash> {
+        broken(self.text(key)?.and_then(unhex), key)
+    }
+
+    pub fn thing(&self, key: &str) -> Result<Option<Given<'a>>> {
+        self.read(key, |item| item.members().map(Given))
+    }
+
+    /// Microseconds since 2000-01-01.
+    pub fn time(&self, key: &str) -> Result<Option<i64>> {
+        self.read(key, |item| match (item.kind, item.octets) {
+            (STRING, b"infinity") => Some(i64::MAX),
+            (STRING, b"-infinity") => Some(i64::MIN),
+            _ => binary::number(&item)?.checked_sub(EPOCH_OFFSET),
+        })
+    }
+
+    pub fn required_time(&self, key: &str) -> Result<i64> {
+        broken(self.time(key)?, key)
     }
 }

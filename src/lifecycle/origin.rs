@@ -10,6 +10,8 @@ use serde::Deserialize;
 pub struct Parent {
     pub run_id: String,
     pub version: i64,
+    /// Of the parent's event at that version.
+    pub hash: Option<String>,
 }
 
 #[derive(Deserialize, Default)]

@@ -348,6 +348,30 @@ pub fn whole(number: i64) -> Value<'static> {
     Value::Number(number_of(&mut number.to_string().as_bytes()).unwrap_or_default())
 }
 
+/// The reverse of `whole`: None for what is no whole number of 64 bits, or is not written as one.
+pub fn number(item: &Item<'_>) -> Option<i64> {
+    const SPECIAL: u16 = 0x4000;
+    const NEGATIVE: u16 = 0x2000;
+    if item.kind != NUMERIC || !is_numeric(item.octets) {
+        return None;
+    }
+    let short = |octets: &[u8]| Some(u16::from_ne_bytes(octets.try_into().ok()?));
+    let header = short(item.octets.get(4..6)?)?;
+    let (is_short, digits_behind_point) = (header & 0x8000 != 0, header >> 7 & 0x3F);
+    if !is_short || header & SPECIAL != 0 || digits_behind_point != 0 {
+        return None;
+    }
+    let groups = item.octets[6..].chunks_exact(2);
+    let weight = (i32::from(header & 0x7F) ^ 0x40) - 0x40;
+    let missing = (weight + 1).checked_sub_unsigned(groups.len() as u32).filter(|missing| (0..=5).contains(missing));
+    let mut number: i128 = 0;
+    for group in groups {
+        number = number.checked_mul(10_000)? + i128::from(short(group)?);
+    }
+    number = number.checked_mul(10_000_i128.pow(missing.or((item.octets.len() == 6).then_some(0))? as u32))?;
+    i64::try_from(if header & NEGATIVE == 0 { number } else { -number }).ok()
+}
+
 /// A number as PostgreSQL's numeric has it: its size, a header of 16 bits (short form, sign, digits behind the point, weight
 /// of the first digit), and digits to the base of 10,000, without zeros at the ends.
 fn number_of(rest: &mut &[u8]) -> Option<Vec<u8>> {

@@ -26,14 +26,26 @@ fn field(hasher: &mut blake3::Hasher, octets: Option<&[u8]>) {
 
 /// The changed cells of one event, which must come sorted by (scope, key, ordinal); None is an unset cell.
 pub fn cells_hash<'a>(cells: impl Iterator<Item = (&'a str, &'a str, i64, Option<Hash>)>) -> Hash {
-    let mut hasher = blake3::Hasher::new();
-    for (scope, key, ordinal, hash) in cells {
-        field(&mut hasher, Some(scope.as_bytes()));
-        field(&mut hasher, Some(key.as_bytes()));
-        field(&mut hasher, Some(&ordinal.to_be_bytes()));
-        field(&mut hasher, hash.as_ref().map(|h| h.as_slice()));
+    let mut hasher = Cells::default();
+    cells.for_each(|(scope, key, ordinal, hash)| hasher.add(scope, key, ordinal, hash));
+    hasher.hash()
+}
+
+/// As `cells_hash`, one cell after the other.
+#[derive(Default)]
+pub struct Cells(blake3::Hasher);
+
+impl Cells {
+    pub fn add(&mut self, scope: &str, key: &str, ordinal: i64, hash: Option<Hash>) {
+        field(&mut self.0, Some(scope.as_bytes()));
+        field(&mut self.0, Some(key.as_bytes()));
+        field(&mut self.0, Some(&ordinal.to_be_bytes()));
+        field(&mut self.0, hash.as_ref().map(|h| h.as_slice()));
     }
-    *hasher.finalize().as_bytes()
+
+    pub fn hash(&self) -> Hash {
+        *self.0.finalize().as_bytes()
+    }
 }
 
 /// Everything of an event that its hash covers.
@@ -148,13 +160,15 @@ impl Heads {
 /// The hash of the lines of an export, in their order.
 pub struct Lines(blake3::Hasher);
 
-impl Lines {
-    pub fn new() -> Lines {
+impl Default for Lines {
+    fn default() -> Lines {
         let mut hasher = blake3::Hasher::new();
         hasher.update(b"layra-export-1");
         Lines(hasher)
     }
+}
 
+impl Lines {
     pub fn add(&mut self, text: &str) {
         field(&mut self.0, Some(text.as_bytes()));
     }

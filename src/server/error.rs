@@ -98,6 +98,8 @@ pub enum Error {
     Limit { message: String, hint: &'static str },
     #[error("{0}")]
     Corrupt(String),
+    #[error("{0}")]
+    Export(String),
     #[error("out of memory")]
     Memory,
 }
@@ -170,7 +172,7 @@ impl Error {
             Error::Invalid { .. } => ERRCODE_CHECK_VIOLATION,
             Error::State { .. } => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             Error::Limit { .. } => ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-            Error::Corrupt(_) => ERRCODE_DATA_CORRUPTED,
+            Error::Corrupt(_) | Error::Export(_) => ERRCODE_DATA_CORRUPTED,
             Error::Memory => ERRCODE_OUT_OF_MEMORY,
         }
     }
@@ -256,6 +258,7 @@ impl Error {
             },
             Error::Limit { hint, .. } => hint,
             Error::Corrupt(_) => "Run layra.verify to see what was changed behind the extension's back.",
+            Error::Export(_) => "Import all lines of one run, as layra.export_run returned them.",
             Error::Memory => "The operating system, or a limit that it was given, has no more memory for this session.",
         };
         Some(hint.to_string())

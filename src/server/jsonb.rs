@@ -88,9 +88,20 @@ impl Jsonb {
         Jsonb::object(members.chain(more).collect())
     }
 
+    /// A part of another value, on its own.
+    pub fn of_part(item: Item<'_>) -> Option<Jsonb> {
+        boxed(&[item]).pop()
+    }
+
     /// As a part of another value.
     pub fn part(&self) -> Value<'_> {
         Value::Raw(self.item())
+    }
+
+    /// The members of an object, in place; None for anything else.
+    pub fn members(&self) -> Option<Vec<(&[u8], Item<'_>)>> {
+        self.require_room();
+        self.item().members()
     }
 
     /// The member of an object with this key.
@@ -190,7 +201,7 @@ impl Jsonb {
     }
 
     /// The root container, or the scalar that it is made for.
-    fn item(&self) -> Item<'_> {
+    pub fn item(&self) -> Item<'_> {
         binary::root(self.octets()).unwrap_or(self.root())
     }
 
@@ -228,6 +239,58 @@ impl Jsonb {
         }
         self.require_room();
         boxed(&self.root().parts().unwrap_or_default())
+    }
+}
+
+/// An array of jsonb values, taken apart where there is memory for that.
+pub struct Values(pub Vec<Option<Jsonb>>);
+
+impl FromDatum for Values {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Values> {
+        if is_null {
+            return None;
+        }
+        memory::begin();
+        let _witness = Witness::enter();
+        // SAFETY: an array of jsonb values, whole and uncompressed from here on.
+        unsafe {
+            let array = pg_sys::pg_detoast_datum(datum.cast_mut_ptr());
+            memory::require(pgrx::varlena::varsize_4b(array));
+            let (mut elements, mut nulls, mut count) = (std::ptr::null_mut(), std::ptr::null_mut(), 0);
+            pg_sys::deconstruct_array(
+                array.cast(),
+                pg_sys::JSONBOID,
+                -1,
+                false,
+                pg_sys::TYPALIGN_INT as std::ffi::c_char,
+                &mut elements,
+                &mut nulls,
+                &mut count,
+            );
+            let value = |index| Jsonb::from_datum(*elements.add(index), *nulls.add(index));
+            Some(Values((0..count as usize).map(value).collect()))
+        }
+    }
+}
+
+// SAFETY: the SQL type is jsonb[], which is only taken, never returned.
+unsafe impl SqlTranslatable for Values {
+    const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(Values);
+    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
+    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("jsonb[]"));
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("jsonb[]")));
+}
+
+// SAFETY: unboxes with `from_datum`, as pgrx's own types do.
+unsafe impl<'fcx> ArgAbi<'fcx> for Values {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: stated by the caller.
+        unsafe { arg.unbox_arg_using_from_datum().expect("argument must not be null") }
+    }
+
+    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
+        // SAFETY: stated by the caller.
+        unsafe { arg.unbox_arg_using_from_datum().into() }
     }
 }
 

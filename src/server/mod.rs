@@ -3,6 +3,7 @@
 pub mod args;
 pub mod columns;
 pub mod context;
+pub mod cursor;
 pub mod error;
 pub mod guard;
 pub mod heap;

@@ -149,6 +149,46 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Procedure {
     }
 }
 
+/// A table, view or the like, as regclass holds it.
+pub struct Relation(pub pg_sys::Oid);
+
+impl FromDatum for Relation {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, typoid: pg_sys::Oid) -> Option<Relation> {
+        // SAFETY: regclass is an OID.
+        unsafe { pg_sys::Oid::from_polymorphic_datum(datum, is_null, typoid).map(Relation) }
+    }
+}
+
+// SAFETY: the SQL type is regclass, which is only taken, never returned.
+unsafe impl SqlTranslatable for Relation {
+    const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(Relation);
+    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
+    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("regclass"));
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("regclass")));
+}
+
+// SAFETY: unboxes with `from_datum`, as pgrx's own types do.
+unsafe impl<'fcx> ArgAbi<'fcx> for Relation {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: stated by the caller.
+        unsafe { arg.unbox_arg_using_from_datum().expect("argument must not be null") }
+    }
+
+    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
+        // SAFETY: stated by the caller.
+        unsafe { arg.unbox_arg_using_from_datum().into() }
+    }
+}
+
+/// A uuid of its text, as PostgreSQL writes it; None for anything else.
+pub fn uuid(text: &str) -> Option<Uuid> {
+    let digits: Vec<u8> = text.bytes().filter(|octet| *octet != b'-').collect();
+    let digits = std::str::from_utf8(&digits).ok().filter(|digits| digits.len() == 32)?;
+    let number = u128::from_str_radix(digits, 16).ok()?;
+    let uuid = Uuid::from_bytes(number.to_be_bytes());
+    (uuid.to_string() == text).then_some(uuid)
+}
+
 pub fn fresh_uuid() -> Uuid {
     // SAFETY: gen_random_uuid takes no arguments, and returns a uuid.
     unsafe { pgrx::direct_function_call::<Uuid>(pg_sys::gen_random_uuid, &[]) }

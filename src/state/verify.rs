@@ -172,6 +172,22 @@ pub fn first_problems(db: &Db, run_id: &str, most: usize) -> Result<(Vec<Problem
     Ok((problems, more))
 }
 
+/// What is wrong with a run that a call has made, first of all; an error where it cannot be read.
+pub fn first_problem(db: &Db, run_id: &str) -> Option<String> {
+    let mut problems = Vec::new();
+    let mut seals = OfSeals::new(Some(run_id));
+    while problems.is_empty() && seals.go_on(db, |_| true, &mut problems) {}
+    let mut check = Check::new(run_id, false);
+    while problems.is_empty() && check.go_on(db) {
+        problems.append(&mut check.problems);
+    }
+    problems.append(&mut check.problems);
+    problems.into_iter().next().map(|(_, version, problem)| match version {
+        Some(version) => format!("version {version}: {problem}"),
+        None => problem,
+    })
+}
+
 /// An event as it stands.
 struct Event {
     version: i64,

@@ -254,7 +254,7 @@ pub struct NewRow<'a> {
 /// Adds events of one time, by one statement however many there are; false where a version is taken: above READ COMMITTED the
 /// snapshot can hide the true head.
 pub fn insert(db: &Db, author: &Author<'_>, rows: &[NewRow<'_>]) -> Result<bool> {
-    if db.plain(|tables| insert_plain(tables, author, rows)).is_some() {
+    if db.plain(|tables| insert_plain(tables, rows.iter().map(|row| (author, row)))).is_some() {
         return Ok(true);
     }
     let one_by_one = above_read_committed();
@@ -313,15 +313,27 @@ pub fn insert(db: &Db, author: &Author<'_>, rows: &[NewRow<'_>]) -> Result<bool>
     }
 }
 
+/// As `insert`, of events that have authors and times of their own.
+pub fn insert_each(db: &Db, rows: &[(Author<'_>, NewRow<'_>)]) -> Result<bool> {
+    if db.plain(|tables| insert_plain(tables, rows.iter().map(|(author, row)| (author, row)))).is_some() {
+        return Ok(true);
+    }
+    for (author, row) in rows {
+        if !insert(db, author, std::slice::from_ref(row))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// In the order of the table's columns.
-fn insert_plain(tables: &Tables, author: &Author<'_>, rows: &[NewRow<'_>]) {
+fn insert_plain<'r>(tables: &Tables, rows: impl Iterator<Item = (&'r Author<'r>, &'r NewRow<'r>)>) {
     let mut values = Values::default();
-    let run_id = values.text(author.run_id);
-    let actor = values.text(author.actor);
-    let on_behalf_of = author.on_behalf_of.and_then(|claim| values.text(claim));
-    tables.event.writer().insert(rows.iter().map(|row| {
+    tables.event.writer().insert(rows.map(|(author, row)| {
+        let actor = values.text(author.actor);
+        let on_behalf_of = author.on_behalf_of.and_then(|claim| values.text(claim));
         [
-            run_id,
+            values.text(author.run_id),
             row.head.version.into_datum(),
             values.text(row.type_name),
             row.payload.into_datum(),

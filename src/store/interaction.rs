@@ -148,6 +148,15 @@ WHERE i.run_id OPERATOR(pg_catalog.=) $1 AND i.status OPERATOR(pg_catalog.=) 'pe
 ORDER BY COALESCE(i.expires_at, 'infinity'::pg_catalog.timestamptz) LIMIT 6"
 }
 
+statement! {
+    /// A question as it was elsewhere.
+    IMPORT_INTERACTION, [TEXTOID, UUIDOID, INT8OID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+        INT8OID, JSONBOID, BYTEAOID, TEXTOID, TEXTOID, TEXTOID], "/* layra.import_interaction */
+INSERT INTO layra.interaction (run_id, id, version, node_id, status, prompt, response_schema, assignee, created_at, expires_at,
+    closed_version, response, response_hash, answered_by, answered_for, owner)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING"
+}
+
 /// A question as it is asked.
 pub struct Question<'a> {
     pub id: Uuid,
@@ -176,6 +185,39 @@ pub fn insert(db: &Db, run_id: &str, question: &Question<'_>) {
         question.owner.into_datum(),
     ];
     db.query(&INSERT_INTERACTION, &args);
+}
+
+/// What became of a question.
+pub struct Outcome<'a> {
+    pub status: &'a str,
+    pub closed_version: Option<i64>,
+    pub response: Option<Jsonb>,
+    pub by: Option<&'a str>,
+    pub on_behalf_of: Option<&'a str>,
+}
+
+/// Inserts a question as it was elsewhere; false where there is one of its version or id.
+pub fn import(db: &Db, run_id: &str, question: &Question<'_>, outcome: &Outcome<'_>) -> bool {
+    let hash = outcome.response.map(|response| value_hash(response.text()));
+    let args = [
+        run_id.into_datum(),
+        question.id.into_datum(),
+        question.version.into_datum(),
+        question.node_id.into_datum(),
+        outcome.status.into_datum(),
+        question.prompt.into_datum(),
+        question.response_schema.into_datum(),
+        question.assignee.into_datum(),
+        question.created_at.into_datum(),
+        question.expires_at.into_datum(),
+        outcome.closed_version.into_datum(),
+        outcome.response.into_datum(),
+        hash.as_ref().map(|hash| hash.as_slice()).into_datum(),
+        outcome.by.into_datum(),
+        outcome.on_behalf_of.into_datum(),
+        question.owner.into_datum(),
+    ];
+    !db.query(&IMPORT_INTERACTION, &args).is_empty()
 }
 
 /// The time of a question that is asked next: others may have had the table for long.

@@ -138,6 +138,11 @@ WHERE e.run_id OPERATOR(pg_catalog.=) $1 AND e.idempotency_key OPERATOR(pg_catal
   AND e.version OPERATOR(pg_catalog.<=) $3 ORDER BY e.idempotency_key, e.version LIMIT 1000"
 }
 
+statement! {
+    IMPORT_KEY, [TEXTOID, TEXTOID, TEXTOID], "/* layra.import_key */
+INSERT INTO layra.inherited_key (run_id, idempotency_key, type) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+}
+
 /// The version of the live use of a key, and its type. Keys of undone versions count as unused.
 pub fn find_use(
     db: &Db,
@@ -285,6 +290,11 @@ pub fn inherited_after(db: &Db, run_id: &str, run: &Run, after: &str) -> (Vec<(S
     let (keys, next) = from_others(db, run_id, run, after);
     let used = |key: String| find_use(db, run_id, run, &key, 0, Vec::new()).map(|(_, type_name)| (key, type_name));
     (keys.into_iter().filter_map(used).collect(), next)
+}
+
+/// A fork has a key of its own from runs that are elsewhere.
+pub fn import(db: &Db, run_id: &str, key: &str, type_name: &str) {
+    db.query(&IMPORT_KEY, &[run_id.into_datum(), key.into_datum(), type_name.into_datum()]);
 }
 
 /// Forks remember the idempotency keys that they inherited, also when their parent is gone: a fork becomes a fork of its

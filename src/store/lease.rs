@@ -64,6 +64,12 @@ SELECT l.node_id, l.attempt, l.worker, l.until FROM layra.lease l
 WHERE l.run_id OPERATOR(pg_catalog.=) $1 AND l.node_id OPERATOR(pg_catalog.>) $2 ORDER BY l.node_id LIMIT 1000"
 }
 
+statement! {
+    IMPORT_LEASE, [TEXTOID, TEXTOID, INT4OID, TEXTOID, TIMESTAMPTZOID], "/* layra.import_lease */
+INSERT INTO layra.lease (run_id, node_id, attempt, worker, until, held) VALUES ($1, $2, $3, $4, $5, $5 IS NOT NULL)
+ON CONFLICT DO NOTHING"
+}
+
 /// What the row of a node that was ever begun says of its lease.
 pub struct Lease {
     pub attempt: i32,
@@ -144,6 +150,18 @@ fn release_plain(leases: &Table, run_id: &str, nodes: &[String]) -> bool {
 pub fn lock_held(db: &Db, run_id: &str) -> Vec<(String, i64)> {
     let rows = db.query(&LEASES, &[run_id.into_datum()]);
     (0..rows.len()).filter_map(|row| rows.get(row, 1).zip(rows.get(row, 2))).collect()
+}
+
+/// Inserts the lease of a node as it was elsewhere.
+pub fn import(db: &Db, run_id: &str, node_id: &str, lease: &Lease) {
+    let args = [
+        run_id.into_datum(),
+        node_id.into_datum(),
+        lease.attempt.into_datum(),
+        lease.worker.as_deref().into_datum(),
+        lease.until.into_datum(),
+    ];
+    db.query(&IMPORT_LEASE, &args);
 }
 
 /// Some leases behind a node, whatever became of them, each with its node.

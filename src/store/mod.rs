@@ -19,6 +19,7 @@ pub mod history;
 pub mod interaction;
 pub mod key;
 pub mod lease;
+pub mod lines;
 pub mod live;
 pub mod node;
 pub mod orphan;

@@ -43,6 +43,15 @@ impl Node {
     }
 }
 
+/// Whether a value may stand in a node's cell, by the rules of its CHECK constraint.
+pub fn is_valid(value: &str) -> bool {
+    serde_json::from_str::<Node>(value).is_ok_and(|node| {
+        ["pending", "running", "completed", "failed", "skipped"].contains(&node.status.as_str())
+            && (node.error.is_none() || node.status == "failed")
+            && (node.output.is_none() || node.status == "completed")
+    })
+}
+
 /// Whether a node's cell tells of a lease.
 pub fn is_leased(value: &str) -> bool {
     serde_json::from_str::<Node>(value).is_ok_and(|node| node.leased)

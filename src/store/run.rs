@@ -120,6 +120,20 @@ FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) $1"
 }
 
 statement! {
+    /// A run as it was elsewhere. No row: it is here.
+    IMPORT_RUN, [TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID, BYTEAOID, JSONBOID, JSONBOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+        TEXTOID], "/* layra.import_run */
+INSERT INTO layra.run (run_id, status, owner, workflow_owner, workflow, workflow_version, definition_hash, metadata, result,
+    created_at, finished_at, hold)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING"
+}
+
+statement! {
+    UPDATE_PARENT, [TEXTOID, TEXTOID, INT8OID], "/* layra.update_parent */
+UPDATE layra.run r SET parent_run_id = $2, parent_version = $3 WHERE r.run_id OPERATOR(pg_catalog.=) $1"
+}
+
+statement! {
     /// What READ_RUN leaves out.
     REST_OF_RUN, [TEXTOID], "/* layra.rest_of_run */
 SELECT r.metadata, r.result, r.created_at, r.finished_at, r.hold FROM layra.run r WHERE r.run_id OPERATOR(pg_catalog.=) $1"
@@ -303,6 +317,38 @@ pub fn prepare(db: &Db, run_id: &str) {
 /// A run as it is by the newest snapshot of the call, whatever is prepared.
 pub fn read(db: &Db, run_id: &str) -> Option<Run> {
     Run::read(&db.query(&READ_RUN, &[run_id.into_datum()]))
+}
+
+/// Inserts a run as it was elsewhere; false where the run already exists.
+pub fn import(db: &Db, run_id: &str, run: &Run, rest: &Rest) -> bool {
+    let workflow = run.workflow.as_ref();
+    let args = [
+        run_id.into_datum(),
+        run.status.name().into_datum(),
+        run.owner.as_str().into_datum(),
+        workflow.map(|w| w.owner.as_str()).into_datum(),
+        workflow.map(|w| w.name.as_str()).into_datum(),
+        workflow.map(|w| w.version).into_datum(),
+        workflow.map(|w| w.hash.as_slice()).into_datum(),
+        rest.metadata.into_datum(),
+        rest.result.into_datum(),
+        rest.created_at.into_datum(),
+        rest.finished_at.into_datum(),
+        rest.hold.as_deref().into_datum(),
+    ];
+    db.lock_for(&IMPORT_RUN);
+    clock::lock_to_append(db);
+    let inserted = !db.query(&IMPORT_RUN, &args).is_empty();
+    if inserted {
+        prepare(db, run_id);
+    }
+    inserted
+}
+
+/// Makes a run a fork; without a parent, of one that is gone.
+pub fn set_parent(db: &Db, run_id: &str, parent: Option<(&str, i64)>) {
+    let (parent, version) = parent.unzip();
+    db.query(&UPDATE_PARENT, &[run_id.into_datum(), parent.into_datum(), version.unwrap_or(0).into_datum()]);
 }
 
 /// What a `Run` leaves out of the row.

@@ -75,6 +75,12 @@ statement! {
 }
 
 statement! {
+    IMPORTS, [TEXTOID], "/* layra.imports */
+SELECT s.number FROM layra.seal s WHERE s.run_id OPERATOR(pg_catalog.=) $1 AND s.what OPERATOR(pg_catalog.=) 'imported'
+ORDER BY s.number DESC LIMIT 1"
+}
+
+statement! {
     SEAL_BY_HASH, [TEXTOID, BYTEAOID], "/* layra.seal_by_hash */
 SELECT s.number FROM layra.seal s WHERE s.run_id OPERATOR(pg_catalog.=) $1 AND s.hash OPERATOR(pg_catalog.=) $2
 ORDER BY s.number DESC LIMIT 1"
@@ -106,6 +112,14 @@ impl Newest {
         (!rows.is_empty())
             .then(|| Newest { number: rows.get(0, 1).unwrap_or_default(), hash: rows.hash(0, 2).unwrap_or_default() })
     }
+}
+
+/// What became of a run that came from elsewhere.
+pub const IMPORTED: &str = "imported";
+
+/// Whether a run of this id was imported, since seals were kept.
+pub fn was_imported(db: &Db, run_id: &str) -> bool {
+    has_seals(db) && !db.query(&IMPORTS, &[run_id.into_datum()]).is_empty()
 }
 
 /// The number of the seal of a run id that has this hash.

@@ -167,6 +167,8 @@ WORLD = """
 # What some examples need besides.
 BEFORE = {
     "start_run": "SELECT layra.drop_run('order-17')",
+    "import_run": "CREATE TABLE archive AS SELECT layra.export_run('order-17') AS line; SELECT layra.drop_run('order-17')",
+    "import_lines": "CREATE TABLE archive AS SELECT layra.export_run('order-17') AS line; SELECT layra.drop_run('order-17')",
     "reopen_run": "SELECT layra.finish_run('order-17', 'failed')",
     "set_variables": "SELECT layra.drop_run('order-17'); SELECT layra.start_run('order-17')",
     "checkpoint": "SELECT layra.drop_run('order-17'); SELECT layra.start_run('order-17')",

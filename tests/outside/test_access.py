@@ -162,7 +162,7 @@ WRITES = {
 }
 NOT_ON_A_RUN = {"define_workflow", "start_run", "grant_access", "revoke_access", "stale_runs", "define_breaker", "breaker_try",
                 "breaker_success", "breaker_failure", "reset_breaker", "define_event_type", "add_validator", "remove_validator",
-                "on_event", "off_event", "help", "heads", "verify_heads", "set_retention"}  # fmt: skip
+                "on_event", "off_event", "help", "heads", "verify_heads", "set_retention", "import_run", "import_lines"}  # fmt: skip
 INTERNAL = {"owns", "reads_every_run", "reads_run", "reads_runs_of", "readable_owners", "owners_by_index", "check_access", "renew_grants",
             "breaker_state", "format_3", "remembered"}  # fmt: skip
 
@@ -229,6 +229,8 @@ def test_functions_on_no_run(cast, actor):
         "SELECT layra.help('no such function')": DENIED if actor in CALL_NOTHING else "P0002",
         "SELECT layra.heads()": DENIED if actor in CALL_NOTHING else "works",
         "SELECT layra.verify_heads('[]')": DENIED if actor in CALL_NOTHING else "works",
+        "SELECT layra.import_run('{}')": "XX001" if actor in ("boss", "superuser") else DENIED,
+        "SELECT layra.import_lines('pg_catalog.pg_class')": "22023" if actor in ("boss", "superuser") else DENIED,
         "SELECT layra.digest()": DENIED if actor in CALL_NOTHING else "works",
         "SELECT layra.set_variable('no such run', 'v', '1')": "P0002" if writes else DENIED,
         "SELECT layra.get_state('no such run')": DENIED if actor in CALL_NOTHING else "P0002",

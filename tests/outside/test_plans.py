@@ -287,7 +287,14 @@ EXECUTION = [
     "breaker_state(session_user::text, 'b')",
     "off_event('note', 'public.handle(text, bigint, text, jsonb)')",
     "remove_validator('looping', 'rule')",
+    "export_run('{r} e fork')",
+    "drop_run('{r} e fork')",
+    "import_run(%(lines)s::jsonb[])",
+    "drop_run('{r} e fork')",
     "drop_run('{r} e')",
+    "import_run(%(lines)s::jsonb[])",
+    "verify('{r} e fork')",
+    "drop_run('{r} e fork')",
 ]
 
 ABOVE_READ_COMMITTED = [
@@ -321,6 +328,9 @@ def perform(connection, run_id, workload=WORKLOAD):
     arguments = dict(ARGUMENTS)
     for sql in workload:
         rows = connection.execute(f"SELECT * FROM layra.{sql.format(r=run_id)}", arguments).fetchall()
+        if sql.startswith("export_run"):
+            lines = connection.execute(f"SELECT line::text FROM layra.{sql.format(r=run_id)} line").fetchall()
+            arguments["lines"] = [line for (line,) in lines]
         if sql.startswith("pause_run"):
             arguments |= {"interaction": rows[0][0], "earlier": arguments.get("interaction")}
 

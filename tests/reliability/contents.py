@@ -39,6 +39,8 @@ LEVELS = [
 
 # What handlers and validators call. These objects are the users', not the extension's.
 FUNCTIONS = """
+    CREATE TABLE public.archive (line jsonb); CREATE TABLE public.other_archive (line jsonb);
+    GRANT SELECT, INSERT ON public.archive, public.other_archive TO PUBLIC;
     CREATE TABLE public.outbox (run_id text, version bigint, type text);
     GRANT SELECT, INSERT ON public.outbox TO PUBLIC;
     CREATE FUNCTION public.to_outbox(run_id text, version bigint, type text, payload jsonb) RETURNS void LANGUAGE sql
@@ -93,6 +95,10 @@ FILL = [
         SELECT layra.start_run('cancelled'), layra.cancel_run('cancelled', 'no more'), layra.finish_run('cancelled', 'cancelled');
         SELECT layra.start_run('reopened'), layra.finish_run('reopened', 'failed'), layra.reopen_run('reopened', 'again');
         SELECT layra.start_run('cancelling'), layra.cancel_run('cancelling');
+        SELECT layra.start_run('archived', 'orders', '{"a": "\\"}'), layra.start_run('also archived');
+        INSERT INTO public.archive SELECT layra.export_run('archived');
+        INSERT INTO public.other_archive SELECT layra.export_run('also archived');
+        SELECT layra.drop_run('archived', 'archived'), layra.drop_run('also archived', 'archived');
         SELECT layra.start_run('Lauf „ü“ "quoted" \\ ''too''');
         SELECT layra.define_breaker('closed'), layra.breaker_failure('closed', '{"status": 500}'), layra.breaker_success('closed')"""),
     ("carol", """
@@ -212,6 +218,8 @@ WRITES = [
     ("boss", "off_event('mail.*', 'public.to_outbox(text, bigint, text, jsonb)')"),
     ("boss", "add_validator('own flow', 'total', 'public.check_total(text, jsonb)')"),
     ("boss", "remove_validator('own flow', 'total')"),
+    ("boss", "import_run(ARRAY(SELECT line FROM public.archive))"),
+    ("boss", "import_lines('public.other_archive')"),
     ("postgres", "check_access('stranger', 'writer')"),
     ("postgres", "grant_access('stranger', 'writer')"),
     ("postgres", "revoke_access('stranger')"),

@@ -8,7 +8,8 @@
 SETUP = """
     CREATE TABLE outbox (run_id text, version bigint, type text, payload jsonb);
     CREATE TABLE rules (rule text);
-    GRANT INSERT ON outbox TO {worker}; GRANT SELECT ON rules TO {worker};
+    CREATE TABLE archive (line jsonb);
+    GRANT INSERT ON outbox TO {worker}; GRANT SELECT ON rules TO {worker}; GRANT SELECT, INSERT ON archive TO {worker};
     CREATE FUNCTION handle(text, bigint, text, jsonb) RETURNS void LANGUAGE sql
     AS $$ INSERT INTO public.outbox VALUES ($1, $2, $3, $4) $$;
     CREATE FUNCTION rule(text, jsonb) RETURNS SETOF text LANGUAGE sql STABLE AS $$ SELECT rule FROM public.rules $$;
@@ -36,6 +37,12 @@ SETUP = """
         PERFORM layra.hold_run('held', 'audit');
     EXCEPTION WHEN undefined_function THEN -- the release before has none
     END $$;
+    DO $$ BEGIN
+        PERFORM layra.start_run('elsewhere', 'flow', '{{"v": 1}}');
+        INSERT INTO public.archive SELECT line FROM layra.export_run('elsewhere') line;
+        PERFORM layra.drop_run('elsewhere');
+    EXCEPTION WHEN undefined_function THEN -- the release before has none
+    END $$;
     SELECT layra.start_run('asked', 'flow'), layra.pause_run('asked', 'plan', '{{}}', 'true');
     SELECT layra.define_breaker('api', 1, '1 us'), layra.breaker_failure('api');
     RESET SESSION AUTHORIZATION;
@@ -52,7 +59,7 @@ CALLS = {
     "define_breaker": "'api', 2", "define_event_type": "'note', '{}'", "define_workflow": "'flow', '{}'", "diff": "'r', 1",
     "digest": "'r'", "drop_run": "'fork'", "enter_loop": "'fork', 'rounds'", "events": "'r'", "exit_loop": "'r', 'rounds'",
     "explain_run": "'r'", "mermaid": "'r'", "report": "'r'",
-    "export_run": "'fork'",
+    "export_run": "'fork'", "import_run": "ARRAY(SELECT line FROM public.archive)", "import_lines": "'public.archive'",
     "fail_node": "'r', 'plan', '{}', 1", "finish_run": "'asked'", "format_3": "", "fork_run": "'fork', 'new'", "get_state": "'r'",
     "get_variable": "'r', 'v'", "get_variables": "'r', in_group => 'g'", "heads": "", "hold_run": "'r', 'audit'", "grant_access": "'{worker}_2', 'writer'",
     "heartbeat": "'r', 'plan', 1, '1 day'", "help": "'start_run'", "history": "'r', 'v'", "next_iteration": "'r', 'rounds'",

@@ -351,6 +351,13 @@ class Values:
                 return self.known(self.world.roles, 8)
             case "text[]":
                 return [self.known(VARIABLES) for _ in range(self.random.randrange(4))]
+            case "jsonb[]":
+                return [
+                    self.random.choice(('{"line": %d, "header": {"format": 1}}', '{"line": %d, "event": {"version": 1}}', "null", "{}")).replace("%d", str(n))
+                    for n in range(self.random.randrange(4))
+                ]  # fmt: skip
+            case "regclass":
+                return self.random.choice(("layra.run", "pg_class", "layra.run_pkey", "none", "0", "4294967295", "-"))
         return self.name()
 
     def __call__(self, function, argument, type_name):

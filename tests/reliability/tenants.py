@@ -40,7 +40,7 @@ ARGUMENTS = {
     "owner": "'{r}'", "node_id": "'new'", "node_ids": "'{{new}}'", "error": "'{{}}'", "attempt": "1", "lease": "'1 day'",
     "loop_id": "'l'", "interaction": "'{q}'", "idle": "'1 hour'", "workflow": "'own'", "type_pattern": "'note'",
     "function": "'public.handle(pg_catalog.text, bigint, pg_catalog.text, pg_catalog.jsonb)'", "schema": "'true'",
-    "reason": "'audit'", "policy": "'{{\"drop\": true}}'",
+    "lines": "'{{}}'", "source": "'pg_catalog.pg_class'", "reason": "'audit'", "policy": "'{{\"drop\": true}}'",
     "heads": f"'[{{{{\"run_id\": \"{{o}}\", \"version\": 1, \"hash\": \"{'0' * 64}\"}}}}]'",
     "role": "'{r}'",
     "level": "'writer'",

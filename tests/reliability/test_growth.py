@@ -91,6 +91,8 @@ CALLS = {
     "grant_access": of("'{worker}', 'auditor'", by_owner=True),
     "heads": of("'{worker}'"),
     "hold_run": of("'{r}', 'audit'"),
+    "import_lines": of("'public.archive'"),
+    "import_run": of("ARRAY(SELECT line FROM public.archive)"),
     "heartbeat": of("'{r}', 'plan', 1, '1 day'"),
     "help": of("'start_run'"),
     "history": of("'{r}', 'o'"),
@@ -544,7 +546,10 @@ def worker(dsn, role):
         admin.execute("SELECT layra.define_workflow('flow', %s)", [json.dumps(DEFINITION)])
         admin.execute("SELECT layra.define_breaker('api', 3, '1 us')")
         admin.execute("SELECT layra.breaker_failure('api')")
+        admin.execute("SELECT layra.start_run('elsewhere', 'flow')")
         admin.execute("RESET SESSION AUTHORIZATION")
+        admin.execute("CREATE TABLE public.archive AS SELECT layra.export_run('elsewhere') AS line; SELECT layra.drop_run('elsewhere')")
+        admin.execute(f"GRANT SELECT ON public.archive TO {name}")
         yield name
         admin.execute(f"DROP OWNED BY {name}")
         for (other,) in admin.execute("SELECT rolname FROM pg_roles WHERE rolname ~ '^growth(_|$)'").fetchall():

@@ -96,6 +96,8 @@ CASES = [
     case("set_owner('r', session_user)"),
     case("drop_run('r')", "", *RIVALS, REPLACES, Rival("hold_run('r', 'audit')", then="55000")),
     case("hold_run('r', 'audit')"),
+    case("import_run(ARRAY(SELECT line FROM public.archive))", "", Rival("start_run('imported')", then="23505")),
+    case("import_lines('public.archive')", "", Rival("start_run('imported')", then="23505")),
     case("release_run('r')", "hold_run('r', 'audit')", WRITES, CHANGES_ROW, Rival("release_run('r'); drop_run('r')", then="P0002")),
     case("start_run('new')", "", Rival("start_run('new')", "23505"), Rival("fork_run('r', 'new')", "23505")),
     case("save_state('new', '{}')", "", Rival("save_state('new', '{}')"), Rival("start_run('new')")),
@@ -178,6 +180,9 @@ class Stage:
                 "nodes": [{"id": "l", "type": "loop"}, {"id": "n", "type": "code"}],
                 "edges": [{"source": "l", "target": "n", "sourceHandle": "loop_body"},
                           {"source": "n", "target": "l", "sourceHandle": "loop_next"}]}');
+            SELECT layra.start_run('imported');
+            CREATE TABLE public.archive AS SELECT layra.export_run('imported') AS line;
+            SELECT layra.drop_run('imported');
         """)
         self.functions = {
             name: (arguments or [], result) for name, arguments, result in self.admin.execute("""

@@ -84,6 +84,9 @@ SETUP = """
     SELECT layra.start_run('asked {n}'), layra.pause_run('asked {n}', 'n', response_schema => (SELECT value FROM given WHERE (name, n) = ('schema', {n})));
     SELECT layra.start_run('skipped {n}'), layra.skip_nodes('skipped {n}', names({n}));
     SELECT layra.define_event_type('typed', '{{"type": "integer"}}');
+    SELECT layra.start_run('exported {n}'), layra.append_events('exported {n}', (SELECT jsonb_agg('{{"type": "note"}}'::jsonb) FROM generate_series(1, {n} / 4)));
+    CREATE TABLE archive_{n} AS SELECT layra.export_run('exported {n}') AS line;
+    SELECT layra.drop_run('exported {n}');
 """  # fmt: skip
 
 
@@ -114,6 +117,7 @@ CALLS = {
     "fail_node.error": [f"fail_node('working {{n}}', 'n', {OBJECT})"],
     "finish_run.result": [f"finish_run('set {{n}}', result => {OBJECT})"],
     "get_variables.names": ["get_variables('set {n}', names({n}))"],
+    "import_run.lines": ["import_run(ARRAY(SELECT line FROM archive_{n}))"],
     "pause_run.prompt": [f"pause_run('set {{n}}', 'n', {OBJECT})"],
     "pause_run.response_schema": [f"pause_run('set {{n}}', 'n', response_schema => {given('schema')})"],
     "reset_nodes.node_ids": ["reset_nodes('skipped {n}', names({n}))"],

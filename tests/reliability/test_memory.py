@@ -88,7 +88,7 @@ STREAMS = {
     "SELECT key FROM layra.diff('large', 1) WHERE scope = 'variable'": 101,
     "SELECT layra.diff('large', 300, 1) LIMIT 2": 2,
     "SELECT version FROM layra.context('large')": 50,
-    "SELECT line FROM layra.export_run('large') line WHERE line ? 'event'": 301,
+    "SELECT line FROM layra.export_run('large') line WHERE line ? 'event'": 401,
     "SELECT layra.export_run('large') LIMIT 1": 1,
     "SELECT problem FROM layra.verify('large')": 0,
     "SELECT problem FROM layra.verify('broken')": MANY,

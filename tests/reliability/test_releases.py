@@ -136,7 +136,7 @@ def test_a_run_that_is_dropped_before_the_update_leaves_no_seal(session):
     """What is new is not there, and what there was works as it did."""
     new = session()
     new.execute("SELECT layra.start_run('r'), layra.drop_run('r'), layra.start_run('r'), layra.start_run('s')")
-    for call in ("heads()", "hold_run('r', 'x')", "release_run('r')", "verify_heads('[]')", "drop_run('r', 'x')", "digest()", "export_run('r')"):
+    for call in ("heads()", "hold_run('r', 'x')", "release_run('r')", "verify_heads('[]')", "drop_run('r', 'x')", "digest()", "export_run('r')", "import_run('{}')", "import_lines('layra.run')"):
         with pytest.raises(psycopg.errors.UndefinedFunction):
             new.execute(f"SELECT layra.{call}")
     with pytest.raises(psycopg.errors.InvalidParameterValue):

@@ -2,13 +2,13 @@
 
 use super::said::{Checkpoint, Lease, Outcome, Question};
 use super::{Check, Problem, after, graph_hash, text_of};
-use crate::pure::hash::{hex, value_hash};
+use crate::pure::hash::{hex, unhex, value_hash};
 use crate::server::interrupts::check_for_interrupts;
 use crate::server::jsonb::Jsonb;
 use crate::server::spi::{attempt, scratch};
 use crate::store::cell::Orphan;
 use crate::store::db::Db;
-use crate::store::seal::Newest;
+use crate::store::seal::{self, Newest, Which};
 use crate::store::{cell, checkpoint, event, graph, interaction, lease, node, orphan, run, workflow};
 use std::collections::{BTreeMap, HashMap};
 use std::vec::IntoIter;
@@ -121,12 +121,20 @@ impl Check {
         }
     }
 
-    /// The first event names the newest seal of the run id, and no other.
+    /// The first event names the newest seal of the run id, and no other; that of an import, which came later, names the version
+    /// that the run had then.
     fn seal_before(&mut self, db: &Db) {
         let Some(found) = self.list(db, "the seal before the run", Newest::of) else { return };
-        let found = found.map(|seal| hex(&seal.hash));
-        if self.version == 0 || self.said.seal == found {
+        let said = self.said.seal.clone();
+        if self.version == 0 || said == found.as_ref().map(|seal| hex(&seal.hash)) {
             return;
+        }
+        if let Some(number) = found.as_ref().map(|seal| seal.number) {
+            let imported =
+                self.list(db, "the seal of the import", |db, run_id| was_imported(db, run_id, number, said.as_deref()));
+            if imported.is_none_or(|imported| imported) {
+                return;
+            }
         }
         let problem = match found {
             None => "the seal that the first event names is missing",
@@ -152,11 +160,18 @@ impl Check {
         let Some(said) = &self.said.parent else { return run_id.is_none() && version.is_none() && !inherits_keys };
         let named = run_id.as_ref() == Some(&said.run_id);
         let (parent, at, hash) = (said.run_id.clone(), said.version, said.hash.clone());
+        let run_id_here = self.run_id.clone();
         let found = self.try_read(db, None, "the run's parent", || Ok(event_hash(db, &parent, at)));
         match found {
             None => true,
             Some(Some(found)) if hash.is_none_or(|hash| hash == found) => {
+                // It was dropped, or elsewhere, and came back without its fork; or that came without it.
+                let returned = || [&parent, &run_id_here].into_iter().any(|id| seal::was_imported(db, id));
                 named && version == Some(at) && !inherits_keys
+                    || !named && version == Some(0) && run_id.is_none() && returned()
+                    || !named
+                        && run_id.is_some_and(|run_id| event_hash(db, &run_id, version.unwrap_or(0)).is_some())
+                        && returned()
             }
             Some(_) => match (run_id, version) {
                 (None, Some(0)) => true,
@@ -305,6 +320,17 @@ impl Check {
             std::mem::take(&mut check.said.leases).into_keys().map(missing).collect()
         });
     }
+}
+
+/// Whether the newest seal of a run id is that of an import of the run that is here, whose first event names this seal.
+fn was_imported(db: &Db, run_id: &str, number: i64, named: Option<&str>) -> bool {
+    let newest = Which(Some(run_id)).first(db, &(run_id.to_owned(), number));
+    newest.is_some_and(|seal| {
+        let is_here =
+            event::hash_at(db, run_id, seal.last_version).is_some_and(|(hash, _)| hash == Some(seal.head_hash));
+        let before = named.map(|named| unhex(named).and_then(|hash| seal::number_of(db, run_id, &hash)));
+        seal.what == seal::IMPORTED && is_here && before != Some(None)
+    })
 }
 
 /// Of versions, the same problem.
