@@ -104,8 +104,8 @@ def processor_time(pid):
     return (int(fields[11]) + int(fields[12])) / 100
 
 
-def verified(versions):
-    """Seconds of one core, and the peak of memory, for verify of the run."""
+def called(versions, sql):
+    """What a statement about the run returns, its seconds of one core and of waiting, and the peak of memory."""
     server = long_run(versions).server
     server.start()
     try:
@@ -121,14 +121,19 @@ def verified(versions):
             sampler = threading.Thread(target=sample)
             sampler.start()
             began = time.monotonic()
-            problems = connection.execute("SELECT * FROM layra.verify('run')").fetchall()
+            rows = connection.execute(sql).fetchall()
             wall = time.monotonic() - began
             done.set()
             sampler.join()
-            assert problems == []
-            return processor_time(pid) - before, wall, max(peak) - peak[0]
+            return rows, processor_time(pid) - before, wall, max(peak) - peak[0]
     finally:
         server.stop("fast")
+
+
+def verified(versions):
+    problems, *figures = called(versions, "SELECT * FROM layra.verify('run')")
+    assert problems == []
+    return figures
 
 
 @line()
@@ -191,6 +196,18 @@ def archive():
         Row("import_lines, against COPY of the same rows", copied / imported, "times its speed", "≥ 0.3",
             {"import": imported, "COPY": copied}),
     ]  # fmt: skip
+
+
+@line()
+def report():
+    """report of a run of 10,000 versions with a cell each: seconds that its backend computed, the best of 3, memory, and bytes."""
+    rounds = [called(10_000, "SELECT length(layra.report('run'))") for _ in range(3)]
+    seconds = min(seconds for _, seconds, _, _ in rounds)
+    return [
+        Row("report of 10,000 events", seconds, "seconds of one core", "≤ 2"),
+        Row("report of 10,000 events, memory", max(peak for *_, peak in rounds) / 1e6, "MB", "≤ 300"),
+        Row("report of 10,000 events, size", rounds[0][0][0][0] / 1e6, "MB", "≤ 5"),
+    ]
 
 
 @line()

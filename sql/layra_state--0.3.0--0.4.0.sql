@@ -115,7 +115,30 @@ COMMENT ON COLUMN layra.seals.bytes IS 'Bytes of their payloads and values, as t
 COMMENT ON COLUMN layra.seals.head_hash IS 'Hash of the run''s last event, as digest gave it: 64 hexadecimal digits.';
 COMMENT ON COLUMN layra.seals.hash IS 'Hash of the seal, 64 hexadecimal digits. The first event of a later run of that id has it.';
 
--- A run that comes after one of its id that is gone says so.
+-- ------------------------------------------------------------------------------------------------------------- audit
+
+CREATE FUNCTION layra.changed_cells(run_id text, version bigint)
+RETURNS TABLE (scope text, key text, ordinal bigint, old jsonb, new jsonb)
+STABLE LANGUAGE c AS 'MODULE_PATHNAME', 'changed_cells_wrapper';
+CREATE FUNCTION layra.undone_by(run_id text, version bigint) RETURNS bigint STABLE COST 100 LANGUAGE c AS 'MODULE_PATHNAME', 'undone_by_wrapper';
+
+COMMENT ON FUNCTION layra.changed_cells(text, bigint) IS
+$$Internal: the cells that an event changed, for the view changes.
+run_id text: the run.
+version bigint: of the event.
+Result: scope, key, ordinal, old (NULL: it was not set), new (NULL: it was unset).
+Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT * FROM layra.changed_cells('order-17', 1);$$;
+
+COMMENT ON FUNCTION layra.undone_by(text, bigint) IS
+$$Internal: the rollback that undid a version, for the view timeline.
+run_id text: the run.
+version bigint: of the run.
+Result bigint: the version of that rollback; NULL: the version counts.
+Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT layra.undone_by('order-17', 1);$$;
+
+-- A run that comes after one of its id that is gone says so; what was asked, answered, undone, and what failed.
 CREATE OR REPLACE VIEW layra.timeline WITH (security_invoker) AS
 SELECT e.run_id, e.version, e.at, e.type,
     e.actor OPERATOR(pg_catalog.||) COALESCE(' for ' OPERATOR(pg_catalog.||) e.on_behalf_of, '') AS who,
@@ -127,6 +150,10 @@ SELECT e.run_id, e.version, e.at, e.type,
                 ' at version ', e.payload OPERATOR(pg_catalog.#>>) '{parent,version}')
             WHEN 'run.finished' THEN e.payload OPERATOR(pg_catalog.->>) 'status'
             WHEN 'run.owner_changed' THEN pg_catalog.concat('to ', e.payload OPERATOR(pg_catalog.->>) 'owner')
+            WHEN 'interaction.requested' THEN pg_catalog.concat('question to ', COALESCE(e.payload OPERATOR(pg_catalog.->>) 'assignee', 'anybody'),
+                ': ', pg_catalog.left(e.payload OPERATOR(pg_catalog.->>) 'prompt', 200))
+            WHEN 'interaction.answered' THEN pg_catalog.concat('answer: ', pg_catalog.left(e.payload OPERATOR(pg_catalog.->>) 'response', 200))
+            WHEN 'node.failed' THEN 'error: ' OPERATOR(pg_catalog.||) pg_catalog.left(e.payload OPERATOR(pg_catalog.->>) 'error', 200)
             WHEN 'checkpoint.protected' THEN e.payload OPERATOR(pg_catalog.->>) 'label'
             WHEN 'checkpoint.unprotected' THEN e.payload OPERATOR(pg_catalog.->>) 'label'
         END,
@@ -134,11 +161,14 @@ SELECT e.run_id, e.version, e.at, e.type,
         CASE WHEN e.version OPERATOR(pg_catalog.=) 1 THEN 'after the run that seal '
             OPERATOR(pg_catalog.||) pg_catalog.left(e.payload OPERATOR(pg_catalog.->>) 'seal', 16) OPERATOR(pg_catalog.||) ' accounts for' END,
         'checkpoint ' OPERATOR(pg_catalog.||) e.checkpoint_kind
-            OPERATOR(pg_catalog.||) COALESCE(' ' OPERATOR(pg_catalog.||) e.checkpoint_label, ''),
+            OPERATOR(pg_catalog.||) COALESCE(' ' OPERATOR(pg_catalog.||) e.checkpoint_label, '')
+            OPERATOR(pg_catalog.||) CASE e.type WHEN 'checkpoint.created' THEN COALESCE(' for ' OPERATOR(pg_catalog.||)
+                pg_catalog.left(NULLIF(e.payload OPERATOR(pg_catalog.->>) 'metadata', '{}'), 200), '') ELSE '' END,
         CASE WHEN c.total OPERATOR(pg_catalog.>) 0 THEN pg_catalog.concat('changed ', c.names,
             CASE WHEN c.total OPERATOR(pg_catalog.>) 4
                  THEN pg_catalog.concat(' and ', c.total OPERATOR(pg_catalog.-) 4, ' more') END) END
-    ) AS what
+    ) AS what,
+    layra.undone_by(e.run_id, e.version) AS undone_by
 FROM layra.run r JOIN layra.event e ON e.run_id OPERATOR(pg_catalog.=) r.run_id
 CROSS JOIN LATERAL (
     SELECT pg_catalog.count(*) AS total,
@@ -148,6 +178,48 @@ CROSS JOIN LATERAL (
         SELECT u.name, pg_catalog.row_number() OVER (ORDER BY u.name) AS position
         FROM pg_catalog.unnest(e.changed) u(name)
         WHERE u.name OPERATOR(pg_catalog.!~~) 'engine/layra.%' AND u.name OPERATOR(pg_catalog.!~~) 'context/%/-1') n) c;
+
+COMMENT ON COLUMN layra.timeline.what IS 'What the event did: question, answer, error, reason, checkpoint and its metadata (200 characters of each), the first four cells it changed. Not for programs.';
+COMMENT ON COLUMN layra.timeline.undone_by IS 'Version of the rollback that undid it; NULL: it counts.';
+
+CREATE OR REPLACE VIEW layra.interactions WITH (security_invoker) AS
+SELECT i.run_id, i.id AS interaction, i.node_id, i.status, i.assignee, i.prompt, i.response_schema,
+    i.created_at, i.expires_at, i.version, i.closed_version, i.response, i.answered_by, i.answered_for,
+    i.created_at AS asked_at,
+    (SELECT e.at FROM layra.event e
+     WHERE i.status OPERATOR(pg_catalog.=) 'answered' AND e.run_id OPERATOR(pg_catalog.=) i.run_id
+       AND e.version OPERATOR(pg_catalog.=) i.closed_version) AS answered_at,
+    CASE i.status WHEN 'answered' THEN i.closed_version OPERATOR(pg_catalog.-) 1 END AS approved_version,
+    (SELECT pg_catalog.encode(e.hash, 'hex') FROM layra.event e
+     WHERE i.status OPERATOR(pg_catalog.=) 'answered' AND e.run_id OPERATOR(pg_catalog.=) i.run_id
+       AND e.version OPERATOR(pg_catalog.=) (i.closed_version OPERATOR(pg_catalog.-) 1)) AS approved_hash
+FROM layra.interaction i;
+
+COMMENT ON COLUMN layra.interactions.asked_at IS 'Time of the question, as created_at.';
+COMMENT ON COLUMN layra.interactions.answered_at IS 'Time of the answer; NULL: none.';
+COMMENT ON COLUMN layra.interactions.approved_version IS 'Version of the run that the answer was given to: the one before closed_version; NULL: no answer.';
+COMMENT ON COLUMN layra.interactions.approved_hash IS 'Hash of that version, as digest gave it: with it the state that was approved; NULL: no answer.';
+
+-- The cells that events changed, as the log names them: their rows are found by the primary key.
+CREATE VIEW layra.changes WITH (security_invoker) AS
+SELECT r.run_id, e.version, c.scope, c.key, c.ordinal, c.old, c.new, e.type,
+    e.actor OPERATOR(pg_catalog.||) COALESCE(' for ' OPERATOR(pg_catalog.||) e.on_behalf_of, '') AS who, e.at
+FROM layra.run r JOIN layra.event e ON e.run_id OPERATOR(pg_catalog.=) r.run_id
+CROSS JOIN LATERAL layra.changed_cells(e.run_id, e.version) c;
+
+COMMENT ON VIEW layra.changes IS
+'What every event changed, one row for each cell.
+Read it with WHERE run_id = ''...'' ORDER BY version; it costs the rows that are asked for.';
+COMMENT ON COLUMN layra.changes.run_id IS 'The run.';
+COMMENT ON COLUMN layra.changes.version IS 'Version of the run.';
+COMMENT ON COLUMN layra.changes.scope IS 'variable, node, loop, context or engine.';
+COMMENT ON COLUMN layra.changes.key IS 'Name of the variable, id of the node or loop, key of the engine''s field.';
+COMMENT ON COLUMN layra.changes.ordinal IS 'Number of the entry of a node''s context; 0 elsewhere.';
+COMMENT ON COLUMN layra.changes.old IS 'Value in the version before; NULL: it was not set.';
+COMMENT ON COLUMN layra.changes.new IS 'Value in this version; NULL: it was unset.';
+COMMENT ON COLUMN layra.changes.type IS 'Type of the event.';
+COMMENT ON COLUMN layra.changes.who IS 'Role, and whom it said to act for.';
+COMMENT ON COLUMN layra.changes.at IS 'Time of the event.';
 
 -- Where a view or a function of your own calls it, this fails and names it: drop it, update, and create it again.
 DROP FUNCTION layra.drop_run(text);
@@ -425,7 +497,8 @@ BEGIN
             ('Access', 'renew_grants', 'grant_access'),
             ('Access', 'help', 'runs, timeline'),
             ('Views', 'runs', 'start_run, timeline, stale_runs'),
-            ('Views', 'timeline', 'events, runs'),
+            ('Views', 'timeline', 'events, runs, changes'),
+            ('Views', 'changes', 'timeline, history, diff'),
             ('Views', 'variables', 'get_variables, cells'),
             ('Views', 'nodes', 'begin_node, cells'),
             ('Views', 'loops', 'enter_loop, cells'),
@@ -527,10 +600,9 @@ $help$;
 -- ------------------------------------------------------------------------------------------------------------ grants
 
 -- Nothing for PUBLIC, nor for those to whom the default privileges of whoever updates this gave something: grant_access gives.
-REVOKE ALL ON FUNCTION layra.drop_run, layra.explain_run, layra.export_run, layra.heads, layra.hold_run, layra.import_lines,
-    layra.import_run, layra.mermaid,
-    layra.release_run, layra.report, layra.set_retention, layra.verify_heads FROM PUBLIC;
-REVOKE ALL ON TABLE layra.retention, layra.seal, layra.seals FROM PUBLIC;
+REVOKE ALL ON FUNCTION layra.changed_cells, layra.drop_run, layra.explain_run, layra.export_run, layra.heads, layra.hold_run, layra.import_lines,
+    layra.import_run, layra.mermaid, layra.release_run, layra.report, layra.set_retention, layra.undone_by, layra.verify_heads FROM PUBLIC;
+REVOKE ALL ON TABLE layra.changes, layra.retention, layra.seal, layra.seals FROM PUBLIC;
 DO $$
 DECLARE
     given record;
@@ -540,13 +612,13 @@ BEGIN
         FROM pg_catalog.pg_proc p CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) a
         WHERE p.pronamespace OPERATOR(pg_catalog.=) 'layra'::pg_catalog.regnamespace
           AND a.grantee OPERATOR(pg_catalog.<>) 0 AND a.grantee OPERATOR(pg_catalog.<>) p.proowner
-          AND p.proname OPERATOR(pg_catalog.=) ANY ('{drop_run,explain_run,export_run,heads,hold_run,import_lines,import_run,mermaid,release_run,report,set_retention,verify_heads}'::pg_catalog.name[])
+          AND p.proname OPERATOR(pg_catalog.=) ANY ('{changed_cells,drop_run,explain_run,export_run,heads,hold_run,import_lines,import_run,mermaid,release_run,report,set_retention,undone_by,verify_heads}'::pg_catalog.name[])
         UNION ALL
         SELECT 'TABLE ' OPERATOR(pg_catalog.||) c.oid::pg_catalog.regclass::pg_catalog.text, a.grantee::pg_catalog.regrole
         FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a
         WHERE c.relnamespace OPERATOR(pg_catalog.=) 'layra'::pg_catalog.regnamespace
           AND a.grantee OPERATOR(pg_catalog.<>) 0 AND a.grantee OPERATOR(pg_catalog.<>) c.relowner
-          AND c.relname OPERATOR(pg_catalog.=) ANY ('{retention,seal,seals}'::pg_catalog.name[])
+          AND c.relname OPERATOR(pg_catalog.=) ANY ('{changes,retention,seal,seals}'::pg_catalog.name[])
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON %s FROM %s', given.object, given.grantee);
     END LOOP;

@@ -116,6 +116,20 @@ STABLE
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'cells_wrapper';
 
+CREATE FUNCTION "changed_cells"(
+	"run_id" TEXT,
+	"version" bigint
+) RETURNS TABLE (
+	"scope" TEXT,
+	"key" TEXT,
+	"ordinal" bigint,
+	"old" jsonb,
+	"new" jsonb
+)
+STABLE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'changed_cells_wrapper';
+
 CREATE FUNCTION "checkpoint"(
 	"run_id" TEXT,
 	"label" TEXT DEFAULT NULL,
@@ -665,6 +679,14 @@ CREATE FUNCTION layra.try_set_variables(run_id text, updates jsonb, expected_var
     on_conflict text DEFAULT 'fail', expected_version bigint DEFAULT NULL, idempotency_key text DEFAULT NULL,
     OUT committed boolean, OUT version bigint, OUT conflicts jsonb) RETURNS record
 LANGUAGE c AS 'MODULE_PATHNAME', 'try_set_variables_row_wrapper';
+
+CREATE FUNCTION "undone_by"(
+	"run_id" TEXT,
+	"version" bigint
+) RETURNS bigint
+STABLE COST 100
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'undone_by_wrapper';
 
 CREATE FUNCTION "unset_variables"(
 	"run_id" TEXT,
@@ -1477,6 +1499,10 @@ SELECT e.run_id, e.version, e.at, e.type,
                 ' at version ', e.payload OPERATOR(pg_catalog.#>>) '{parent,version}')
             WHEN 'run.finished' THEN e.payload OPERATOR(pg_catalog.->>) 'status'
             WHEN 'run.owner_changed' THEN pg_catalog.concat('to ', e.payload OPERATOR(pg_catalog.->>) 'owner')
+            WHEN 'interaction.requested' THEN pg_catalog.concat('question to ', COALESCE(e.payload OPERATOR(pg_catalog.->>) 'assignee', 'anybody'),
+                ': ', pg_catalog.left(e.payload OPERATOR(pg_catalog.->>) 'prompt', 200))
+            WHEN 'interaction.answered' THEN pg_catalog.concat('answer: ', pg_catalog.left(e.payload OPERATOR(pg_catalog.->>) 'response', 200))
+            WHEN 'node.failed' THEN 'error: ' OPERATOR(pg_catalog.||) pg_catalog.left(e.payload OPERATOR(pg_catalog.->>) 'error', 200)
             WHEN 'checkpoint.protected' THEN e.payload OPERATOR(pg_catalog.->>) 'label'
             WHEN 'checkpoint.unprotected' THEN e.payload OPERATOR(pg_catalog.->>) 'label'
         END,
@@ -1484,11 +1510,14 @@ SELECT e.run_id, e.version, e.at, e.type,
         CASE WHEN e.version OPERATOR(pg_catalog.=) 1 THEN 'after the run that seal '
             OPERATOR(pg_catalog.||) pg_catalog.left(e.payload OPERATOR(pg_catalog.->>) 'seal', 16) OPERATOR(pg_catalog.||) ' accounts for' END,
         'checkpoint ' OPERATOR(pg_catalog.||) e.checkpoint_kind
-            OPERATOR(pg_catalog.||) COALESCE(' ' OPERATOR(pg_catalog.||) e.checkpoint_label, ''),
+            OPERATOR(pg_catalog.||) COALESCE(' ' OPERATOR(pg_catalog.||) e.checkpoint_label, '')
+            OPERATOR(pg_catalog.||) CASE e.type WHEN 'checkpoint.created' THEN COALESCE(' for ' OPERATOR(pg_catalog.||)
+                pg_catalog.left(NULLIF(e.payload OPERATOR(pg_catalog.->>) 'metadata', '{}'), 200), '') ELSE '' END,
         CASE WHEN c.total OPERATOR(pg_catalog.>) 0 THEN pg_catalog.concat('changed ', c.names,
             CASE WHEN c.total OPERATOR(pg_catalog.>) 4
                  THEN pg_catalog.concat(' and ', c.total OPERATOR(pg_catalog.-) 4, ' more') END) END
-    ) AS what
+    ) AS what,
+    layra.undone_by(e.run_id, e.version) AS undone_by
 FROM layra.run r JOIN layra.event e ON e.run_id OPERATOR(pg_catalog.=) r.run_id
 CROSS JOIN LATERAL (
     SELECT pg_catalog.count(*) AS total,
@@ -1507,7 +1536,30 @@ COMMENT ON COLUMN layra.timeline.version IS 'Version of the run.';
 COMMENT ON COLUMN layra.timeline.at IS 'Time of the event.';
 COMMENT ON COLUMN layra.timeline.type IS 'Type of the event.';
 COMMENT ON COLUMN layra.timeline.who IS 'Role, and whom it said to act for.';
-COMMENT ON COLUMN layra.timeline.what IS 'What the event did, the reason given, the checkpoint it made, and the first four cells it changed. Not for programs.';
+COMMENT ON COLUMN layra.timeline.what IS 'What the event did: question, answer, error, reason, checkpoint and its metadata (200 characters of each), the first four cells it changed. Not for programs.';
+COMMENT ON COLUMN layra.timeline.undone_by IS 'Version of the rollback that undid it; NULL: it counts.';
+
+-- view_changes
+-- The cells that events changed, as the log names them: their rows are found by the primary key.
+CREATE VIEW layra.changes WITH (security_invoker) AS
+SELECT r.run_id, e.version, c.scope, c.key, c.ordinal, c.old, c.new, e.type,
+    e.actor OPERATOR(pg_catalog.||) COALESCE(' for ' OPERATOR(pg_catalog.||) e.on_behalf_of, '') AS who, e.at
+FROM layra.run r JOIN layra.event e ON e.run_id OPERATOR(pg_catalog.=) r.run_id
+CROSS JOIN LATERAL layra.changed_cells(e.run_id, e.version) c;
+
+COMMENT ON VIEW layra.changes IS
+'What every event changed, one row for each cell.
+Read it with WHERE run_id = ''...'' ORDER BY version; it costs the rows that are asked for.';
+COMMENT ON COLUMN layra.changes.run_id IS 'The run.';
+COMMENT ON COLUMN layra.changes.version IS 'Version of the run.';
+COMMENT ON COLUMN layra.changes.scope IS 'variable, node, loop, context or engine.';
+COMMENT ON COLUMN layra.changes.key IS 'Name of the variable, id of the node or loop, key of the engine''s field.';
+COMMENT ON COLUMN layra.changes.ordinal IS 'Number of the entry of a node''s context; 0 elsewhere.';
+COMMENT ON COLUMN layra.changes.old IS 'Value in the version before; NULL: it was not set.';
+COMMENT ON COLUMN layra.changes.new IS 'Value in this version; NULL: it was unset.';
+COMMENT ON COLUMN layra.changes.type IS 'Type of the event.';
+COMMENT ON COLUMN layra.changes.who IS 'Role, and whom it said to act for.';
+COMMENT ON COLUMN layra.changes.at IS 'Time of the event.';
 
 -- view_seals
 CREATE VIEW layra.seals WITH (security_invoker) AS
@@ -1603,7 +1655,15 @@ COMMENT ON COLUMN layra.contexts.version IS 'Version of the run that set it.';
 -- view_interactions
 CREATE VIEW layra.interactions WITH (security_invoker) AS
 SELECT i.run_id, i.id AS interaction, i.node_id, i.status, i.assignee, i.prompt, i.response_schema,
-    i.created_at, i.expires_at, i.version, i.closed_version, i.response, i.answered_by, i.answered_for
+    i.created_at, i.expires_at, i.version, i.closed_version, i.response, i.answered_by, i.answered_for,
+    i.created_at AS asked_at,
+    (SELECT e.at FROM layra.event e
+     WHERE i.status OPERATOR(pg_catalog.=) 'answered' AND e.run_id OPERATOR(pg_catalog.=) i.run_id
+       AND e.version OPERATOR(pg_catalog.=) i.closed_version) AS answered_at,
+    CASE i.status WHEN 'answered' THEN i.closed_version OPERATOR(pg_catalog.-) 1 END AS approved_version,
+    (SELECT pg_catalog.encode(e.hash, 'hex') FROM layra.event e
+     WHERE i.status OPERATOR(pg_catalog.=) 'answered' AND e.run_id OPERATOR(pg_catalog.=) i.run_id
+       AND e.version OPERATOR(pg_catalog.=) (i.closed_version OPERATOR(pg_catalog.-) 1)) AS approved_hash
 FROM layra.interaction i;
 
 COMMENT ON VIEW layra.interactions IS
@@ -1623,6 +1683,10 @@ COMMENT ON COLUMN layra.interactions.closed_version IS 'Version of the run that 
 COMMENT ON COLUMN layra.interactions.response IS 'The answer; NULL: none.';
 COMMENT ON COLUMN layra.interactions.answered_by IS 'Role that answered.';
 COMMENT ON COLUMN layra.interactions.answered_for IS 'Setting layra.actor of the answer: a claim.';
+COMMENT ON COLUMN layra.interactions.asked_at IS 'Time of the question, as created_at.';
+COMMENT ON COLUMN layra.interactions.answered_at IS 'Time of the answer; NULL: none.';
+COMMENT ON COLUMN layra.interactions.approved_version IS 'Version of the run that the answer was given to: the one before closed_version; NULL: no answer.';
+COMMENT ON COLUMN layra.interactions.approved_hash IS 'Hash of that version, as digest gave it: with it the state that was approved; NULL: no answer.';
 
 -- view_breakers
 CREATE VIEW layra.breakers WITH (security_invoker) AS
@@ -2514,6 +2578,22 @@ Result boolean: true.
 Errors: 42883 in a session that began before the update; connect again.
 Example: SELECT layra.format_3();$$;
 
+COMMENT ON FUNCTION layra.changed_cells(text, bigint) IS
+$$Internal: the cells that an event changed, for the view changes.
+run_id text: the run.
+version bigint: of the event.
+Result: scope, key, ordinal, old (NULL: it was not set), new (NULL: it was unset).
+Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT * FROM layra.changed_cells('order-17', 1);$$;
+
+COMMENT ON FUNCTION layra.undone_by(text, bigint) IS
+$$Internal: the rollback that undid a version, for the view timeline.
+run_id text: the run.
+version bigint: of the run.
+Result bigint: the version of that rollback; NULL: the version counts.
+Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT layra.undone_by('order-17', 1);$$;
+
 -- functions_help
 -- What \df+ cannot show: the functions by topic, and each one's comment as a page. The comments are the one source of it.
 CREATE FUNCTION layra.help(name text DEFAULT NULL) RETURNS SETOF text
@@ -2613,7 +2693,8 @@ BEGIN
             ('Access', 'renew_grants', 'grant_access'),
             ('Access', 'help', 'runs, timeline'),
             ('Views', 'runs', 'start_run, timeline, stale_runs'),
-            ('Views', 'timeline', 'events, runs'),
+            ('Views', 'timeline', 'events, runs, changes'),
+            ('Views', 'changes', 'timeline, history, diff'),
             ('Views', 'variables', 'get_variables, cells'),
             ('Views', 'nodes', 'begin_node, cells'),
             ('Views', 'loops', 'enter_loop, cells'),

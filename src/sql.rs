@@ -51,6 +51,7 @@ in_this_order! {
     "../sql/compression.sql" as "compression",
     "../sql/views/runs.sql" as "view_runs",
     "../sql/views/timeline.sql" as "view_timeline",
+    "../sql/views/changes.sql" as "view_changes",
     "../sql/views/seals.sql" as "view_seals",
     "../sql/views/variables.sql" as "view_variables",
     "../sql/views/nodes.sql" as "view_nodes",

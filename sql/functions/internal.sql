@@ -68,3 +68,19 @@ The index run_parent asks for it, which ends every session whose library is olde
 Result boolean: true.
 Errors: 42883 in a session that began before the update; connect again.
 Example: SELECT layra.format_3();$$;
+
+COMMENT ON FUNCTION layra.changed_cells(text, bigint) IS
+$$Internal: the cells that an event changed, for the view changes.
+run_id text: the run.
+version bigint: of the event.
+Result: scope, key, ordinal, old (NULL: it was not set), new (NULL: it was unset).
+Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT * FROM layra.changed_cells('order-17', 1);$$;
+
+COMMENT ON FUNCTION layra.undone_by(text, bigint) IS
+$$Internal: the rollback that undid a version, for the view timeline.
+run_id text: the run.
+version bigint: of the run.
+Result bigint: the version of that rollback; NULL: the version counts.
+Errors: 22023 bad argument, P0002 no such run, 42501 not a run that the caller may read.
+Example: SELECT layra.undone_by('order-17', 1);$$;

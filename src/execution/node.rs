@@ -496,7 +496,7 @@ fn fail_node(
         if node.leased {
             lease::release(&change.db, change.run_id, vec![node_id.to_owned()]);
         }
-        let payload = Jsonb::of(&Done { node_id, attempt: node.attempt });
+        let payload = Jsonb::of(&Done { node_id, attempt: node.attempt }).with([("error", Some(&error))]);
         change.append(NewEvent::new("node.failed", payload, writes))
     })?)
 }

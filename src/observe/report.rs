@@ -38,6 +38,8 @@ use std::rc::Rc;
 /// What is shown at most. Of more events the first ones and the newest.
 const MOST_EVENTS: i64 = 10_000;
 const FIRST_EVENTS: i64 = 1000;
+/// Bytes of them as HTML: of the first ones, and of the others.
+const ALL_EVENTS: [usize; 2] = [300_000, 2_100_000];
 const MOST_CELLS: [(&str, i64); 5] =
     [("variable", 1500), ("node", 1000), ("loop", 500), ("context", 1000), ("engine", 500)];
 const MOST_CHANGES: usize = 12_000;
@@ -46,7 +48,7 @@ const MOST_PROBLEMS: usize = 50;
 /// Names of changed cells that are shown of an event.
 const MOST_NAMES: usize = 5;
 /// Bytes of values, as HTML, that all changes may take, and one.
-const ALL_VALUES: usize = 1_400_000;
+const ALL_VALUES: usize = 1_200_000;
 const ONE_VALUE: usize = 4000;
 const ONE_ANSWER: usize = 600;
 /// A larger value is not compared with the one before, and a larger payload is not looked into.
@@ -165,7 +167,8 @@ impl<'a> Story<'a> {
         let questions = self.questions();
         let picture =
             self.picture(cells.iter().filter(|cell| cell.scope == "node" || cell.scope == "loop"), &questions)?;
-        let (events, folded) = self.events(errors);
+        let detail = if self.head > 2000 { 100 } else { 600 };
+        let (events, folded) = self.events(errors, detail);
         let last = events.last().map_or(created, |event| event.at);
         let leases = lease::held(db, run_id, MOST_ROWS as i64).into_iter().collect();
         let (checkpoints, more_checkpoints) = self.checkpoints();
@@ -195,7 +198,7 @@ impl<'a> Story<'a> {
             cells,
             more_cells,
             lives,
-            detail: if events.len() > 2000 { 100 } else { 600 },
+            detail,
             events,
             folded,
             rollbacks: event::rollbacks(db, run_id),
@@ -353,7 +356,7 @@ impl<'a> Story<'a> {
 
     /// The events that are shown, and how many were left out after which version.
     #[allow(clippy::type_complexity)]
-    fn events(&self, errors: HashMap<i64, String>) -> (Vec<Event>, Option<(i64, Vec<(String, i64)>)>) {
+    fn events(&self, errors: HashMap<i64, String>, detail: usize) -> (Vec<Event>, Option<(i64, Vec<(String, i64)>)>) {
         let mut events = Vec::new();
         let all = self.head <= MOST_EVENTS;
         let most = if self.head > 2000 { 160 } else { 600 };
@@ -389,10 +392,17 @@ impl<'a> Story<'a> {
         for event in &mut events {
             event.error = errors.get(&event.version).filter(|_| event.kind == "node.failed").cloned();
         }
-        let folded = (!all).then(|| {
-            (FIRST_EVENTS, event::types_between(&self.reader.db, self.reader.run_id, FIRST_EVENTS, resume, 100))
-        });
-        (events, folded)
+        let sizes: Vec<usize> = events.iter().map(|event| event.size(detail)).collect();
+        if all && sizes.iter().sum::<usize>() <= ALL_EVENTS.iter().sum() {
+            return (events, None);
+        }
+        let first = fitting(sizes.iter().take(FIRST_EVENTS as usize), ALL_EVENTS[0]);
+        let newest = fitting(sizes[first..].iter().rev(), ALL_EVENTS[1]);
+        events.drain(first..events.len() - newest);
+        let after = if first > 0 { events[first - 1].version } else { 0 };
+        let before = events.get(first).map_or(self.head, |event| event.version - 1);
+        let types = event::types_between(&self.reader.db, self.reader.run_id, after, before, 100);
+        (events, Some((after, types)))
     }
 
     fn some_events(&self, after: i64, limit: usize, most: usize) -> Vec<Event> {
@@ -544,6 +554,16 @@ fn share(counts: Vec<usize>, most: usize) -> (usize, usize) {
         if total(middle) <= most { low = middle } else { high = middle - 1 }
     }
     (low, total(low))
+}
+
+/// How many of those sizes fit.
+fn fitting<'a>(sizes: impl Iterator<Item = &'a usize>, mut room: usize) -> usize {
+    let fits = |size: &&usize| {
+        let fits = **size <= room;
+        room -= (**size).min(room);
+        fits
+    };
+    sizes.take_while(fits).count()
 }
 
 fn shown(value: &Jsonb, most: usize) -> Value {

@@ -48,7 +48,7 @@ impl Value {
         } else {
             const AROUND: usize = 24;
             let from = same.char_indices().rev().take(AROUND).last().map_or(start, |(at, _)| at);
-            value.elsewhere = Some(cut(&text[from..], most.min(200)).0.to_owned());
+            value.elsewhere = (most >= AROUND * 4).then(|| cut(&text[from..], most.min(200)).0.to_owned());
         }
         value
     }
@@ -347,6 +347,58 @@ impl Event {
                 ("own", own.to_owned(), payload)
             }
         }
+    }
+
+    /// Its item in the timeline, with at most so many bytes of each thing that is told.
+    fn write(&self, out: &mut String, undone_by: Option<i64>, detail_bytes: usize) {
+        let at = timestamp::text(self.at, true);
+        let of_day = at.split(' ').nth(1).unwrap_or_default();
+        let (kind, title, mut detail) = self.told();
+        if let Some(seal) = self.text("seal").filter(|_| self.version == 1) {
+            let hash: String = seal.chars().take(16).collect();
+            detail = [detail, format!("after the run that seal {hash} accounts for")].join(" ").trim_start().to_owned();
+        }
+        let version = self.version;
+        let _ = write!(
+            out,
+            "<li id=v{version} class=\"e k-{kind}{}\"><a href=\"#v{version}\">{version}</a><span class=t>{of_day}</span><div>",
+            if undone_by.is_some() { " u" } else { "" }
+        );
+        let (title, cut_title) = cut(&title, detail_bytes);
+        let more = if cut_title { "&#8230;" } else { "" };
+        match undone_by {
+            Some(by) => {
+                let _ = write!(out, "<s>{}{more}</s> <em>undone by version {by}</em>", escaped(title));
+            }
+            None => {
+                let _ = write!(out, "<b>{}{more}</b>", escaped(title));
+            }
+        }
+        if !detail.is_empty() {
+            let (detail, is_cut) = cut(&detail, detail_bytes);
+            let _ = write!(out, " <span>{}{}</span>", escaped(detail), if is_cut { "&#8230;" } else { "" });
+        }
+        if let Some((kind, label)) = &self.checkpoint {
+            // That of a question has its id.
+            let label = label.as_deref().filter(|_| self.kind != "interaction.requested");
+            let label = label.map(|label| format!(" {}", name(label))).unwrap_or_default();
+            let _ = write!(out, " <span class=c>{} checkpoint{label}</span>", name(kind));
+        }
+        let _ = write!(out, " <i>{}</i>", name(&self.who));
+        if !self.changed.is_empty() {
+            let names: Vec<String> =
+                self.changed.iter().map(|changed| escaped(cut(changed, NAME.min(detail_bytes)).0)).collect();
+            let more = if self.more > 0 { format!(" and {} more", self.more) } else { String::new() };
+            let _ = write!(out, "<small>{}{more}</small>", names.join(", "));
+        }
+        out.push_str("</div>");
+    }
+
+    /// Bytes of it in the page.
+    pub fn size(&self, detail_bytes: usize) -> usize {
+        let mut out = String::new();
+        self.write(&mut out, None, detail_bytes);
+        out.len()
     }
 }
 
@@ -859,52 +911,14 @@ impl Report<'_> {
     }
 
     fn event(&self, out: &mut String, event: &Event, undone: &[(i64, i64, i64)], day: &mut String) {
-        let at = timestamp::text(event.at, true);
-        let (date, of_day) = at.split_once(' ').unwrap_or((&at, ""));
+        let at = timestamp::text(event.at, false);
+        let date = at.split(' ').next().unwrap_or_default();
         if date != day {
             let _ = write!(out, "<li class=day>{date}");
             *day = date.to_owned();
         }
-        let (kind, title, mut detail) = event.told();
-        if let Some(seal) = event.text("seal").filter(|_| event.version == 1) {
-            let hash: String = seal.chars().take(16).collect();
-            detail = [detail, format!("after the run that seal {hash} accounts for")].join(" ").trim_start().to_owned();
-        }
         let by = undone.iter().find(|(from, to, _)| (*from..=*to).contains(&event.version)).map(|(.., by)| *by);
-        let version = event.version;
-        let _ = write!(
-            out,
-            "<li id=v{version} class=\"e k-{kind}{}\"><a href=\"#v{version}\">{version}</a><span class=t>{of_day}</span><div>",
-            if by.is_some() { " u" } else { "" }
-        );
-        let (title, cut_title) = cut(&title, self.detail);
-        let more = if cut_title { "&#8230;" } else { "" };
-        match by {
-            Some(by) => {
-                let _ = write!(out, "<s>{}{more}</s> <em>undone by version {by}</em>", escaped(title));
-            }
-            None => {
-                let _ = write!(out, "<b>{}{more}</b>", escaped(title));
-            }
-        }
-        if !detail.is_empty() {
-            let (detail, is_cut) = cut(&detail, self.detail);
-            let _ = write!(out, " <span>{}{}</span>", escaped(detail), if is_cut { "&#8230;" } else { "" });
-        }
-        if let Some((kind, label)) = &event.checkpoint {
-            // That of a question has its id.
-            let label = label.as_deref().filter(|_| event.kind != "interaction.requested");
-            let label = label.map(|label| format!(" {}", name(label))).unwrap_or_default();
-            let _ = write!(out, " <span class=c>{} checkpoint{label}</span>", name(kind));
-        }
-        let _ = write!(out, " <i>{}</i>", name(&event.who));
-        if !event.changed.is_empty() {
-            let names: Vec<String> =
-                event.changed.iter().map(|changed| escaped(cut(changed, NAME.min(self.detail)).0)).collect();
-            let more = if event.more > 0 { format!(" and {} more", event.more) } else { String::new() };
-            let _ = write!(out, "<small>{}{more}</small>", names.join(", "));
-        }
-        out.push_str("</div>");
+        event.write(out, by, self.detail);
     }
 
     fn checkpoints(&self, out: &mut String) {

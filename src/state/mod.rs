@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod change;
+pub mod changes;
 pub mod checkpoint;
 pub mod completion;
 pub mod diff;

@@ -4,6 +4,7 @@ use crate::pure::hash::Hash;
 use crate::server::columns::Columns;
 use crate::server::error::{Error, Result};
 use crate::server::heap;
+use crate::server::interrupts::check_for_interrupts;
 use crate::server::jsonb::Jsonb;
 use crate::server::scan::{Is, Key, Scan};
 use crate::server::spi::{At, Rows};
@@ -469,6 +470,19 @@ pub(super) fn rollback_in(rows: &Rows) -> Option<(i64, i64)> {
     Some((at, rows.get(0, 2).unwrap_or(0).min(at - 1)))
 }
 
+/// The rollback that undid a version, as of the head: one probe for each rollback after it that still counts.
+pub fn undone_by(db: &Db, run_id: &str, version: i64, head: i64) -> Option<i64> {
+    let mut from = head;
+    while let Some((at, to)) = rollback_before(db, run_id, from).filter(|(at, _)| *at > version) {
+        check_for_interrupts();
+        if to < version {
+            return Some(at);
+        }
+        from = to;
+    }
+    None
+}
+
 /// The newest version that both the history of one version and that of another have in common: one probe for each rollback
 /// between them.
 pub fn common_version(db: &Db, run_id: &str, one: i64, other: i64) -> i64 {
@@ -541,6 +555,18 @@ pub fn stored_from(db: &Db, run_id: &str, from: i64, most: usize, mut visit: imp
         let rows = db.query(&VERIFY_EVENTS, &[run_id.into_datum(), from.into_datum(), (most as i64).into_datum()]);
         (0..rows.len()).any(|row| !visit(Stored::Selected(At(&rows, row)))) || rows.len() == most
     })
+}
+
+/// The names of the cells that one event changed, in its order.
+pub fn changed_by(db: &Db, run_id: &str, version: i64) -> Vec<String> {
+    let mut names = Vec::new();
+    stored_from(db, run_id, version, 1, |row| {
+        if row.version() == version {
+            names = row.changed();
+        }
+        false
+    });
+    names
 }
 
 // ------------------------------------------------------------------------------------------------------------- report

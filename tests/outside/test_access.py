@@ -122,6 +122,8 @@ READS = {
     # What the views are made of can be called, too.
     "cells": "layra.cells('{r}', 'variable')",
     "context": "layra.context('{r}')",
+    "changed_cells": "layra.changed_cells('{r}', 1)",
+    "undone_by": "layra.undone_by('{r}', 1)",
     "validate_run": "layra.validate_run('{r}')",
 }
 WRITES = {
@@ -394,7 +396,7 @@ def test_every_table_has_row_security_and_every_view_the_callers_rights(cast):
     assert bare == []
 
 
-@pytest.mark.parametrize("relation", ["run", "event", "cell", "checkpoint", "workflow", "graph", "runs", "timeline", "variables",
+@pytest.mark.parametrize("relation", ["run", "event", "cell", "checkpoint", "workflow", "graph", "runs", "timeline", "changes", "variables",
                                       "contexts"])  # fmt: skip
 def test_a_spying_condition_sees_no_foreign_row(cast, relation):
     """A cheap function in WHERE is tried first on every row, unless row security comes before it."""

@@ -268,6 +268,8 @@ FUNCTIONS = {
                    (json.dumps([HEAD, HEAD | {"version": -(2**63), "more": [1]}, HEAD | {"run_id": LONGEST}]), OK)]},
     ),
     "report": ({"run_id": "run"}, {"run_id": RUN}),
+    "changed_cells": ({"run_id": "run", "version": 1}, {"run_id": RUN, "version": [REQUIRED, *READ_VERSION]}),
+    "undone_by": ({"run_id": "run", "version": 1}, {"run_id": RUN, "version": [REQUIRED, *READ_VERSION]}),
     "explain_run": ({"run_id": "run"}, {"run_id": RUN}),
     "mermaid": ({"run_id": "run"}, {"run_id": RUN}),
     "grant_access": (

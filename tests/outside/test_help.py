@@ -65,7 +65,7 @@ def test_what_is_for_callers_is_not_internal_and_the_rest_is(admin, catalogue):
     functions, _ = catalogue
     assert {name for name, (_, comment) in functions.items() if comment.startswith("Internal: ")} == {
         "breaker_state", "check_access", "format_3", "owners_by_index", "owns", "readable_owners", "reads_every_run", "reads_run",
-        "reads_runs_of", "remembered",
+        "reads_runs_of", "remembered", "changed_cells", "undone_by",
     }  # fmt: skip
 
 

@@ -176,6 +176,8 @@ WORKLOAD = [
     "version_at('{r}', '2000-01-01')",
     "digest('{r}')",
     "report('{r}')",
+    "changed_cells('{r}', 2)",
+    "undone_by('{r}', 2)",
     "explain_run('{r}')",
     "mermaid('{r}')",
     "export_run('{r}')",
@@ -744,7 +746,7 @@ def test_views_and_tables_of_one_run_read_only_that_run(fresh, worker):
     reader = worker().connection
     reader.execute(f"SELECT layra.save_state('mine', '{STATE}')")
     wrong = []
-    for relation in ("runs", "timeline", "variables", "nodes", "contexts", "loops", "run", "event", "cell", "checkpoint", "seal", "seals"):
+    for relation in ("runs", "timeline", "changes", "variables", "nodes", "contexts", "loops", "run", "event", "cell", "checkpoint", "seal", "seals"):
         sql = f"SELECT * FROM layra.{relation} WHERE run_id = 'mine'"
         (report,) = reader.execute(f"EXPLAIN (VERBOSE, FORMAT JSON) {sql}").fetchone()
         wrong += [f"{relation}: {fault}" for fault in faults(report[0]["Plan"]) if fault.startswith("Seq Scan")]

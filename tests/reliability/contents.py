@@ -138,6 +138,8 @@ FILL = [
 # What each reading function gives, for every run, variable and version that there is.
 READS = {
     "breaker_state": "SELECT b.owner, b.name, f FROM layra.breaker b, layra.breaker_state(b.owner, b.name) f",
+    "changed_cells": "SELECT e.run_id, e.version, f FROM layra.event e, layra.changed_cells(e.run_id, e.version) f",
+    "undone_by": "SELECT e.run_id, e.version, layra.undone_by(e.run_id, e.version) FROM layra.event e",
     "cells": "SELECT r.run_id, f FROM layra.run r, unnest('{variable,node,loop,context,engine}'::text[]) s, layra.cells(r.run_id, s) f",
     "context": "SELECT r.run_id, f FROM layra.run r, layra.context(r.run_id) f",
     "diff": "SELECT r.run_id, f FROM layra.run r, layra.diff(r.run_id, 1) f",

@@ -58,6 +58,7 @@ CALLS = {
     "checkpoint": "'r', 'kept', replace => true", "complete_node": "'r', 'plan', '1', '{\"v\": 5}', 1", "context": "'r'",
     "define_breaker": "'api', 2", "define_event_type": "'note', '{}'", "define_workflow": "'flow', '{}'", "diff": "'r', 1",
     "digest": "'r'", "drop_run": "'fork'", "enter_loop": "'fork', 'rounds'", "events": "'r'", "exit_loop": "'r', 'rounds'",
+    "changed_cells": "'r', 1", "undone_by": "'r', 1",
     "explain_run": "'r'", "mermaid": "'r'", "report": "'r'",
     "export_run": "'fork'", "import_run": "ARRAY(SELECT line FROM public.archive)", "import_lines": "'public.archive'",
     "fail_node": "'r', 'plan', '{}', 1", "finish_run": "'asked'", "format_3": "", "fork_run": "'fork', 'new'", "get_state": "'r'",

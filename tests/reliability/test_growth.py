@@ -67,6 +67,7 @@ CALLS = {
     "breaker_try": of("'api'"),
     "cancel_run": of("'{r}'"),
     "cells": of("'{r}'"),
+    "changed_cells": of("'{r}', {head}"),
     "check_access": of("'{worker}', 'writer'", by_owner=True),
     "checkpoint": of("'{r}', 'kept', replace => true"),
     "complete_node": of("'{r}', 'plan', '1', '{{\"v\": 5}}'"),
@@ -130,6 +131,7 @@ CALLS = {
     "skip_nodes": of("'{r}', '{{end}}'"),
     "stale_runs": of("'1 day'"),
     "start_run": of("'another', 'flow', '{{\"v\": 9}}'"),
+    "undone_by": of("'{r}', {head} - 5"),
     "try_set_variables": of("'{r}', '{{\"v\": 10}}', null, 'fail', {head} - 1"),
     "unset_variables": of("'{r}', '{{v}}'"),
     "validate_run": of("'{r}'"),
@@ -142,6 +144,8 @@ CALLS = {function: call(function) for function, call in CALLS.items()}
 # Views, as people read them: a run of theirs, the last of its history, a page of what is theirs.
 VIEWS = {
     "breakers": ["SELECT * FROM layra.breakers"],
+    "changes": ["SELECT * FROM layra.changes WHERE run_id = '{r}' ORDER BY version DESC LIMIT 20",
+                "SELECT * FROM layra.changes WHERE run_id = '{r}' AND version > {head} - 10"],
     "contexts": ["SELECT * FROM layra.contexts WHERE run_id = '{r}'"],
     "interactions": ["SELECT * FROM layra.interactions WHERE run_id = '{r}' ORDER BY version DESC LIMIT 20",
                      "SELECT * FROM layra.interactions WHERE status = 'pending'"],

@@ -99,6 +99,7 @@ STREAMS = {
     "SELECT version FROM layra.stale_runs('1 day')": MANY,
     "SELECT layra.stale_runs('1 day') LIMIT 1": 1,
     "SELECT layra.report('large')": 1,
+    "SELECT layra.changed_cells('large', 1)": 1,
     "SELECT layra.explain_run('large')": 53,
     "SELECT layra.version_at('large', now())": 1,
     "SELECT version FROM layra.heads() WHERE run_id LIKE 'xx%'": MANY,

@@ -6,7 +6,8 @@ import pytest
 from every_function import OF_THE_OWNER, SETUP, calls, functions
 
 # They may give any number of rows.
-SETS = {"cells", "context", "diff", "events", "explain_run", "export_run", "heads", "help", "history", "remembered", "stale_runs", "validate_run", "verify", "verify_heads"}
+SETS = {"cells", "changed_cells", "context", "diff", "events", "explain_run", "export_run", "heads", "help", "history", "remembered", "stale_runs", "validate_run", "verify",
+        "verify_heads"}
 # One row of several columns, by OUT parameters.
 ROWS = {"begin_node", "breaker_state", "heartbeat", "recover_run", "try_set_variables"}
 
