@@ -396,7 +396,7 @@ SQL_TYPES = {
     "last": "integer", "lease": "interval", "loop_id": "text", "max_iterations": "integer", "node_id": "text", "node_ids": "text[]",
     "on_change": "text", "output": "jsonb", "probe_lease": "interval", "prompt": "jsonb", "reset_after": "interval", "response": "jsonb",
     "response_schema": "jsonb", "rollback": "boolean", "schema": "jsonb", "type_pattern": "text", "worker": "text",
-    "after_version": "bigint", "at": "timestamptz", "at_version": "bigint", "batch_size": "integer", "definition": "jsonb",
+    "after_version": "bigint", "at": "timestamptz", "version": "bigint", "at_version": "bigint", "batch_size": "integer", "definition": "jsonb",
     "events": "jsonb", "expected_variables": "jsonb", "expected_version": "bigint", "from_version": "bigint", "heads": "jsonb",
     "idempotency_key": "text", "in_group": "text", "key": "text", "kind": "text", "label": "text", "level": "text", "metadata": "jsonb",
     "name": "text", "names": "text[]", "new_run_id": "text", "on_conflict": "text", "owner": "name", "payload": "jsonb", "policy": "jsonb",
