@@ -1499,6 +1499,7 @@ mod layouts {
     }
 
     /// Each node is in the body of one with a lower number, or of none; edges lead anywhere.
+    #[allow(clippy::type_complexity)]
     fn graphs() -> impl Strategy<Value = (Vec<Option<usize>>, Vec<(usize, usize, bool)>)> {
         (1usize..24).prop_flat_map(|nodes| {
             let parents: Vec<_> = (0..nodes)
