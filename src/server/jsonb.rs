@@ -64,11 +64,12 @@ impl Jsonb {
     }
 
     /// From elements that may be large.
-    pub fn array(elements: &[Jsonb]) -> Jsonb {
-        Jsonb::made(&Value::Array(elements.iter().map(Jsonb::part).collect()), "array")
+    pub fn array(elements: Vec<Value<'_>>) -> Jsonb {
+        Jsonb::made(&Value::Array(elements), "array")
     }
 
     fn made(value: &Value<'_>, kind: &str) -> Jsonb {
+        check_for_interrupts();
         memory::require(2 * value.size());
         let octets = binary::octets_of(value, value.size());
         // PostgreSQL says the same of what it reads.
@@ -81,11 +82,19 @@ impl Jsonb {
 
     /// This object with more members.
     pub fn with<'a, const MEMBERS: usize>(&'a self, more: [(&'static str, Option<&'a Jsonb>); MEMBERS]) -> Jsonb {
+        Jsonb::made(&self.part_with(more), "object")
+    }
+
+    /// As `with`, as a part of another value.
+    pub fn part_with<'a, const MEMBERS: usize>(
+        &'a self,
+        more: [(&'static str, Option<&'a Jsonb>); MEMBERS],
+    ) -> Value<'a> {
         self.require_room();
         let members = self.item().members().unwrap_or_default().into_iter();
         let members = members.map(|(key, value)| (Cow::Borrowed(key), Value::Raw(value)));
         let more = more.into_iter().filter_map(|(key, value)| Some((Cow::Borrowed(key.as_bytes()), value?.part())));
-        Jsonb::object(members.chain(more).collect())
+        object(members.chain(more).collect())
     }
 
     /// A part of another value, on its own.
@@ -113,6 +122,7 @@ impl Jsonb {
 
     /// Copies a jsonb datum of a result row into the current memory context.
     pub fn copy_of(datum: pg_sys::Datum) -> Jsonb {
+        check_for_interrupts();
         // SAFETY: the caller read the datum from a jsonb column.
         Jsonb(unsafe { pg_sys::pg_detoast_datum_copy(datum.cast_mut_ptr()).cast() }).met()
     }
@@ -139,6 +149,8 @@ impl Jsonb {
 
     /// From the bytes of the binary form, as `delta` puts them together.
     pub fn from_octets(octets: &[u8]) -> Jsonb {
+        // A copy of 60 MB takes a twentieth of a second.
+        check_for_interrupts();
         let size = octets.len() + HEADER;
         // SAFETY: a fresh datum of that size, with its header set, in the current memory context; palloc aligns it.
         unsafe {

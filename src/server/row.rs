@@ -3,6 +3,7 @@
 //! A set of one row would do the same in FROM, but PostgreSQL calls what stands beside a set in a SELECT list once more to
 //! learn that the set has ended: an event would be appended twice.
 
+use crate::server::interrupts::check_for_interrupts;
 use crate::server::rethrow::Witness;
 use pgrx::callconv::{BoxRet, FcInfo};
 use pgrx::pgrx_sql_entity_graph::metadata::{
@@ -32,6 +33,8 @@ unsafe impl<T: IntoHeapTuple> BoxRet for Row<T> {
             if class != pg_sys::TypeFuncClass::TYPEFUNC_COMPOSITE {
                 pgrx::error!("the function is not declared with OUT parameters");
             }
+            // It copies what it is made of.
+            check_for_interrupts();
             let tuple = self.0.into_heap_tuple(pg_sys::BlessTupleDesc(columns));
             fcinfo.return_raw_datum(pg_sys::HeapTupleHeaderGetDatum((*tuple).t_data))
         }

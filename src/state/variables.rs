@@ -1,5 +1,6 @@
 //! Variables: setting them with optimistic locking and three-way merge, unsetting and reading them.
 
+use crate::pure::binary::Value;
 use crate::pure::merge::{self, pointer_token};
 use crate::server::args::{self, MAX_VALUE};
 use crate::server::error::{Error, Remedy, Result, Subject, Violation};
@@ -85,6 +86,18 @@ struct Difference {
     theirs: Option<Jsonb>,
 }
 
+/// Where a side has no value it has no member.
+struct Found {
+    difference: Jsonb,
+    sides: [(&'static str, Option<Jsonb>); 3],
+}
+
+impl Found {
+    fn part(&self) -> Value<'_> {
+        self.difference.part_with(self.sides.each_ref().map(|(name, side)| (*name, side.as_ref())))
+    }
+}
+
 enum Outcome {
     Committed(i64),
     Conflict {
@@ -92,7 +105,7 @@ enum Outcome {
         expected: Option<i64>,
         head: i64,
         paths: Vec<String>,
-        differences: Vec<Jsonb>,
+        differences: Vec<Found>,
         remedy: Remedy,
     },
 }
@@ -236,19 +249,19 @@ struct Differences {
     seen: HashSet<String>,
     bytes: usize,
     paths: Vec<String>,
-    found: Vec<Jsonb>,
+    found: Vec<Found>,
 }
 
 impl Differences {
     fn add(&mut self, difference: Difference) {
         self.any = true;
         let sides = [("base", difference.base), ("ours", difference.ours), ("theirs", difference.theirs)];
-        // By itself, and again where all of them are put together.
+        // Where all of them are put together.
         self.bytes +=
             difference.path.len() + sides.iter().filter_map(|(_, side)| Some(side.as_ref()?.size())).sum::<usize>();
         memory::require(4 * self.bytes);
         if self.seen.insert(difference.path.clone()) {
-            self.found.push(Jsonb::of(&difference).with(sides.each_ref().map(|(name, side)| (*name, side.as_ref()))));
+            self.found.push(Found { difference: Jsonb::of(&difference), sides });
             self.paths.push(difference.path);
         }
     }
@@ -355,7 +368,10 @@ fn try_set(
     let request = SetRequest::new(run_id, updates, expected_variables, on_conflict, expected, key)?;
     Ok(match request.run()? {
         Outcome::Committed(version) => (true, version, None),
-        Outcome::Conflict { head, differences, .. } => (false, head, Some(Jsonb::array(&differences))),
+        Outcome::Conflict { head, differences, .. } => {
+            let parts = differences.iter().inspect(|_| check_for_interrupts()).map(Found::part).collect();
+            (false, head, Some(Jsonb::array(parts)))
+        }
     })
 }
 
