@@ -49,7 +49,7 @@ impl Line {
 impl Source {
     /// Read as the caller: what its privileges, row security or a view's functions are is not ours.
     pub fn table(db: &Db, table: &Relation) -> Result<Source> {
-        let sql = db.as_caller(|| execute_text(QUERY, &[(OIDOID.into(), table.0.into_datum())]).pop().flatten());
+        let sql = db.as_caller(|| execute_text(QUERY, &[(OIDOID, table.0.into_datum())]).pop().flatten());
         let sql = sql.ok_or_else(|| Error::argument("source must be a table with one column, of type jsonb"))?;
         Ok(Source::Table(db.as_caller(|| Cursor::open(&sql))))
     }
