@@ -592,6 +592,7 @@ impl Imported {
     /// Nothing in the log of the run says that it came from elsewhere.
     fn seal_import(&self, db: &Db, counts: &Counts) -> Result<()> {
         let on_behalf_of = settings::actor()?;
+        run::lock_to_verify(db);
         let now = seal::now(db)?;
         let before = Newest::now(db, &self.run_id);
         let workflow = self.run.workflow.as_ref();

@@ -554,6 +554,11 @@ impl Stored {
     }
 }
 
+/// Locks the tables that verify compares, for who reads the clock before it does.
+pub fn lock_to_verify(db: &Db) {
+    db.lock_for(&VERIFY_RUN);
+}
+
 pub fn stored(db: &Db, run_id: &str) -> Option<Stored> {
     let rows = db.query(&VERIFY_RUN, &[run_id.into_datum()]);
     (!rows.is_empty()).then_some(Stored(rows))

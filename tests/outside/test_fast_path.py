@@ -429,7 +429,7 @@ def test_more_runs_than_a_session_remembers(db):
 @pytest.mark.parametrize("table, column, other, sql", [
     ("cell", "version", "numeric", "get_variable('r', 'v')"), ("cell", "version", "numeric", "set_variable('r', 'v', '2')"),
     ("cell", "hash", "text", "set_variable('r', 'v', '2')"), ("cell", "revision", "numeric", "set_variable('r', 'v', '2')"),
-    ("event", "hash", "text", "append_event('r', 'note')"), ("event", "checkpoint_version", "numeric", "append_event('r', 'note')"),
+    ("event", "cells_hash", "text", "verify('r')"), ("event", "checkpoint_version", "numeric", "append_event('r', 'note')"),
     ("event", "bytes_since_checkpoint", "numeric", "checkpoint('r')"), ("lease", "worker", "name", "begin_node('r', 'n', 'other')"),
     ("checkpoint", "version", "numeric", "verify('r')"),
 ])  # fmt: skip

@@ -95,7 +95,7 @@ FILL = [
         SELECT layra.start_run('cancelled'), layra.cancel_run('cancelled', 'no more'), layra.finish_run('cancelled', 'cancelled');
         SELECT layra.start_run('reopened'), layra.finish_run('reopened', 'failed'), layra.reopen_run('reopened', 'again');
         SELECT layra.start_run('cancelling'), layra.cancel_run('cancelling');
-        SELECT layra.start_run('archived', 'orders', '{"a": "\\"}'), layra.start_run('also archived');
+        SELECT layra.start_run('archived', 'orders', '{"a": "\\\\"}'), layra.start_run('also archived');
         INSERT INTO public.archive SELECT layra.export_run('archived');
         INSERT INTO public.other_archive SELECT layra.export_run('also archived');
         SELECT layra.drop_run('archived', 'archived'), layra.drop_run('also archived', 'archived');

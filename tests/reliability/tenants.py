@@ -42,7 +42,7 @@ ARGUMENTS = {
     "function": "'public.handle(pg_catalog.text, bigint, pg_catalog.text, pg_catalog.jsonb)'", "schema": "'true'",
     "lines": "'{{}}'", "source": "'pg_catalog.pg_class'", "reason": "'audit'", "policy": "'{{\"drop\": true}}'",
     "heads": f"'[{{{{\"run_id\": \"{{o}}\", \"version\": 1, \"hash\": \"{'0' * 64}\"}}}}]'",
-    "role": "'{r}'",
+    "role": "'{r}'", "version": "1",
     "level": "'writer'",
 }  # fmt: skip
 # Where that does not do: another of the owner's runs, or another value.

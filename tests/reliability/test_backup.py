@@ -283,7 +283,7 @@ def test_restore_into_a_new_database(primary, original, dumps, way):
     create_database(primary, "copy")
     primary.run(*WAYS[way], "copy")
     if way == "no owners, no privileges":
-        execute(primary, "SELECT layra.renew_grants(); GRANT SELECT, INSERT ON public.outbox TO PUBLIC", "copy")
+        execute(primary, "SELECT layra.renew_grants(); GRANT SELECT, INSERT ON public.outbox, public.archive, public.other_archive TO PUBLIC", "copy")
     same(primary, "copy", original)
     # The copy of a copy is that of the original: also what is behind the objects, as their initial privileges, is the same.
     assert lines(primary.run("pg_dump", "copy").stdout) == lines((dumps / "plain").read_text())
@@ -300,11 +300,18 @@ def test_restore_over_a_database_that_went_on(primary, original, dumps):
     same_and_works(primary, "copy", original)
 
 
+def restore_archives(primary):
+    """The exports of runs that are imported, which are not part of the extension."""
+    primary.run("pg_dump", "--data-only", "--table=public.*archive", "--file=archives", "original")
+    primary.run(*PSQL, "--file=archives", "--dbname=copy")
+
+
 def test_restore_of_the_rows_alone(primary, original):
     create_database(primary, "copy")
     execute(primary, f"CREATE EXTENSION layra_state; {contents.FUNCTIONS}", "copy")
     primary.run("pg_dump", "--data-only", "--schema=layra", "--file=rows", "original")
     primary.run(*PSQL, "--single-transaction", "--file=rows", "--dbname=copy")
+    restore_archives(primary)
     execute(primary, "SELECT layra.renew_grants()", "copy")
     same_and_works(primary, "copy", original)
 
@@ -316,6 +323,7 @@ def test_restore_of_the_extension_alone(primary, original):
     primary.run("pg_restore", "--exit-on-error", "--dbname=copy", "extension")
     # The functions that handlers and validators call are not part of the extension.
     execute(primary, contents.FUNCTIONS, "copy")
+    restore_archives(primary)
     same_and_works(primary, "copy", original)
 
 
