@@ -88,6 +88,7 @@ struct Export {
     /// Of all lines so far.
     hash: Lines,
     head_hash: Hash,
+    histories: key::Histories,
 }
 
 /// The lines of a batch.
@@ -107,6 +108,7 @@ impl Export {
             counts: Counts::default(),
             hash: Lines::default(),
             head_hash: Hash::default(),
+            histories: key::Histories::default(),
         }
     }
 
@@ -172,7 +174,7 @@ impl Export {
             }
             Next::Keys(_) if run.parent.is_none() && !run.orphan => Next::Trailer,
             Next::Keys(after) => {
-                let (keys, next) = key::inherited_after(db, &run_id, run, &after);
+                let (keys, next) = key::inherited_after(db, &run_id, run, &after, &mut self.histories);
                 for (key, type_name) in &keys {
                     let thing = Thing::default().text("key", key.as_str()).text("type", type_name.as_str());
                     self.add(batch, "key", thing);

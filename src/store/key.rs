@@ -14,7 +14,7 @@ use crate::store::statement::statement;
 use crate::store::tables::SCHEMA;
 use pgrx::IntoDatum;
 use pgrx::datum::Uuid;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::CStr;
 
 statement! {
@@ -143,6 +143,60 @@ statement! {
 INSERT INTO layra.inherited_key (run_id, idempotency_key, type) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
 }
 
+/// Which versions of runs, and of those that were dropped, count: as far as somebody has asked for, with each head.
+#[derive(Default)]
+pub struct Histories(HashMap<(Place, i64), History>);
+
+#[derive(PartialEq, Eq, Hash)]
+enum Place {
+    Run(String),
+    Gone([u8; 16]),
+}
+
+/// The versions that no rollback undid up to one, from that one on.
+struct History {
+    /// First and last ones, the newest first: those after a rollback; what precedes them is undone down to where that went back to.
+    ranges: Vec<(i64, i64)>,
+    /// Where those before them end; None: there are none.
+    next: Option<i64>,
+}
+
+impl Histories {
+    fn of(&mut self, place: Place, head: i64) -> &mut History {
+        self.0.entry((place, head)).or_insert_with(|| History { ranges: Vec::new(), next: Some(head) })
+    }
+
+    fn live(&mut self, db: &Db, run_id: &str, head: i64, uses: Vec<(i64, String)>) -> Option<(i64, String)> {
+        if uses.is_empty() {
+            return None;
+        }
+        let history = self.of(Place::Run(run_id.to_owned()), head);
+        history.newest(uses, |version| event::rollback_before(db, run_id, version))
+    }
+}
+
+impl History {
+    /// The newest of some uses of a key (newest first) that counts: one probe for each rollback on the way there.
+    fn newest(
+        &mut self,
+        uses: Vec<(i64, String)>,
+        rollback_before: impl Fn(i64) -> Option<(i64, i64)>,
+    ) -> Option<(i64, String)> {
+        uses.into_iter().find(|(version, _)| {
+            while self.ranges.last().is_none_or(|(from, _)| version < from)
+                && let Some(to) = self.next
+            {
+                check_for_interrupts();
+                let rollback = rollback_before(to);
+                self.ranges.push((rollback.map_or(1, |(at, _)| at), to));
+                self.next = rollback.map(|(_, to_version)| to_version);
+            }
+            let range = self.ranges.partition_point(|(from, _)| from > version);
+            self.ranges.get(range).is_some_and(|(_, to)| version <= to)
+        })
+    }
+}
+
 /// The version of the live use of a key, and its type. Keys of undone versions count as unused.
 pub fn find_use(
     db: &Db,
@@ -152,12 +206,12 @@ pub fn find_use(
     head: i64,
     uses: Vec<(i64, String)>,
 ) -> Option<(i64, String)> {
-    let live = |run_id: &str, head: i64, uses: Vec<(i64, String)>| {
-        live_use(head, |version| event::rollback_before(db, run_id, version), uses)
-    };
-    if let Some(found) = live(run_id, head, uses) {
-        return Some(found);
-    }
+    let mut histories = Histories::default();
+    histories.live(db, run_id, head, uses).or_else(|| find_inherited(db, run_id, run, key, &mut histories))
+}
+
+/// As `find_use`, of the runs that a run comes from.
+fn find_inherited(db: &Db, run_id: &str, run: &Run, key: &str, histories: &mut Histories) -> Option<(i64, String)> {
     // What a fork has from its parents came with its own first version.
     let mut child = (run_id.to_owned(), run.clone());
     loop {
@@ -167,8 +221,9 @@ pub fn find_use(
         }
         // The parent's log first: while we look, a key can only move from there to what the child inherited. But that
         // counts before it: it is from runs which were between the two.
-        let parents = run.parent.as_ref().and_then(|(parent, at)| live(parent, *at, self::uses(db, parent, key, *at)));
-        if let Some(found) = inherited(db, &id, key) {
+        let parent = run.parent.as_ref();
+        let parents = parent.and_then(|(parent, at)| histories.live(db, parent, *at, uses(db, parent, key, *at)));
+        if let Some(found) = inherited(db, &id, key, histories) {
             return Some(found);
         }
         let read = |run_id: &str| run::read(db, run_id);
@@ -214,7 +269,7 @@ pub(super) fn uses(db: &Db, run_id: &str, key: &str, up_to: i64) -> Vec<(i64, St
 }
 
 /// From the runs between this one and its parent, which were dropped.
-fn inherited(db: &Db, run_id: &str, key: &str) -> Option<(i64, String)> {
+fn inherited(db: &Db, run_id: &str, key: &str, histories: &mut Histories) -> Option<(i64, String)> {
     let rows = db.query(&INHERITED_USES, &[run_id.into_datum(), key.into_datum()]);
     // The nearest counts, as the newest use of one run does.
     let mut nearest: Vec<usize> = (0..rows.len()).collect();
@@ -228,29 +283,8 @@ fn inherited(db: &Db, run_id: &str, key: &str) -> Option<(i64, String)> {
             let source = source?;
             event::rollback_in(&db.query(&INHERITED_ROLLBACK_BEFORE, &[source.into_datum(), version.into_datum()]))
         };
-        live_use(rows.get(row, 2)?, rollback_before, uses).map(|(_, type_name)| (1, type_name))
-    })
-}
-
-/// The newest of some uses of a key (newest first) that no rollback undid up to `head`: one probe for each rollback on the way
-/// from there.
-fn live_use(
-    head: i64,
-    rollback_before: impl Fn(i64) -> Option<(i64, i64)>,
-    uses: Vec<(i64, String)>,
-) -> Option<(i64, String)> {
-    // The versions `from` to `to` are those after the newest rollback up to `to`; what precedes them is undone down to where
-    // that went back to.
-    let mut range: Option<(i64, i64)> = None;
-    let mut next = Some(head);
-    uses.into_iter().find(|(version, _)| {
-        while range.is_none_or(|(from, _)| *version < from) {
-            let Some(to) = next else { return false };
-            let rollback = rollback_before(to);
-            range = Some((rollback.map_or(1, |(at, _)| at), to));
-            next = rollback.map(|(_, to_version)| to_version);
-        }
-        range.is_some_and(|(_, to)| *version <= to)
+        let place = Place::Gone(source.map_or([0; 16], |source| *source.as_bytes()));
+        histories.of(place, rows.get(row, 2)?).newest(uses, rollback_before).map(|(_, type_name)| (1, type_name))
     })
 }
 
@@ -286,9 +320,15 @@ fn from_others(db: &Db, run_id: &str, run: &Run, after: &str) -> (Vec<String>, O
 
 /// The keys that count as used in version 1 of a fork, as it has them from the runs that it comes from, and the types of the events
 /// that used them: some of them in order, behind one; and behind which one the next ones are, where there are more.
-pub fn inherited_after(db: &Db, run_id: &str, run: &Run, after: &str) -> (Vec<(String, String)>, Option<String>) {
+pub fn inherited_after(
+    db: &Db,
+    run_id: &str,
+    run: &Run,
+    after: &str,
+    histories: &mut Histories,
+) -> (Vec<(String, String)>, Option<String>) {
     let (keys, next) = from_others(db, run_id, run, after);
-    let used = |key: String| find_use(db, run_id, run, &key, 0, Vec::new()).map(|(_, type_name)| (key, type_name));
+    let used = |key: String| find_inherited(db, run_id, run, &key, histories).map(|(_, type_name)| (key, type_name));
     (keys.into_iter().filter_map(used).collect(), next)
 }
 
