@@ -19,5 +19,5 @@ $$Makes a run of the lines of an export that are in a table.
 As import_run, for what is too large for an array: the table is read as the caller, some lines at a time, so memory stays flat.
 source regclass: a table, view or foreign table of one column, of type jsonb, with all lines of one export, in any order.
 Result bigint: the run's newest version.
-Errors: 22023 bad argument, 42501 without level admin or SELECT on the table, 23505 the run already exists, 55000 its definition or its seals are not those that are here, XX001 a line is missing or was altered, 40001 above READ COMMITTED where a concurrent start won.
+Errors: 22023 bad argument, 42501 without level admin or SELECT on the table, 42P01 no such table, 23505 the run already exists, 55000 its definition or its seals are not those that are here, XX001 a line is missing or was altered, 40001 above READ COMMITTED where a concurrent start won.
 Example: SELECT layra.import_lines('archive');$$;

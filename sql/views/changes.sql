@@ -2,7 +2,7 @@
 CREATE VIEW layra.changes WITH (security_invoker) AS
 SELECT r.run_id, e.version, c.scope, c.key, c.ordinal, c.old, c.new, e.type,
     e.actor OPERATOR(pg_catalog.||) COALESCE(' for ' OPERATOR(pg_catalog.||) e.on_behalf_of, '') AS who, e.at
-FROM layra.run r JOIN layra.event e ON e.run_id OPERATOR(pg_catalog.=) r.run_id
+FROM layra.run r JOIN layra.event e ON e.run_id OPERATOR(pg_catalog.=) r.run_id AND pg_catalog.cardinality(e.changed) OPERATOR(pg_catalog.>) 0
 CROSS JOIN LATERAL layra.changed_cells(e.run_id, e.version) c;
 
 COMMENT ON VIEW layra.changes IS

@@ -185,6 +185,8 @@ class Fuzzer:
     def settle(self):
         """Makes the runs that calls name, those of them that are not there or that grew too large, and looks at all of them."""
         admin, alice = self.session("admin"), self.session("alice")
+        for session in (admin, alice):
+            session.execute("SET statement_timeout = '300 s'")
         for role, level in (("alice", "writer"), ("bob", "admin")):
             admin.execute("SELECT layra.grant_access(%s, %s)", [self.roles[role], level])
         admin.execute("SELECT layra.define_breaker('api')")
@@ -210,6 +212,8 @@ class Fuzzer:
         for run_id in sorted(MAKERS.keys() - there):
             for statement in MAKERS[run_id]:
                 alice.execute(statement.replace("$flow", f"'flow', workflow_version => {version}"), [run_id])
+        for session in (admin, alice):
+            session.execute(f"SET statement_timeout = '{self.timeout} s'")
         self.look()
         self.written()
 

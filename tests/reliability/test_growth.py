@@ -468,7 +468,7 @@ LAWS: dict[str, dict[str, str]] = {
     "versions": WHOLE,
     "live cells": STATES,
     "dead cells": STATES,
-    "nodes that ran": {call: why for call, why in STATES.items() if call not in ("get_variables", "view variables 1")} | {"view nodes 1": LIST},
+    "nodes that ran": {call: why for call, why in STATES.items() if call not in ("get_variables", "view variables 1")} | {"view nodes 1": LIST} | PICTURES,
     "context": WHOLE,
     "checkpoints": WHOLE,
     "answered questions": WHOLE | PICTURES | {"set_owner": "they get the owner, too"},
