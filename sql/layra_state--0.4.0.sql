@@ -1544,7 +1544,7 @@ COMMENT ON COLUMN layra.timeline.undone_by IS 'Version of the rollback that undi
 CREATE VIEW layra.changes WITH (security_invoker) AS
 SELECT r.run_id, e.version, c.scope, c.key, c.ordinal, c.old, c.new, e.type,
     e.actor OPERATOR(pg_catalog.||) COALESCE(' for ' OPERATOR(pg_catalog.||) e.on_behalf_of, '') AS who, e.at
-FROM layra.run r JOIN layra.event e ON e.run_id OPERATOR(pg_catalog.=) r.run_id
+FROM layra.run r JOIN layra.event e ON e.run_id OPERATOR(pg_catalog.=) r.run_id AND pg_catalog.cardinality(e.changed) OPERATOR(pg_catalog.>) 0
 CROSS JOIN LATERAL layra.changed_cells(e.run_id, e.version) c;
 
 COMMENT ON VIEW layra.changes IS
@@ -2415,7 +2415,7 @@ $$Makes a run of the lines of an export that are in a table.
 As import_run, for what is too large for an array: the table is read as the caller, some lines at a time, so memory stays flat.
 source regclass: a table, view or foreign table of one column, of type jsonb, with all lines of one export, in any order.
 Result bigint: the run's newest version.
-Errors: 22023 bad argument, 42501 without level admin or SELECT on the table, 23505 the run already exists, 55000 its definition or its seals are not those that are here, XX001 a line is missing or was altered, 40001 above READ COMMITTED where a concurrent start won.
+Errors: 22023 bad argument, 42501 without level admin or SELECT on the table, 42P01 no such table, 23505 the run already exists, 55000 its definition or its seals are not those that are here, XX001 a line is missing or was altered, 40001 above READ COMMITTED where a concurrent start won.
 Example: SELECT layra.import_lines('archive');$$;
 
 -- functions_access
