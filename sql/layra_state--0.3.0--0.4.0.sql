@@ -192,7 +192,8 @@ SELECT i.run_id, i.id AS interaction, i.node_id, i.status, i.assignee, i.prompt,
     CASE i.status WHEN 'answered' THEN i.closed_version OPERATOR(pg_catalog.-) 1 END AS approved_version,
     (SELECT pg_catalog.encode(e.hash, 'hex') FROM layra.event e
      WHERE i.status OPERATOR(pg_catalog.=) 'answered' AND e.run_id OPERATOR(pg_catalog.=) i.run_id
-       AND e.version OPERATOR(pg_catalog.=) (i.closed_version OPERATOR(pg_catalog.-) 1)) AS approved_hash
+       AND e.version OPERATOR(pg_catalog.<) i.closed_version
+     ORDER BY e.version DESC LIMIT 1) AS approved_hash
 FROM layra.interaction i;
 
 COMMENT ON COLUMN layra.interactions.asked_at IS 'Time of the question, as created_at.';
