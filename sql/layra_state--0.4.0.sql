@@ -1653,6 +1653,8 @@ COMMENT ON COLUMN layra.contexts.value IS 'The entry.';
 COMMENT ON COLUMN layra.contexts.version IS 'Version of the run that set it.';
 
 -- view_interactions
+-- The event before is not looked for by closed_version - 1: as that could overflow, it would be computed behind row security, for
+-- every event of the run.
 CREATE VIEW layra.interactions WITH (security_invoker) AS
 SELECT i.run_id, i.id AS interaction, i.node_id, i.status, i.assignee, i.prompt, i.response_schema,
     i.created_at, i.expires_at, i.version, i.closed_version, i.response, i.answered_by, i.answered_for,
@@ -1663,7 +1665,8 @@ SELECT i.run_id, i.id AS interaction, i.node_id, i.status, i.assignee, i.prompt,
     CASE i.status WHEN 'answered' THEN i.closed_version OPERATOR(pg_catalog.-) 1 END AS approved_version,
     (SELECT pg_catalog.encode(e.hash, 'hex') FROM layra.event e
      WHERE i.status OPERATOR(pg_catalog.=) 'answered' AND e.run_id OPERATOR(pg_catalog.=) i.run_id
-       AND e.version OPERATOR(pg_catalog.=) (i.closed_version OPERATOR(pg_catalog.-) 1)) AS approved_hash
+       AND e.version OPERATOR(pg_catalog.<) i.closed_version
+     ORDER BY e.version DESC LIMIT 1) AS approved_hash
 FROM layra.interaction i;
 
 COMMENT ON VIEW layra.interactions IS
