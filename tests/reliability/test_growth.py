@@ -460,6 +460,7 @@ LOG = "it reads the whole log, or removes it"
 LIST = "it is a list of them"
 WHOLE = {"verify": LOG, "drop_run": LOG, "report": LOG, "export_run": LOG}
 PICTURES = {"explain_run": LIST, "mermaid": LIST}
+SKIPS = {"view changes 1": "it skips the events that changed nothing, without a look at what they are"}
 STATES = WHOLE | {call: STATE for call in (
     "get_state", "cells", "save_state", "fork_run", "validate_run", "recover_run", "resume_run", "view variables 1", "get_variables",
 )}  # fmt: skip
@@ -470,14 +471,14 @@ LAWS: dict[str, dict[str, str]] = {
     "dead cells": STATES,
     "nodes that ran": {call: why for call, why in STATES.items() if call not in ("get_variables", "view variables 1")} | {"view nodes 1": LIST} | PICTURES,
     "context": WHOLE,
-    "checkpoints": WHOLE,
-    "answered questions": WHOLE | PICTURES | {"set_owner": "they get the owner, too"},
-    "expired questions": WHOLE | PICTURES | {
+    "checkpoints": WHOLE | SKIPS,
+    "answered questions": WHOLE | PICTURES | SKIPS | {"set_owner": "they get the owner, too"},
+    "expired questions": WHOLE | PICTURES | SKIPS | {
         "table interaction 1": LIST, "finish_run": "it withdraws them", "cancel_run": "it withdraws them", "set_owner": "they get the owner, too",
     },
-    "rollbacks": WHOLE,
-    "finishes": WHOLE,
-    "keys": WHOLE,
+    "rollbacks": WHOLE | SKIPS,
+    "finishes": WHOLE | SKIPS,
+    "keys": WHOLE | SKIPS,
     "seals": {"export_run": LIST, "verify": LIST, "verify_heads": LIST, "heads": LIST, "report": LIST},
     "inherited keys": {"export_run": LIST, "drop_run": "it removes what nobody inherits any more"},
     "earlier keys": {"export_run": LIST, "drop_run": "it removes them"},
