@@ -343,7 +343,7 @@ def test_lines_of_a_table(db, elsewhere):
 def test_copy_to_a_program_and_back(db, elsewhere, tmp_path, options):
     to, back = ("zstd -q -f -o", "zstd -q -d -c") if shutil.which("zstd") else ("gzip >", "gzip -d -c")
     tmp_path.chmod(0o777)
-    for parent in list(tmp_path.parents)[:3]:
+    for parent in list(tmp_path.parents)[:2]:
         parent.chmod(0o755)
     db.execute(f"COPY (SELECT layra.export_run('r')) TO PROGRAM '{to} {tmp_path}/r' {options}")
     elsewhere.execute("CREATE TABLE public.archive (line jsonb)")

@@ -179,6 +179,8 @@ class World:
 
     runs: dict = field(default_factory=dict)
     roles: list = field(default_factory=list)
+    # The lines of a run that is elsewhere; public.archive has them, too.
+    archive: list = field(default_factory=list)
 
 
 class Values:
@@ -352,12 +354,14 @@ class Values:
             case "text[]":
                 return [self.known(VARIABLES) for _ in range(self.random.randrange(4))]
             case "jsonb[]":
+                if self.one_in(2):
+                    return self.world.archive
                 return [
                     self.random.choice(('{"line": %d, "header": {"format": 1}}', '{"line": %d, "event": {"version": 1}}', "null", "{}")).replace("%d", str(n))
                     for n in range(self.random.randrange(4))
                 ]  # fmt: skip
             case "regclass":
-                return self.random.choice(("layra.run", "pg_class", "layra.run_pkey", "none", "0", "4294967295", "-"))
+                return self.random.choice((*["public.archive"] * 6, "layra.run", "pg_class", "layra.run_pkey", "none", "0", "4294967295", "-"))
         return self.name()
 
     def __call__(self, function, argument, type_name):

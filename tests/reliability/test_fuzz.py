@@ -162,6 +162,14 @@ class Fuzzer:
         self.stored = None
         self.settle()
 
+    def export(self, admin):
+        """What the import of a run that is not here is given."""
+        admin.execute("CREATE TABLE IF NOT EXISTS public.archive (line jsonb); GRANT SELECT ON public.archive TO PUBLIC; TRUNCATE public.archive")
+        admin.execute("SELECT layra.start_run('elsewhere')")
+        admin.execute("INSERT INTO public.archive SELECT layra.export_run('elsewhere')")
+        admin.execute("SELECT layra.drop_run('elsewhere')")
+        self.world.archive = [line for (line,) in admin.execute("SELECT line::text FROM public.archive")]
+
     # --- the world ---------------------------------------------------------------------------------------------
 
     def session(self, role):
@@ -205,6 +213,7 @@ class Fuzzer:
         admin.execute("DELETE FROM layra.retention")
         for run_id in sorted(done):
             admin.execute("SELECT layra.release_run(%s), layra.drop_run(%s)", [run_id, run_id])
+        self.export(admin)
         there -= done
         if self.random.random() < 0.3:
             admin.execute("DELETE FROM layra.handler; DELETE FROM layra.validator; DELETE FROM layra.event_type")
