@@ -3,7 +3,9 @@
 import json
 import shutil
 import sys
+from itertools import takewhile
 from pathlib import Path
+from tempfile import gettempdir
 
 import psycopg
 import pytest
@@ -343,7 +345,7 @@ def test_lines_of_a_table(db, elsewhere):
 def test_copy_to_a_program_and_back(db, elsewhere, tmp_path, options):
     to, back = ("zstd -q -f -o", "zstd -q -d -c") if shutil.which("zstd") else ("gzip >", "gzip -d -c")
     tmp_path.chmod(0o777)
-    for parent in list(tmp_path.parents)[:2]:
+    for parent in takewhile(lambda parent: parent != Path(gettempdir()), tmp_path.parents):
         parent.chmod(0o755)
     db.execute(f"COPY (SELECT layra.export_run('r')) TO PROGRAM '{to} {tmp_path}/r' {options}")
     elsewhere.execute("CREATE TABLE public.archive (line jsonb)")
