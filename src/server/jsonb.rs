@@ -5,6 +5,7 @@
 
 use crate::pure::binary::{self, ARRAY, CONTAINER, HAS_OFFSET, Item, Member, OBJECT, SCALAR, Server, Value};
 use crate::pure::room::reserve;
+use crate::server::argument::argument;
 use crate::server::error::Error;
 use crate::server::interrupts::{check_for_interrupts, check_stack_depth};
 use crate::server::memory::{self, palloc, palloc_huge};
@@ -285,26 +286,7 @@ impl FromDatum for Values {
     }
 }
 
-// SAFETY: the SQL type is jsonb[], which is only taken, never returned.
-unsafe impl SqlTranslatable for Values {
-    const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(Values);
-    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
-    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("jsonb[]"));
-    const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("jsonb[]")));
-}
-
-// SAFETY: unboxes with `from_datum`, as pgrx's own types do.
-unsafe impl<'fcx> ArgAbi<'fcx> for Values {
-    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
-        // SAFETY: stated by the caller.
-        unsafe { arg.unbox_arg_using_from_datum().expect("argument must not be null") }
-    }
-
-    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
-        // SAFETY: stated by the caller.
-        unsafe { arg.unbox_arg_using_from_datum().into() }
-    }
-}
+argument!(Values, "jsonb[]");
 
 /// An object of members in any order; of two with the same key the last counts.
 pub fn object(mut members: Vec<Member<'_>>) -> Value<'_> {

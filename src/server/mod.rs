@@ -1,6 +1,7 @@
 //! PostgreSQL as this crate uses it, and all unsafe code: executor, heap and index access, roles, settings, values, errors.
 
 pub mod args;
+pub mod argument;
 pub mod columns;
 pub mod context;
 pub mod cursor;

@@ -1,5 +1,6 @@
 //! Arguments of PostgreSQL's types `name`, `text[]` and `regprocedure`, and fresh names of type `uuid`.
 
+use crate::server::argument::argument;
 use crate::server::error::Error;
 use crate::server::guard::Flag;
 use crate::server::memory;
@@ -32,26 +33,7 @@ impl FromDatum for Name {
     }
 }
 
-// SAFETY: the SQL type is name, which is only taken, never returned.
-unsafe impl SqlTranslatable for Name {
-    const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(Name);
-    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
-    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("name"));
-    const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("name")));
-}
-
-// SAFETY: unboxes with `from_datum`, as pgrx's own types do.
-unsafe impl<'fcx> ArgAbi<'fcx> for Name {
-    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
-        // SAFETY: stated by the caller.
-        unsafe { arg.unbox_arg_using_from_datum().expect("argument must not be null") }
-    }
-
-    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
-        // SAFETY: stated by the caller.
-        unsafe { arg.unbox_arg_using_from_datum().into() }
-    }
-}
+argument!(Name, "name");
 
 /// An array of texts, taken apart where there is memory for that.
 pub struct Texts(pub Vec<Option<String>>);
@@ -77,26 +59,7 @@ impl FromDatum for Texts {
     }
 }
 
-// SAFETY: the SQL type is text[], which is only taken, never returned.
-unsafe impl SqlTranslatable for Texts {
-    const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(Texts);
-    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
-    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("text[]"));
-    const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("text[]")));
-}
-
-// SAFETY: unboxes with `from_datum`, as pgrx's own types do.
-unsafe impl<'fcx> ArgAbi<'fcx> for Texts {
-    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
-        // SAFETY: stated by the caller.
-        unsafe { arg.unbox_arg_using_from_datum().expect("argument must not be null") }
-    }
-
-    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
-        // SAFETY: stated by the caller.
-        unsafe { arg.unbox_arg_using_from_datum().into() }
-    }
-}
+argument!(Texts, "text[]");
 
 /// A function, as regprocedure holds it.
 pub struct Procedure(pg_sys::Oid);
@@ -128,26 +91,7 @@ impl FromDatum for Procedure {
     }
 }
 
-// SAFETY: the SQL type is regprocedure, which is only taken, never returned.
-unsafe impl SqlTranslatable for Procedure {
-    const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(Procedure);
-    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
-    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("regprocedure"));
-    const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("regprocedure")));
-}
-
-// SAFETY: unboxes with `from_datum`, as pgrx's own types do.
-unsafe impl<'fcx> ArgAbi<'fcx> for Procedure {
-    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
-        // SAFETY: stated by the caller.
-        unsafe { arg.unbox_arg_using_from_datum().expect("argument must not be null") }
-    }
-
-    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
-        // SAFETY: stated by the caller.
-        unsafe { arg.unbox_arg_using_from_datum().into() }
-    }
-}
+argument!(Procedure, "regprocedure");
 
 /// A table, view or the like, as regclass holds it.
 pub struct Relation(pub pg_sys::Oid);
@@ -159,26 +103,7 @@ impl FromDatum for Relation {
     }
 }
 
-// SAFETY: the SQL type is regclass, which is only taken, never returned.
-unsafe impl SqlTranslatable for Relation {
-    const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(Relation);
-    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
-    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("regclass"));
-    const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("regclass")));
-}
-
-// SAFETY: unboxes with `from_datum`, as pgrx's own types do.
-unsafe impl<'fcx> ArgAbi<'fcx> for Relation {
-    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
-        // SAFETY: stated by the caller.
-        unsafe { arg.unbox_arg_using_from_datum().expect("argument must not be null") }
-    }
-
-    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
-        // SAFETY: stated by the caller.
-        unsafe { arg.unbox_arg_using_from_datum().into() }
-    }
-}
+argument!(Relation, "regclass");
 
 /// A uuid of its text, as PostgreSQL writes it; None for anything else.
 pub fn uuid(text: &str) -> Option<Uuid> {

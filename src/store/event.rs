@@ -255,7 +255,12 @@ pub struct NewRow<'a> {
 /// Adds events of one time, by one statement however many there are; false where a version is taken: above READ COMMITTED the
 /// snapshot can hide the true head.
 pub fn insert(db: &Db, author: &Author<'_>, rows: &[NewRow<'_>]) -> Result<bool> {
-    if db.plain(|tables| insert_plain(tables, rows.iter().map(|row| (author, row)))).is_some() {
+    let by_fast_path = db.plain(|tables| {
+        let mut values = Values::default();
+        let author = author.values(&mut values);
+        insert_plain(tables, values, rows.iter().map(|row| (author, row)));
+    });
+    if by_fast_path.is_some() {
         return Ok(true);
     }
     let one_by_one = above_read_committed();
@@ -316,7 +321,12 @@ pub fn insert(db: &Db, author: &Author<'_>, rows: &[NewRow<'_>]) -> Result<bool>
 
 /// As `insert`, of events that have authors and times of their own.
 pub fn insert_each(db: &Db, rows: &[(Author<'_>, NewRow<'_>)]) -> Result<bool> {
-    if db.plain(|tables| insert_plain(tables, rows.iter().map(|(author, row)| (author, row)))).is_some() {
+    let by_fast_path = db.plain(|tables| {
+        let mut values = Values::default();
+        let authors: Vec<_> = rows.iter().map(|(author, _)| author.values(&mut values)).collect();
+        insert_plain(tables, values, authors.into_iter().zip(rows.iter().map(|(_, row)| row)));
+    });
+    if by_fast_path.is_some() {
         return Ok(true);
     }
     for (author, row) in rows {
@@ -327,14 +337,20 @@ pub fn insert_each(db: &Db, rows: &[(Author<'_>, NewRow<'_>)]) -> Result<bool> {
     Ok(true)
 }
 
+/// The run, the actor, and whom it acts for.
+type AuthorValues = [Option<pg_sys::Datum>; 3];
+
+impl Author<'_> {
+    fn values(&self, values: &mut Values) -> AuthorValues {
+        [values.text(self.run_id), values.text(self.actor), self.on_behalf_of.and_then(|claim| values.text(claim))]
+    }
+}
+
 /// In the order of the table's columns.
-fn insert_plain<'r>(tables: &Tables, rows: impl Iterator<Item = (&'r Author<'r>, &'r NewRow<'r>)>) {
-    let mut values = Values::default();
-    tables.event.writer().insert(rows.map(|(author, row)| {
-        let actor = values.text(author.actor);
-        let on_behalf_of = author.on_behalf_of.and_then(|claim| values.text(claim));
+fn insert_plain<'r>(tables: &Tables, mut values: Values, rows: impl Iterator<Item = (AuthorValues, &'r NewRow<'r>)>) {
+    tables.event.writer().insert(rows.map(|([run_id, actor, on_behalf_of], row)| {
         [
-            values.text(author.run_id),
+            run_id,
             row.head.version.into_datum(),
             values.text(row.type_name),
             row.payload.into_datum(),
